@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Every name that others see, spelled once: bus names and paths, folders, sockets, message ids. */
+
+#define TCED_BUS_NAME "org.tced1"
+#define TCED_BUS_PATH "/org/tced1"
+#define TCED_GROUP_PREFIX TCED_BUS_PATH "/group"
+#define TCED_MACHINE_PREFIX TCED_BUS_PATH "/machine"
+
+#define TCED_INTERFACE_MANAGER "org.tced1.Manager"
+#define TCED_INTERFACE_GROUP "org.tced1.Group"
+#define TCED_INTERFACE_MACHINE "org.tced1.Machine"
+#define TCED_INTERFACE_TABLE "org.tced1.Table"
+#define TCED_ERROR_PREFIX "org.tced1.Error."
+
+/* The private socket speaks D-Bus peer to peer; in --user mode it lies in $XDG_RUNTIME_DIR instead of /run. */
+#define TCED_RUNTIME_DIR "/run/tced"
+#define TCED_SOCKET_NAME "socket"
+#define TCED_SOCKET TCED_RUNTIME_DIR "/" TCED_SOCKET_NAME
+/* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
+#define TCED_BIND_SOCKET "/run/tced-bind/socket"
+
+/* At most this many fds go into one message: with one more the system bus cuts the sender off (dbus-daemon's
+ * max_message_unix_fds). */
+#define TCED_MAX_FDS_PER_MESSAGE 16U
+
+/* Message ids of journal entries, for `journalctl MESSAGE_ID=…`; never changed once released. */
+#define TCED_MESSAGE_FINDING_STR "7b1c0e6f5d0c4f0e9a4b64d6a7f5c101"
+#define TCED_MESSAGE_MACHINE_STR "3c0a5b6ad9a44f93b2b5c7f7a3e1d102"
+#define TCED_MESSAGE_TABLE_REFUSED_STR "a5e2c9d40b6f4d77a51f0e83c6b9d103"

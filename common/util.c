@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What util.h declares. Nothing here blocks for long or keeps state. */
+
+#include "util.h"
+
+#include <inttypes.h>
+#include <sys/syscall.h>
+
+int array_reserve(void **array, size_t *allocated, size_t need, size_t size) {
+        size_t n = *allocated ? *allocated : 8;
+        size_t bytes;
+        void *grown;
+
+        if (need <= *allocated)
+                return 0;
+        while (n < need)
+                n *= 2;
+        if (__builtin_mul_overflow(n, size, &bytes))
+                return -ENOMEM;
+        grown = realloc(*array, bytes);
+        if (!grown)
+                return -ENOMEM;
+        *array = grown;
+        *allocated = n;
+        return 0;
+}
+
+int name_lookup(const char *const *names, size_t n, const char *text) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(names[i], text))
+                        return (int) i;
+        return -EINVAL;
+}
+
+int parse_u64(const char *text, uint64_t max, uint64_t *ret) {
+        unsigned long long value;
+        int base = 10;
+        char *end;
+
+        if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+                base = 16;
+                text += 2;
+        }
+        /* strtoull() takes blanks and signs; a number of ours starts with a digit. */
+        if (!(text[0] >= '0' && text[0] <= '9') &&
+            !(base == 16 && ((text[0] | 0x20) >= 'a' && (text[0] | 0x20) <= 'f')))
+                return -EINVAL;
+        errno = 0;
+        value = strtoull(text, &end, base);
+        if (*end)
+                return -EINVAL;
+        if (errno == ERANGE || value > max)
+                return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
+int parse_size(const char *text, uint64_t *ret) {
+        static const char suffixes[] = "KMGT";
+        char digits[24];
+        const char *found;
+        uint64_t value;
+        size_t length = strlen(text);
+        unsigned shift = 0;
+        int r;
+
+        if (length == 0)
+                return -EINVAL;
+        found = strchr(suffixes, text[length - 1]);
+        if (found) {
+                shift = 10 * (unsigned) (found - suffixes + 1);
+                length--;
+        }
+        if (length == 0)
+                return -EINVAL;
+        if (length >= sizeof(digits))
+                return -ERANGE;
+        memcpy(digits, text, length);
+        digits[length] = '\0';
+        r = parse_u64(digits, UINT64_MAX >> shift, &value);
+        if (r < 0)
+                return r;
+        *ret = value << shift;
+        return 0;
+}
+
+int parse_bool(const char *text, bool *ret) {
+        static const char *const yes[] = { "1", "yes", "true", "on" };
+        static const char *const no[] = { "0", "no", "false", "off" };
+
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++) {
+                if (!streq(text, yes[i]) && !streq(text, no[i]))
+                        continue;
+                *ret = streq(text, yes[i]);
+                return 0;
+        }
+        return -EINVAL;
+}
+
+ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
+        _cleanup_fd_ int fd = -EBADF;
+        size_t have = 0;
+
+        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+        for (;;) {
+                ssize_t n = read(fd, buf + have, size - have);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                have += (size_t) n;
+                if (have == size)
+                        return -EFBIG;
+        }
+        while (have > 0 && buf[have - 1] == '\n')
+                have--;
+        buf[have] = '\0';
+        return (ssize_t) have;
+}
+
+const char *format_bytes(char *buf, size_t size, uint64_t bytes) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+        size_t unit = 0;
+
+        while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < ELEMENTSOF(units)) {
+                bytes /= 1024;
+                unit++;
+        }
+        (void) snprintf(buf, size, "%" PRIu64 " %s", bytes, units[unit]);
+        return buf;
+}
+
+int process_start_time(int proc_fd, pid_t pid, uint64_t *ret) {
+        char path[32], stat[1024], *field;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "%d/stat", (int) pid);
+        n = read_file_at(proc_fd, path, stat, sizeof(stat));
+        if (n < 0)
+                return (int) n;
+        /* The second field is the command in parentheses and may itself hold blanks and parentheses. */
+        field = strrchr(stat, ')');
+        for (unsigned i = 2; field && i < 22; i++) {
+                field = strchr(field, ' ');
+                if (field)
+                        field++;
+        }
+        if (!field)
+                return -EBADMSG;
+        field[strcspn(field, " ")] = '\0';
+        return parse_u64(field, UINT64_MAX, ret);
+}
+
+int sys_pidfd_open(pid_t pid, unsigned flags) {
+        int fd = (int) syscall(SYS_pidfd_open, pid, flags);
+        return fd < 0 ? -errno : fd;
+}

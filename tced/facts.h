@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What tced knows about the host, as plain values: the probes fill them in, policy and plan decide by them, describe and the
+ * bus show them. No I/O here. KvmFacts holds no pointers, so that a proof in a child can send the whole of it through a
+ * pipe. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an experiment showed, as against what the kernel declares. UNKNOWN is the state before the experiment, and the
+ * one that stays where it can't be made. */
+typedef enum Proof {
+        PROOF_UNKNOWN,
+        PROOF_NO,
+        PROOF_YES,
+        _PROOF_MAX,
+} Proof;
+
+/* "unknown", "no", "yes". */
+const char *proof_to_string(Proof proof);
+int proof_from_string(const char *text);
+
+#define WHY_MAX 192
+
+/* An experiment's outcome and what it was: "created, mapped and closed a 4 KiB table". Always a text, never empty. */
+typedef struct Outcome {
+        Proof proof;
+        char why[WHY_MAX];
+} Outcome;
+
+void outcome_set(Outcome *o, Proof proof, const char *format, ...) __attribute__((__format__(__printf__, 3, 4)));
+
+typedef enum KvmCapability {
+        KVM_CAPABILITY_TCE,
+        KVM_CAPABILITY_TCE_64,
+        KVM_CAPABILITY_TCE_VFIO,
+        KVM_CAPABILITY_MULTITCE,
+        _KVM_CAPABILITY_MAX,
+} KvmCapability;
+
+/* "KVM_CAP_SPAPR_TCE", "KVM_CAP_SPAPR_TCE_64", "KVM_CAP_SPAPR_TCE_VFIO", "KVM_CAP_SPAPR_MULTITCE" */
+const char *kvm_capability_to_string(KvmCapability capability);
+/* The number that KVM_CHECK_EXTENSION takes. */
+unsigned kvm_capability_number(KvmCapability capability);
+
+typedef enum VmType {
+        VM_TYPE_HV,
+        VM_TYPE_PR,
+        _VM_TYPE_MAX,
+} VmType;
+
+/* "HV", "PR" */
+const char *vm_type_to_string(VmType type);
+
+typedef struct KvmCapabilityFact {
+        uint32_t declared; /* 0 or 1, as KVM_CHECK_EXTENSION answers on /dev/kvm */
+        Outcome proven;
+} KvmCapabilityFact;
+
+typedef struct KvmFacts {
+        int device_error;  /* 0, or the errno that opening /dev/kvm gave */
+        int api_version;   /* KVM_GET_API_VERSION; 0 where KVM was not asked */
+        Outcome vm;        /* could a VM be created at all */
+        Outcome vm_type[_VM_TYPE_MAX];
+        KvmCapabilityFact capability[_KVM_CAPABILITY_MAX];
+        Outcome range_check; /* does in-kernel multi-TCE refuse to write past a window: only the deep probe shows it */
+        uint64_t page_size;  /* bytes */
+        char release[65];    /* uname -r */
+        char version[65];    /* uname -v: Debian's package version is in it */
+        char machine[65];    /* uname -m */
+} KvmFacts;
+
+#define VFIO_EXTENSIONS_MAX 9
+
+typedef struct VfioExtensionFact {
+        uint32_t id;
+        const char *name; /* static: "VFIO_SPAPR_TCE_v2_IOMMU" */
+        uint32_t value;   /* VFIO_CHECK_EXTENSION's answer; 0 where /dev/vfio/vfio can't be opened */
+} VfioExtensionFact;
+
+typedef struct DeviceFacts {
+        char *address; /* "0000:01:00.0": the name in the group's devices/, the key by which people find it */
+        uint32_t class_code; /* 24 bits: base class, subclass, programming interface */
+        uint16_t vendor;
+        uint16_t device;
+        char *vendor_name; /* by sd-hwdb; NULL where it has none */
+        char *device_name;
+        char *class_name;
+        char *driver; /* NULL: none */
+        int numa_node; /* -1: none */
+        bool is_pci;
+} DeviceFacts;
+
+/* Can the group be given to a VM as it stands, by the kernel's own rule (drivers/vfio, vfio_dev_viable), and if not, why. */
+typedef enum GroupViability {
+        GROUP_VIABLE,
+        GROUP_EMPTY,         /* no devices in it */
+        GROUP_NOT_BOUND,     /* no device of it is on a vfio driver */
+        GROUP_PARTIAL,       /* some are, one is still on a host driver */
+        GROUP_VFIO_BROKEN,   /* bound, but the kernel made no /dev/vfio/N */
+        _GROUP_VIABILITY_MAX,
+} GroupViability;
+
+/* "viable", "empty", "not-bound", "partial", "vfio-broken" */
+const char *group_viability_to_string(GroupViability viability);
+int group_viability_from_string(const char *text);
+
+typedef struct GroupFacts {
+        unsigned number; /* of /sys/kernel/iommu_groups/N: the kernel uses it again */
+        char *name;      /* "domain0-pe1fd"; not unique; NULL: none */
+        DeviceFacts *devices; /* by address */
+        size_t n_devices;
+        GroupViability viability;
+        char *viability_why; /* the first thing that stands in the way and its remedy; "" where viable */
+        int numa_node;       /* of its devices, -1: none or not the same */
+        /* What the device tree says without taking the group: ibm,dma-window of the PHB or PE. Sizes 0: not told. */
+        uint64_t dma32_start;
+        uint64_t dma32_size;
+        uint64_t page_sizes; /* a bit for each page size that a 64-bit window may have; 0: not told */
+        int ddw;             /* 1: 64-bit windows may be made (ibm,ddw-applicable); 0: not; -1: not told */
+        char *windows_why;   /* where the facts about windows come from, or why there are none */
+} GroupFacts;
+
+typedef struct VfioFacts {
+        int container_error; /* 0, or the errno that opening /dev/vfio/vfio gave */
+        int api_version;
+        VfioExtensionFact extension[VFIO_EXTENSIONS_MAX];
+        bool groups_supported; /* /sys/kernel/iommu_groups is there */
+        bool iommu_class;      /* /sys/class/iommu has a PHB: kernels whose VFIO works on POWER (6.4 and newer) */
+        GroupFacts *groups;    /* by number */
+        size_t n_groups;
+} VfioFacts;
+
+/* Frees what *f holds and leaves it empty. */
+void vfio_facts_clear(VfioFacts *f);
+void group_facts_clear(GroupFacts *g);
+
+/* NULL where there is none. */
+const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number);
+const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address);
+
+/* Same devices at the same addresses: the group's object on the bus stays. */
+bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b);
+/* Every fact the same: nothing to announce. */
+bool group_facts_equal(const GroupFacts *a, const GroupFacts *b);
+
+/* Is this a host whose kernel knows TCEs at all (POWER)? By what KVM declares and uname says. */
+bool facts_host_has_tce(const KvmFacts *kvm);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The plan: a VM's windows -> its tables: where each will live and why, what they cost. Pure. In comes what a VMM says of
+ * itself (RegisterMachine) or, read by domain.c, what libvirt's XML says; out comes one PlanTable a window, in the order of LIOBNs. */
+
+#include <stddef.h>
+
+#include "policy.h"
+
+/* A VM as it was described. */
+typedef struct Description {
+        char *name;
+        char uuid[33];   /* lower case, without dashes */
+        Window *windows; /* each `device` is owned */
+        size_t n_windows;
+} Description;
+
+void description_clear(Description *d);
+
+typedef struct PlanTable {
+        Window window;    /* `device` is owned */
+        uint64_t entries;
+        uint64_t bytes;   /* 8 × entries */
+        Verdict verdict;
+        PolicySetting setting;
+        char *rule; /* path of the rule that decided, or NULL */
+} PlanTable;
+
+typedef struct Plan {
+        PlanTable *tables; /* by LIOBN */
+        size_t n_tables;
+        MultiTceVerdict multitce;
+        uint64_t user_bytes;   /* of `user` tables */
+        uint64_t kernel_bytes; /* of the others */
+        uint64_t locked_bytes; /* what the kernel will charge to the VMM's locked memory for the others */
+} Plan;
+
+#define PLAN_ERROR_MAX 512
+
+/* What made a plan impossible: which of the bus's errors it is (common/error.h) and a text that names the window, what is
+ * wrong with it and the remedy. */
+typedef struct PlanError {
+        const char *name;
+        char text[PLAN_ERROR_MAX];
+} PlanError;
+
+/* Makes the plan. tables_max: how many a VM may have. 0; -EINVAL with *error filled in (invalid window, LIOBN that occurs
+ * twice, 2^32 TCEs, a demand for `kernel` that can't be met, too many tables); -ENOMEM. *ret is untouched on failure. */
+int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
+              const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error);
+void plan_clear(Plan *plan);
+
+/* NULL where the plan has none with that LIOBN. */
+PlanTable *plan_find(Plan *plan, uint32_t liobn);
+
+/* The kernel refused the table at run time with that errno (positive): it moves to the VMM, sums follow. */
+void plan_table_refused(Plan *plan, PlanTable *table);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* IOMMU groups, the devices in them, VFIO's extensions: read from /sys, /dev and the device tree, without taking a group. The
+ * directories are passed in so that a made-up tree can stand in. Does not block but on the file system. */
+
+#include "facts.h"
+
+/* Reads everything below sys ("/sys") and dev ("/dev"). 0 or -ENOMEM; a host without IOMMU groups or VFIO is no error, a device
+ * or group that goes away while it is read is left out. *ret is untouched on failure. */
+int probe_vfio(const char *sys, const char *dev, VfioFacts *ret);
