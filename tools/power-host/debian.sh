@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# Taking Debian apart: packages for ppc64el unpacked into a folder, with no foreign code run. Sourced by the recipes.
+#
+# mmdebstrap keeps its own apt state in that folder, so the machine's sources and architectures stay as they are, and
+# nothing here needs root.
+
+# Print the mirror of Debian's main archive that this machine's apt uses; nothing where it uses none (mmdebstrap then
+# takes its default). Security mirrors are left out: they have not always ppc64el.
+debian_mirror() {
+        apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+                awk '$1 == "Debian" && $2 ~ /^https?:/ && !found { print $2; found = 1 }'
+}
+
+# debian_unpack SUITE DIR PACKAGE...: these packages and all that they depend on, unpacked into DIR.
+debian_unpack() {
+        local suite=$1 dir=$2 mode=root mirror
+        shift 2
+        ((EUID == 0)) || mode=chrootless
+        mirror=$(debian_mirror)
+        mmdebstrap --quiet --mode="$mode" --arch=ppc64el --variant=extract --include="$*" \
+                "$suite" "$dir" ${mirror:+"$mirror"}
+        debian_merge_usr "$dir"
+}
+
+# Debian 12 finishes the merge of / and /usr when packages are configured, which nobody does here.
+debian_merge_usr() {
+        local root=$1 name
+        for name in bin lib lib64 sbin; do
+                [[ -d $root/$name && ! -L $root/$name ]] || continue
+                mkdir -p "$root/usr/$name"
+                cp -a "$root/$name/." "$root/usr/$name/"
+                rm -rf "${root:?}/$name"
+                ln -s "usr/$name" "$root/$name"
+        done
+        # A tree without the package that has these links: depmod still looks in /lib.
+        [[ -e $root/lib ]] || ln -s usr/lib "$root/lib"
+}
+
+# pack_archive DIR FILE: DIR as an initramfs archive. Everything in it belongs to root, whoever runs this. The entry for
+# "." is left out, as it would give the mode of DIR to the host's root folder.
+pack_archive() {
+        (cd "$1" && find . -mindepth 1 -print0 | LC_ALL=C sort -z |
+                cpio --quiet --null -o -H newc -R +0:+0 --reproducible) | zstd -q -3 -T0 -f -o "$2"
+        # The kernel looks for the next archive on a 4-byte boundary.
+        truncate -s %4 "$2"
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The variables are set for the script that sources this.
+# shellcheck disable=SC2034
+#
+# The kinds of host and the kernels that there are, and what QEMU is told to make each. Sourced.
+
+KINDS=(lpar-nested powernv9 lpar lpar-nested-nomaxmem)
+KERNELS=(64k 4k 6.1)
+
+# kernel_suite KERNEL: the Debian release that this kernel and its root come from.
+kernel_suite() {
+        case $1 in
+        64k | 4k) echo trixie ;;
+        6.1) echo bookworm ;;
+        *) die "no kernel '$1'; there are: ${KERNELS[*]}" ;;
+        esac
+}
+
+kernel_package() {
+        case $1 in
+        64k) echo linux-image-powerpc64le-64k ;;
+        *) echo linux-image-powerpc64le ;;
+        esac
+}
+
+# A partition gets PHBs of its own for what tests take: the one at index 0 has the share that results leave by.
+# x-vof skips the slow firmware; the caps are those that TCG lacks and would warn of.
+partition_args() {
+        local nested=$1
+        QEMU_ARGS+=(
+                -M "pseries,cap-nested-hv=$nested,x-vof=on,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
+                -cpu power9 -vga none -nodefaults
+                -device spapr-pci-host-bridge,index=1,id=alone
+                -device e1000e,bus=alone.0,addr=1,romfile=,netdev=net1
+                -device spapr-pci-host-bridge,index=2,id=shared
+                -device e1000e,bus=shared.0,addr=1,romfile=,netdev=net2
+                -device nvme,bus=shared.0,addr=2,serial=tced
+                -device spapr-pci-host-bridge,index=3,id=spare
+                -device nvme,bus=spare.0,addr=1,serial=tced
+        )
+        SHARE_BUS=pci.0 SHARE_SLOT=1
+        VFIO_ALONE=0001:00:01.0 VFIO_SHARED='0002:00:01.0 0002:00:02.0' VFIO_SPARE=0003:00:01.0
+}
+
+# A bare-metal POWER9 has six PHBs. It gets no -nodefaults, which would remove them and the BMC that switches it off.
+powernv_args() {
+        QEMU_ARGS+=(
+                -M powernv9
+                -device e1000e,bus=pcie.1,addr=0,romfile=,netdev=net1
+                # Behind a bridge without ACS all devices are one PE, and so one IOMMU group.
+                -device pcie-pci-bridge,bus=pcie.2,addr=0,id=shared
+                -device e1000e,bus=shared,addr=1,romfile=,netdev=net2
+                -device nvme,bus=shared,addr=2,serial=tced
+                -device nvme,bus=pcie.3,addr=0,serial=tced
+        )
+        SHARE_BUS=pcie.0 SHARE_SLOT=0
+        VFIO_ALONE=0001:01:00.0 VFIO_SHARED='0002:02:01.0 0002:02:02.0' VFIO_SPARE=0003:01:00.0
+}
+
+# kind_args KIND: fill QEMU_ARGS, SHARE_BUS, SHARE_SLOT and the VFIO_ addresses for this kind of host.
+kind_args() {
+        # Networks with nobody else on them: a card without one makes QEMU warn, and powernv add one of its own.
+        QEMU_ARGS=(-netdev hubport,hubid=1,id=net1 -netdev hubport,hubid=2,id=net2)
+        # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what the last kind is for.
+        case $1 in
+        powernv9) powernv_args; QEMU_ARGS+=(-m 4G) ;;
+        lpar-nested) partition_args on; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
+        lpar) partition_args off; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
+        lpar-nested-nomaxmem) partition_args on; QEMU_ARGS+=(-m 4G) ;;
+        *) die "no kind '$1'; there are: ${KINDS[*]}" ;;
+        esac
+}

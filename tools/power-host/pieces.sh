@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# The pieces that a host and a cross build are made of, each made once. Sourced, after common.sh.
+
+HOST_TOOLS=$TOOLS/power-host
+# shellcheck source=tools/power-host/cache.sh
+. "$HOST_TOOLS/cache.sh"
+# shellcheck source=tools/power-host/kinds.sh
+. "$HOST_TOOLS/kinds.sh"
+
+# piece RECIPE NAME ARGUMENT...: print the folder of what recipe-RECIPE makes of these arguments.
+piece() {
+        local recipe=$HOST_TOOLS/recipe-$1 name=$2
+        shift 2
+        cache_get "$name" "$(cache_key "$recipe" "$HOST_TOOLS/debian.sh" -- "$@")" "$recipe" "$@"
+}
+
+# host_root KERNEL plain|libvirt
+host_root() { local suite; suite=$(kernel_suite "$1"); piece root "root-$suite-$2" "$suite" "$2"; }
+
+# host_kernel KERNEL
+host_kernel() { piece kernel "kernel-$1" "$(kernel_suite "$1")" "$(kernel_package "$1")"; }
+
+# The ppc64el sysroot that cross builds link with.
+host_sysroot() { piece sysroot sysroot bookworm; }
