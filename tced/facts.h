@@ -128,7 +128,7 @@ typedef struct VfioFacts {
         int api_version;
         VfioExtensionFact extension[VFIO_EXTENSIONS_MAX];
         bool groups_supported; /* /sys/kernel/iommu_groups is there */
-        bool iommu_class;      /* /sys/class/iommu has a PHB: kernels whose VFIO works on POWER (6.4 and newer) */
+        bool iommu_class;      /* /sys/class/iommu has an entry: on POWER, kernels whose VFIO works (6.4 and newer) */
         GroupFacts *groups;    /* by number */
         size_t n_groups;
 } VfioFacts;
@@ -148,3 +148,10 @@ bool group_facts_equal(const GroupFacts *a, const GroupFacts *b);
 
 /* Is this a host whose kernel knows TCEs at all (POWER)? By what KVM declares and uname says. */
 bool facts_host_has_tce(const KvmFacts *kvm);
+
+/* Has this kernel the range check of in-kernel multi-TCE (mainline 0b271f7d7f5e, v7.3), by `uname -r` and `uname -v` alone? YES
+ * for the versions known to have it, UNKNOWN for all others: a backport may be there or not. Never NO. */
+Proof facts_range_check_by_version(const char *release, const char *version);
+
+/* Is it a kernel whose VFIO can't work on POWER: 5.19 up to 6.3 (fixed by a940904443e4 in 6.4)? */
+bool facts_vfio_broken_by_version(const char *release, const char *version);
