@@ -9,6 +9,7 @@
 # Print the mirror of Debian's main archive that this machine's apt uses; nothing where it uses none (mmdebstrap then
 # takes its default). Security mirrors are left out: they have not always ppc64el.
 debian_mirror() {
+        # shellcheck disable=SC2016 # apt's own variables
         apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
                 awk '$1 == "Debian" && $2 ~ /^https?:/ && !found { print $2; found = 1 }'
 }

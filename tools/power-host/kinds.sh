@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The variables are set for the script that sources this.
-# shellcheck disable=SC2034
+# QEMU's arguments have commas.
+# shellcheck disable=SC2034,SC2054
 #
 # The kinds of host and the kernels that there are, and what QEMU is told to make each. Sourced.
 
@@ -61,7 +62,7 @@ powernv_args() {
 # kind_args KIND: fill QEMU_ARGS, SHARE_BUS, SHARE_SLOT and the VFIO_ addresses for this kind of host.
 kind_args() {
         # Networks with nobody else on them: a card without one makes QEMU warn, and powernv add one of its own.
-        QEMU_ARGS=(-netdev hubport,hubid=1,id=net1 -netdev hubport,hubid=2,id=net2)
+        QEMU_ARGS=(-netdev user,restrict=on,id=net1 -netdev user,restrict=on,id=net2)
         # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what the last kind is for.
         case $1 in
         powernv9) powernv_args; QEMU_ARGS+=(-m 4G) ;;
