@@ -1,3 +1,198 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The values of facts.h: their names, how they are compared and freed, and the two facts that a kernel's version tells. */
+
 #include "facts.h"
+
+#include <stdarg.h>
+
+#include "kernel_version.h"
+#include "kvm-abi.h"
+#include "util.h"
+
+static const char *const proof_names[] = {
+        [PROOF_UNKNOWN] = "unknown",
+        [PROOF_NO] = "no",
+        [PROOF_YES] = "yes",
+};
+_Static_assert(ELEMENTSOF(proof_names) == _PROOF_MAX, "a name for each");
+
+const char *proof_to_string(Proof proof) {
+        return proof_names[proof];
+}
+
+int proof_from_string(const char *text) {
+        return name_lookup(proof_names, ELEMENTSOF(proof_names), text);
+}
+
+void outcome_set(Outcome *o, Proof proof, const char *format, ...) {
+        va_list ap;
+
+        o->proof = proof;
+        va_start(ap, format);
+        (void) vsnprintf(o->why, sizeof(o->why), format, ap);
+        va_end(ap);
+}
+
+static const struct {
+        const char *name;
+        unsigned number;
+} capabilities[] = {
+        [KVM_CAPABILITY_TCE] = { "KVM_CAP_SPAPR_TCE", KVM_CAP_SPAPR_TCE },
+        [KVM_CAPABILITY_TCE_64] = { "KVM_CAP_SPAPR_TCE_64", KVM_CAP_SPAPR_TCE_64 },
+        [KVM_CAPABILITY_TCE_VFIO] = { "KVM_CAP_SPAPR_TCE_VFIO", KVM_CAP_SPAPR_TCE_VFIO },
+        [KVM_CAPABILITY_MULTITCE] = { "KVM_CAP_SPAPR_MULTITCE", KVM_CAP_SPAPR_MULTITCE },
+};
+_Static_assert(ELEMENTSOF(capabilities) == _KVM_CAPABILITY_MAX, "a name for each");
+
+const char *kvm_capability_to_string(KvmCapability capability) {
+        return capabilities[capability].name;
+}
+
+unsigned kvm_capability_number(KvmCapability capability) {
+        return capabilities[capability].number;
+}
+
+const char *vm_type_to_string(VmType type) {
+        static const char *const names[] = {
+                [VM_TYPE_HV] = "HV",
+                [VM_TYPE_PR] = "PR",
+        };
+        _Static_assert(ELEMENTSOF(names) == _VM_TYPE_MAX, "a name for each");
+
+        return names[type];
+}
+
+static const char *const viability_names[] = {
+        [GROUP_VIABLE] = "viable",
+        [GROUP_EMPTY] = "empty",
+        [GROUP_NOT_BOUND] = "not-bound",
+        [GROUP_PARTIAL] = "partial",
+        [GROUP_VFIO_BROKEN] = "vfio-broken",
+};
+_Static_assert(ELEMENTSOF(viability_names) == _GROUP_VIABILITY_MAX, "a name for each");
+
+const char *group_viability_to_string(GroupViability viability) {
+        return viability_names[viability];
+}
+
+int group_viability_from_string(const char *text) {
+        return name_lookup(viability_names, ELEMENTSOF(viability_names), text);
+}
+
+static void device_facts_clear(DeviceFacts *d) {
+        free(d->address);
+        free(d->vendor_name);
+        free(d->device_name);
+        free(d->class_name);
+        free(d->driver);
+}
+
+void group_facts_clear(GroupFacts *g) {
+        for (size_t i = 0; i < g->n_devices; i++)
+                device_facts_clear(&g->devices[i]);
+        free(g->devices);
+        free(g->name);
+        free(g->viability_why);
+        free(g->windows_why);
+        *g = (GroupFacts){};
+}
+
+void vfio_facts_clear(VfioFacts *f) {
+        for (size_t i = 0; i < f->n_groups; i++)
+                group_facts_clear(&f->groups[i]);
+        free(f->groups);
+        *f = (VfioFacts){};
+}
+
+const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number) {
+        size_t low = 0, high = f->n_groups;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (f->groups[middle].number == number)
+                        return &f->groups[middle];
+                if (f->groups[middle].number < number)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
+
+const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address) {
+        for (size_t i = 0; i < f->n_groups; i++)
+                for (size_t j = 0; j < f->groups[i].n_devices; j++)
+                        if (streq(f->groups[i].devices[j].address, address))
+                                return &f->groups[i];
+        return NULL;
+}
+
+static bool same_text(const char *a, const char *b) {
+        return a && b ? streq(a, b) : a == b;
+}
+
+bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
+        if (a->n_devices != b->n_devices)
+                return false;
+        for (size_t i = 0; i < a->n_devices; i++) {
+                const DeviceFacts *p = &a->devices[i], *q = &b->devices[i];
+                /* Another card in the same slot is another device: what was granted for the old one is void. */
+                if (!streq(p->address, q->address) || p->vendor != q->vendor || p->device != q->device ||
+                    p->class_code != q->class_code)
+                        return false;
+        }
+        return true;
+}
+
+static bool device_facts_equal(const DeviceFacts *a, const DeviceFacts *b) {
+        return same_text(a->vendor_name, b->vendor_name) && same_text(a->device_name, b->device_name) &&
+               same_text(a->class_name, b->class_name) && same_text(a->driver, b->driver) &&
+               a->numa_node == b->numa_node && a->is_pci == b->is_pci;
+}
+
+static bool windows_equal(const GroupFacts *a, const GroupFacts *b) {
+        return a->dma32_start == b->dma32_start && a->dma32_size == b->dma32_size &&
+               a->page_sizes == b->page_sizes && a->ddw == b->ddw && same_text(a->windows_why, b->windows_why);
+}
+
+bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
+        if (!group_facts_same_devices(a, b) || !windows_equal(a, b))
+                return false;
+        for (size_t i = 0; i < a->n_devices; i++)
+                if (!device_facts_equal(&a->devices[i], &b->devices[i]))
+                        return false;
+        return a->number == b->number && same_text(a->name, b->name) && a->viability == b->viability &&
+               same_text(a->viability_why, b->viability_why) && a->numa_node == b->numa_node;
+}
+
+bool facts_host_has_tce(const KvmFacts *kvm) {
+        for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
+                if (kvm->capability[i].declared)
+                        return true;
+        return strncmp(kvm->machine, "ppc64", 5) == 0;
+}
+
+Proof facts_range_check_by_version(const char *release, const char *version) {
+        /* 0b271f7d7f5e came late in 7.3's cycle: of its candidates only rc7 was looked at. The stable series are those where it
+         * was found, from the first release that is known to have it. */
+        static const KernelVersion mainline = { 7, 3, 0, 7 }, stable[] = { { 6, 12, 113, 0 }, { 6, 1, 190, 0 } };
+        KernelVersion v;
+
+        if (kernel_version_parse(release, version, &v) < 0)
+                return PROOF_UNKNOWN;
+        if (kernel_version_compare(&v, &mainline) >= 0)
+                return PROOF_YES;
+        for (size_t i = 0; i < ELEMENTSOF(stable); i++)
+                if (v.major == stable[i].major && v.minor == stable[i].minor && v.patch >= stable[i].patch)
+                        return PROOF_YES;
+        return PROOF_UNKNOWN;
+}
+
+bool facts_vfio_broken_by_version(const char *release, const char *version) {
+        static const KernelVersion first = { 5, 19, 0, 1 }, fixed = { 6, 4, 0, 1 };
+        KernelVersion v;
+
+        return kernel_version_parse(release, version, &v) == 0 && kernel_version_compare(&v, &first) >= 0 &&
+               kernel_version_compare(&v, &fixed) < 0;
+}

@@ -1,3 +1,236 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Findings: the list, and those that follow from the host's facts. Each says what is so, what it costs and what to type; the
+ * kernel versions in the remedies are those of the facts in HACKING.md. Pure but for memory. */
+
 #include "finding.h"
+
+#include <stdarg.h>
+
+#include "util.h"
+
+const char *severity_to_string(Severity severity) {
+        static const char *const names[] = {
+                [SEVERITY_INFO] = "info",
+                [SEVERITY_WARNING] = "warning",
+                [SEVERITY_ERROR] = "error",
+        };
+        _Static_assert(ELEMENTSOF(names) == _SEVERITY_MAX, "a name for each");
+
+        return names[severity];
+}
+
+const char *finding_id_to_string(FindingId id) {
+        static const char *const names[] = {
+                [FINDING_KVM_UNUSABLE] = "kvm-unusable",
+                [FINDING_NO_TCE] = "no-tce",
+                [FINDING_NO_VFIO_COUPLING] = "no-vfio-coupling",
+                [FINDING_VFIO_BROKEN] = "vfio-broken",
+                [FINDING_MULTITCE_UNCHECKED] = "multitce-unchecked",
+                [FINDING_DDW_FAILED] = "ddw-failed",
+                [FINDING_PHB_INDEX] = "phb-index",
+                [FINDING_VIO_IRQ] = "vio-irq",
+                [FINDING_VIO_DUPLICATE] = "vio-duplicate",
+                [FINDING_VIO_IN_PCI_RANGE] = "vio-in-pci-range",
+                [FINDING_WINDOW_TOO_LARGE] = "window-too-large",
+                [FINDING_NO_MAXMEMORY] = "no-maxmemory",
+                [FINDING_MIXED_PHB] = "mixed-phb",
+                [FINDING_GROUP_PARTIAL] = "group-partial",
+                [FINDING_GROUP_BUSY] = "group-busy",
+                [FINDING_MEMLOCK_LOW] = "memlock-low",
+                [FINDING_POLICY_UNMET] = "policy-unmet",
+                [FINDING_SLOW_PATH] = "slow-path",
+        };
+        _Static_assert(ELEMENTSOF(names) == _FINDING_ID_MAX, "a name for each");
+
+        return names[id];
+}
+
+static void finding_clear(Finding *finding) {
+        free(finding->subject);
+        free(finding->text);
+        free(finding->remedy);
+}
+
+int findings_add(Findings *f, FindingId id, Severity severity, const char *subject, const char *remedy,
+                 const char *format, ...) {
+        Finding finding = { .id = id, .severity = severity };
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&finding.text, format, ap);
+        va_end(ap);
+        if (r < 0)
+                finding.text = NULL;
+        finding.subject = strdup(subject);
+        finding.remedy = strdup(remedy);
+        if (!finding.text || !finding.subject || !finding.remedy ||
+            ARRAY_RESERVE(f->items, f->allocated, f->n + 1) < 0) {
+                finding_clear(&finding);
+                return -ENOMEM;
+        }
+        f->items[f->n++] = finding;
+        return 0;
+}
+
+void findings_clear(Findings *f) {
+        for (size_t i = 0; i < f->n; i++)
+                finding_clear(&f->items[i]);
+        free(f->items);
+        *f = (Findings){};
+}
+
+const Finding *findings_find(const Findings *f, FindingId id) {
+        for (size_t i = 0; i < f->n; i++)
+                if (f->items[i].id == id)
+                        return &f->items[i];
+        return NULL;
+}
+
+bool findings_equal(const Findings *a, const Findings *b) {
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++) {
+                const Finding *p = &a->items[i], *q = &b->items[i];
+                if (p->id != q->id || p->severity != q->severity || !streq(p->subject, q->subject) ||
+                    !streq(p->text, q->text) || !streq(p->remedy, q->remedy))
+                        return false;
+        }
+        return true;
+}
+
+/* What to do where /dev/kvm can't be opened. */
+static const char *device_remedy(const KvmFacts *kvm) {
+        if (kvm->device_error == EACCES || kvm->device_error == EPERM)
+                return "Let tced open it: ls -l /dev/kvm shows its group; usermod --append --groups kvm tced; "
+                       "systemctl restart tced";
+        return facts_host_has_tce(kvm) ? "Load KVM: modprobe kvm_hv" : "Load KVM's module for this machine";
+}
+
+static int find_kvm_unusable(Findings *f, const KvmFacts *kvm) {
+        bool tce = facts_host_has_tce(kvm);
+
+        if (kvm->device_error != 0)
+                return findings_add(f, FINDING_KVM_UNUSABLE, tce ? SEVERITY_ERROR : SEVERITY_INFO, "host",
+                                    device_remedy(kvm), "KVM can't be used: %s", kvm->vm.why);
+        if (kvm->vm.proof != PROOF_NO)
+                return 0;
+        /* kvm.ko alone answers every question with yes (arch/powerpc/kvm/powerpc.c:kvm_vm_ioctl_check_extension). */
+        return findings_add(f, FINDING_KVM_UNUSABLE, SEVERITY_ERROR, "host",
+                            "Load the backend: modprobe kvm_hv. If that says \"No such device\", the hypervisor above this "
+                            "partition has to allow KVM in it (QEMU: -machine pseries,cap-nested-hv=on)",
+                            "KVM is there and declares its capabilities, but no VM can be created (%s): no guest can run "
+                            "accelerated, and no table can be in the kernel", kvm->vm.why);
+}
+
+static int find_no_tce(Findings *f, const KvmFacts *kvm) {
+        const KvmCapabilityFact *tce = &kvm->capability[KVM_CAPABILITY_TCE],
+                                *tce_64 = &kvm->capability[KVM_CAPABILITY_TCE_64];
+
+        if (!facts_host_has_tce(kvm))
+                return findings_add(f, FINDING_NO_TCE, SEVERITY_INFO, "host", "Nothing to do: tced is for POWER hosts",
+                                    "This machine (%s) has no TCEs: tced shows its IOMMU groups and that is all",
+                                    kvm->machine);
+        if (kvm->device_error != 0 || kvm->vm.proof == PROOF_NO)
+                return 0;
+        if ((tce->declared && tce->proven.proof != PROOF_NO) || (tce_64->declared && tce_64->proven.proof != PROOF_NO))
+                return 0;
+        return findings_add(f, FINDING_NO_TCE, SEVERITY_WARNING, "host",
+                            "Use a kernel built with CONFIG_SPAPR_TCE_IOMMU=y: "
+                            "grep SPAPR_TCE_IOMMU /boot/config-$(uname -r)",
+                            "KVM has no in-kernel TCE tables here (%s): every TCE of every guest exits to its VMM",
+                            tce->proven.why);
+}
+
+static int find_no_vfio_coupling(Findings *f, const KvmFacts *kvm) {
+        const KvmCapabilityFact *vfio = &kvm->capability[KVM_CAPABILITY_TCE_VFIO];
+
+        if (!facts_host_has_tce(kvm) || kvm->device_error != 0 || kvm->vm.proof == PROOF_NO)
+                return 0;
+        if (vfio->declared && vfio->proven.proof != PROOF_NO)
+                return 0;
+        return findings_add(f, FINDING_NO_VFIO_COUPLING, SEVERITY_WARNING, "host",
+                            "On a partition use kernel 6.15 or newer (Debian: 6.12.25-1 or newer): apt-get install -t "
+                            "bookworm-backports linux-image-powerpc64le",
+                            "KVM can't link a guest's table to an IOMMU group (KVM_CAP_SPAPR_TCE_VFIO: %s): tables of PHBs "
+                            "with VFIO devices are kept by the VMM, and each of their TCEs costs an exit",
+                            vfio->declared ? vfio->proven.why : "declared 0");
+}
+
+static int find_vfio_broken(Findings *f, const KvmFacts *kvm, const VfioFacts *vfio) {
+        const GroupFacts *broken = NULL;
+
+        if (!facts_host_has_tce(kvm) || !vfio->groups_supported || vfio->iommu_class)
+                return 0;
+        for (size_t i = 0; i < vfio->n_groups && !broken; i++)
+                if (vfio->groups[i].viability == GROUP_VFIO_BROKEN)
+                        broken = &vfio->groups[i];
+        if (!broken && !facts_vfio_broken_by_version(kvm->release, kvm->version))
+                return 0;
+        /* Generic VFIO began to ask for iommu_ops that POWER had not: the bind fails and drivers_probe says nothing. */
+        return findings_add(f, FINDING_VFIO_BROKEN, SEVERITY_ERROR, "host",
+                            "Use kernel 6.4 or newer (on a partition 6.15, Debian: 6.12.25-1): apt-get install -t "
+                            "bookworm-backports linux-image-powerpc64le",
+                            "VFIO does not work on POWER with kernels 5.19 to 6.3, and this is %s: binding a device to "
+                            "vfio-pci fails without an error, and /dev/vfio/N never appears%s%s", kvm->release,
+                            broken ? "; seen here: " : "", broken ? broken->viability_why : "");
+}
+
+static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
+        static const char remedy[] =
+                "Use a kernel with the range check: 7.3 or newer, Debian 13 from 6.12.113-1, Debian 12 from 6.1.190-1 (apt-get "
+                "upgrade, then reboot). Until then leave MultiTce= as it is: tced keeps multi-TCE off";
+        const KvmCapabilityFact *multitce = &kvm->capability[KVM_CAPABILITY_MULTITCE];
+
+        if (!multitce->declared || multitce->proven.proof == PROOF_NO || kvm->vm.proof == PROOF_NO ||
+            kvm->range_check.proof == PROOF_YES)
+                return 0;
+        if (kvm->range_check.proof == PROOF_NO)
+                return findings_add(f, FINDING_MULTITCE_UNCHECKED, SEVERITY_ERROR, "host", remedy,
+                                    "In-kernel multi-TCE lets a guest write past its window, into the host's memory: %s",
+                                    kvm->range_check.why);
+        if (facts_range_check_by_version(kvm->release, kvm->version) == PROOF_YES)
+                return 0;
+        return findings_add(f, FINDING_MULTITCE_UNCHECKED, SEVERITY_WARNING, "host", remedy,
+                            "In-kernel multi-TCE may let a guest write past its window: kernel %s is not known to have the "
+                            "range check, and only the deep probe (org.tced1.Manager.Probe) can tell", kvm->release);
+}
+
+static int find_group_partial(Findings *f, const VfioFacts *vfio) {
+        for (size_t i = 0; i < vfio->n_groups; i++) {
+                const GroupFacts *g = &vfio->groups[i];
+                char subject[32];
+                int r;
+
+                if (g->viability != GROUP_PARTIAL)
+                        continue;
+                (void) snprintf(subject, sizeof(subject), "group %u", g->number);
+                r = findings_add(f, FINDING_GROUP_PARTIAL, SEVERITY_WARNING, subject,
+                                 "Bind every device of the group to vfio-pci, or give those that are there back to the host: "
+                                 "driverctl unset-override ADDRESS",
+                                 "Some devices of the group are bound to a VFIO driver and one is still the host's, so no VM "
+                                 "can have it: %s", g->viability_why);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int findings_from_host(Findings *f, const KvmFacts *kvm, const VfioFacts *vfio) {
+        int r;
+
+        findings_clear(f);
+        r = find_kvm_unusable(f, kvm);
+        if (r >= 0)
+                r = find_no_tce(f, kvm);
+        if (r >= 0)
+                r = find_no_vfio_coupling(f, kvm);
+        if (r >= 0)
+                r = find_vfio_broken(f, kvm, vfio);
+        if (r >= 0)
+                r = find_multitce_unchecked(f, kvm);
+        if (r >= 0)
+                r = find_group_partial(f, vfio);
+        return r;
+}

@@ -6,7 +6,9 @@
 
 #include "facts.h"
 
-/* The kernel as the proofs reach it: the real one, or in unit tests a fake for what no kernel will do on request. */
+/* The kernel as the proofs reach it: the real one, or in unit tests a fake for what no kernel will do on request. open and ioctl
+ * answer as the system calls do (-1 and errno); map gives `size` bytes of fd, shared and writable, or NULL and errno. What
+ * they give is closed and unmapped by the system's own close() and munmap(). */
 typedef struct KvmOps {
         int (*open)(const char *path, int flags);
         int (*ioctl)(int fd, unsigned long request, void *argument);

@@ -1,3 +1,147 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* VFIO's extensions, and the list of IOMMU groups. Each group is read by probe_groups.c; here they are found and put in order.
+ * The cost is that of the reads: some ten system calls for each device. */
+
 #include "probe_vfio.h"
+
+#include <dirent.h>
+#include <limits.h>
+
+#include "kvm-abi.h"
+#include "probe_groups.h"
+#include "util.h"
+
+DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
+DEFINE_POINTER_CLEANUP(sd_hwdb, sd_hwdb_unref, hwdb_unrefp)
+
+static const VfioExtensionFact extensions[] = {
+        { VFIO_EXT_TYPE1, "VFIO_TYPE1_IOMMU", 0 },
+        { VFIO_EXT_SPAPR_TCE, "VFIO_SPAPR_TCE_IOMMU", 0 },
+        { VFIO_EXT_TYPE1V2, "VFIO_TYPE1v2_IOMMU", 0 },
+        { VFIO_EXT_DMA_CC, "VFIO_DMA_CC_IOMMU", 0 },
+        { VFIO_EXT_EEH, "VFIO_EEH", 0 },
+        { VFIO_EXT_TYPE1_NESTING, "VFIO_TYPE1_NESTING_IOMMU", 0 },
+        { VFIO_EXT_SPAPR_TCE_V2, "VFIO_SPAPR_TCE_v2_IOMMU", 0 },
+        { VFIO_EXT_NOIOMMU, "VFIO_NOIOMMU_IOMMU", 0 },
+        { VFIO_EXT_UNMAP_ALL, "VFIO_UNMAP_ALL", 0 },
+};
+_Static_assert(ELEMENTSOF(extensions) == VFIO_EXTENSIONS_MAX, "all that there are");
+
+/* base/name as a directory to start from; negative errno. */
+static int open_dir(const char *base, const char *name) {
+        char path[PATH_MAX];
+        int fd;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/%s", base, name) >= sizeof(path))
+                return -ENAMETOOLONG;
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static void probe_container(const char *dev, VfioFacts *f) {
+        _cleanup_fd_ int dir = -EBADF, fd = -EBADF;
+
+        memcpy(f->extension, extensions, sizeof(extensions));
+        dir = open_dir(dev, "vfio");
+        fd = dir < 0 ? dir : openat(dir, "vfio", O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+                f->container_error = dir < 0 ? -dir : errno;
+                return;
+        }
+        f->api_version = ioctl(fd, VFIO_GET_API_VERSION);
+        for (size_t i = 0; i < VFIO_EXTENSIONS_MAX; i++) {
+                int r = ioctl(fd, VFIO_CHECK_EXTENSION, (unsigned long) f->extension[i].id);
+                f->extension[i].value = r > 0 ? (uint32_t) r : 0;
+        }
+}
+
+/* Is anything in the directory? */
+static bool has_entries(const char *base, const char *name) {
+        char path[PATH_MAX];
+        _cleanup_(dir_closep) DIR *dir = NULL;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/%s", base, name) >= sizeof(path))
+                return false;
+        dir = opendir(path);
+        for (struct dirent *entry; dir && (entry = readdir(dir));)
+                if (entry->d_name[0] != '.')
+                        return true;
+        return false;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+        unsigned p = *(const unsigned *) a, q = *(const unsigned *) b;
+        return (p > q) - (p < q);
+}
+
+/* The groups' numbers in ascending order, to be freed. */
+static int list_groups(int groups, unsigned **ret, size_t *ret_n) {
+        _cleanup_fd_ int fd = openat(groups, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_free_ unsigned *numbers = NULL;
+        size_t n = 0, allocated = 0;
+
+        if (dir)
+                (void) TAKE_FD(fd);
+        for (struct dirent *entry; dir && (entry = readdir(dir));) {
+                uint64_t number;
+
+                if (parse_u64(entry->d_name, UINT_MAX, &number) < 0)
+                        continue;
+                if (ARRAY_RESERVE(numbers, allocated, n + 1) < 0)
+                        return -ENOMEM;
+                numbers[n++] = (unsigned) number;
+        }
+        if (n > 1)
+                qsort(numbers, n, sizeof(*numbers), compare_numbers);
+        *ret = TAKE_PTR(numbers);
+        *ret_n = n;
+        return 0;
+}
+
+static int read_groups(const GroupReader *reader, VfioFacts *f) {
+        _cleanup_free_ unsigned *numbers = NULL;
+        size_t n = 0;
+        int r;
+
+        r = list_groups(reader->groups, &numbers, &n);
+        if (r < 0 || n == 0)
+                return r;
+        f->groups = calloc(n, sizeof(*f->groups));
+        if (!f->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                r = group_read(reader, numbers[i], &f->groups[f->n_groups]);
+                if (r == -ENOENT)
+                        continue;
+                if (r < 0)
+                        return r;
+                f->n_groups++;
+        }
+        return 0;
+}
+
+int probe_vfio(const char *sys, const char *dev, VfioFacts *ret) {
+        _cleanup_(vfio_facts_clear) VfioFacts f = {};
+        _cleanup_(hwdb_unrefp) sd_hwdb *hwdb = NULL;
+        _cleanup_fd_ int groups = -EBADF, class = -EBADF, nodes = -EBADF;
+        int r;
+
+        probe_container(dev, &f);
+        f.iommu_class = has_entries(sys, "class/iommu");
+        groups = open_dir(sys, "kernel/iommu_groups");
+        f.groups_supported = groups >= 0;
+        if (f.groups_supported) {
+                class = open_dir(sys, "class/vfio");
+                nodes = open_dir(dev, "vfio");
+                /* Without the database there are no names: no reason to go without the groups. */
+                (void) sd_hwdb_new(&hwdb);
+                r = read_groups(&(GroupReader){ groups, class, nodes, f.iommu_class, hwdb }, &f);
+                if (r < 0)
+                        return r;
+        }
+        *ret = f;
+        f = (VfioFacts){};
+        return 0;
+}

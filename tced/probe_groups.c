@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One IOMMU group and its devices. Of a device's attributes only those are read that the kernel gives without its device lock:
+ * an unbind that waits for a VMM holds that lock, and `uevent` (on some kernels) and `driver_override` wait for it. */
+
+#include "probe_groups.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include "util.h"
+
+#define PCI_CLASS_BRIDGE 0x06U
+
+DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
+
+static void device_clear(DeviceFacts *d) {
+        free(d->address);
+        free(d->vendor_name);
+        free(d->device_name);
+        free(d->class_name);
+        free(d->driver);
+}
+
+/* The last part of where a link leads, to be freed; NULL and *error where it is no link or there is no memory. */
+static char *read_link_name(int dir, const char *name, int *error) {
+        char target[PATH_MAX], *slash, *copy;
+        ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+        if (n < 0) {
+                *error = -errno;
+                return NULL;
+        }
+        target[n] = '\0';
+        slash = strrchr(target, '/');
+        copy = strdup(slash ? slash + 1 : target);
+        *error = copy ? 0 : -ENOMEM;
+        return copy;
+}
+
+static bool read_hex(int dir, const char *name, uint64_t max, uint64_t *ret) {
+        char text[32];
+        return read_file_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
+}
+
+/* One modalias holds what three files do (drivers/pci/pci-sysfs.c:modalias_show); the three where it is not there. */
+static bool read_ids(int dir, char *modalias, size_t size, DeviceFacts *d) {
+        unsigned vendor, device, base, sub, interface;
+        uint64_t numbers[3];
+
+        if (read_file_at(dir, "modalias", modalias, size) > 0 &&
+            sscanf(modalias, "pci:v%8xd%8xsv%*8[0-9A-F]sd%*8[0-9A-F]bc%2xsc%2xi%2x", &vendor, &device, &base, &sub,
+                   &interface) == 5) {
+                d->vendor = (uint16_t) vendor;
+                d->device = (uint16_t) device;
+                d->class_code = base << 16 | sub << 8 | interface;
+                return true;
+        }
+        if (!read_hex(dir, "vendor", UINT16_MAX, &numbers[0]) || !read_hex(dir, "device", UINT16_MAX, &numbers[1]) ||
+            !read_hex(dir, "class", 0xffffff, &numbers[2]))
+                return false;
+        d->vendor = (uint16_t) numbers[0];
+        d->device = (uint16_t) numbers[1];
+        d->class_code = (uint32_t) numbers[2];
+        (void) snprintf(modalias, size, "pci:v%08Xd%08Xsv00000000sd00000000bc%02Xsc%02Xi%02X", d->vendor, d->device,
+                        d->class_code >> 16, d->class_code >> 8 & 0xff, d->class_code & 0xff);
+        return true;
+}
+
+/* A copy of what the hardware database says; a name that it has not is NULL and no error. */
+static int look_up(sd_hwdb *hwdb, const char *modalias, const char *key, char **ret) {
+        const char *value;
+
+        if (sd_hwdb_get(hwdb, modalias, key, &value) < 0)
+                return 0;
+        *ret = strdup(value);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int read_names(sd_hwdb *hwdb, const char *modalias, DeviceFacts *d) {
+        int r;
+
+        if (!hwdb)
+                return 0;
+        r = look_up(hwdb, modalias, "ID_VENDOR_FROM_DATABASE", &d->vendor_name);
+        if (r >= 0)
+                r = look_up(hwdb, modalias, "ID_MODEL_FROM_DATABASE", &d->device_name);
+        if (r >= 0)
+                r = look_up(hwdb, modalias, "ID_PCI_SUBCLASS_FROM_DATABASE", &d->class_name);
+        if (r >= 0 && !d->class_name)
+                r = look_up(hwdb, modalias, "ID_PCI_CLASS_FROM_DATABASE", &d->class_name);
+        return r;
+}
+
+static int read_numa_node(int dir) {
+        char text[16];
+        uint64_t node;
+
+        if (read_file_at(dir, "numa_node", text, sizeof(text)) <= 0 || parse_u64(text, INT32_MAX, &node) < 0)
+                return -1;
+        return (int) node;
+}
+
+/* The device that `name` in the group's devices/ leads to, its directory being dir. -ENOENT where it is gone. */
+static int device_read(const GroupReader *reader, int devices, const char *name, int dir, DeviceFacts *ret) {
+        _cleanup_(device_clear) DeviceFacts d = {};
+        char modalias[128];
+        int r;
+
+        /* The link's own name may have got a suffix (drivers/iommu/iommu.c:iommu_group_alloc_device): its target has not. */
+        d.address = read_link_name(devices, name, &r);
+        if (!d.address && r == -EINVAL)
+                d.address = strdup(name);
+        if (!d.address)
+                return r == -ENOENT ? -ENOENT : -ENOMEM;
+        d.is_pci = read_ids(dir, modalias, sizeof(modalias), &d);
+        if (!d.is_pci && faccessat(dir, "uevent", F_OK, 0) < 0)
+                return -ENOENT;
+        if (d.is_pci && read_names(reader->hwdb, modalias, &d) < 0)
+                return -ENOMEM;
+        d.driver = read_link_name(dir, "driver", &r);
+        if (r == -ENOMEM)
+                return r;
+        d.numa_node = read_numa_node(dir);
+        *ret = d;
+        d = (DeviceFacts){};
+        return 0;
+}
+
+static int compare_devices(const void *a, const void *b) {
+        return strcmp(((const DeviceFacts *) a)->address, ((const DeviceFacts *) b)->address);
+}
+
+/* Adds the device `name` to g, and by the first that there is what the device tree says of the group's windows. */
+static int add_device(const GroupReader *reader, int devices, const char *name, size_t *allocated, GroupFacts *g) {
+        _cleanup_fd_ int dir = openat(devices, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int r;
+
+        if (dir < 0)
+                return -ENOENT;
+        if (ARRAY_RESERVE(g->devices, *allocated, g->n_devices + 1) < 0)
+                return -ENOMEM;
+        r = device_read(reader, devices, name, dir, &g->devices[g->n_devices]);
+        if (r < 0)
+                return r;
+        g->n_devices++;
+        return g->windows_why ? 0 : group_read_windows(dir, g->devices[g->n_devices - 1].address, g);
+}
+
+static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
+        _cleanup_fd_ int fd = openat(group, "devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        size_t allocated = 0;
+
+        if (!dir)
+                return fd >= 0 ? -ENOMEM : -ENOENT;
+        (void) TAKE_FD(fd);
+        for (struct dirent *entry; (entry = readdir(dir));) {
+                int r;
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                r = add_device(reader, dirfd(dir), entry->d_name, &allocated, g);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        if (g->n_devices > 1)
+                qsort(g->devices, g->n_devices, sizeof(DeviceFacts), compare_devices);
+        return 0;
+}
+
+static bool driver_is_vfio(const DeviceFacts *d) {
+        /* "vfio-pci", and the variants: "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci", … */
+        return d->driver && strstr(d->driver, "vfio");
+}
+
+/* Does it keep the group from a VM? All drivers do but those that leave DMA to their owner (driver_managed_dma, as
+ * drivers/iommu/iommu.c:iommu_device_use_default_domain asks for; before 6.0 vfio.c:vfio_dev_viable, with the same answer). */
+static bool device_blocks(const DeviceFacts *d) {
+        return d->driver && !driver_is_vfio(d) && !streq(d->driver, "pci-stub") && !streq(d->driver, "pcieport");
+}
+
+/* A bind that failed without a word leaves the override and no driver. Asked for only where kernels are like that: there no
+ * device can be on vfio-pci, so that no unbind of one can hold the lock (drivers/pci/pci-sysfs.c:driver_override_show). */
+static bool bind_failed(const GroupReader *reader, int group, const DeviceFacts *d) {
+        char path[NAME_MAX + 64], text[64];
+
+        if (reader->iommu_class || d->driver)
+                return false;
+        (void) snprintf(path, sizeof(path), "devices/%s/driver_override", d->address);
+        return read_file_at(group, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
+}
+
+static bool group_has_node(const GroupReader *reader, unsigned number) {
+        char name[16];
+
+        (void) snprintf(name, sizeof(name), "%u", number);
+        return (reader->vfio_nodes >= 0 && faccessat(reader->vfio_nodes, name, F_OK, 0) >= 0) ||
+               (reader->vfio_class >= 0 && faccessat(reader->vfio_class, name, F_OK, 0) >= 0);
+}
+
+/* What stands in the way in a group none of which is bound: a host driver, else what has no driver, bridges last. */
+static const DeviceFacts *device_to_bind(const GroupFacts *g) {
+        const DeviceFacts *found = NULL;
+
+        for (size_t i = 0; i < g->n_devices; i++) {
+                const DeviceFacts *d = &g->devices[i];
+                if (device_blocks(d))
+                        return d;
+                if (!found || found->class_code >> 16 == PCI_CLASS_BRIDGE)
+                        found = d;
+        }
+        return found;
+}
+
+static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) _printf_(3, 4);
+static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        g->viability = viability;
+        va_start(ap, format);
+        n = vasprintf(&g->viability_why, format, ap);
+        va_end(ap);
+        if (n < 0)
+                g->viability_why = NULL;
+        return n < 0 ? -ENOMEM : 0;
+}
+
+static int judge_unbound(const GroupReader *reader, int group, GroupFacts *g) {
+        const DeviceFacts *d;
+
+        for (size_t i = 0; i < g->n_devices; i++)
+                if (bind_failed(reader, group, &g->devices[i]))
+                        return set_viability(g, GROUP_VFIO_BROKEN,
+                                             "%s is meant for vfio-pci (driver_override) and has no driver: the bind failed "
+                                             "without an error, as with kernels 5.19 to 6.3 on POWER; use 6.4 or newer",
+                                             g->devices[i].address);
+        d = device_to_bind(g);
+        if (d->driver)
+                return set_viability(g, GROUP_NOT_BOUND, "%s is used by the host's driver %s: driverctl set-override %s vfio-pci",
+                                     d->address, d->driver, d->address);
+        return set_viability(g, GROUP_NOT_BOUND, "%s has no driver: driverctl set-override %s vfio-pci", d->address, d->address);
+}
+
+static int judge(const GroupReader *reader, int group, GroupFacts *g) {
+        const DeviceFacts *blocks = NULL, *bound = NULL;
+
+        for (size_t i = 0; i < g->n_devices; i++) {
+                if (driver_is_vfio(&g->devices[i]))
+                        bound = &g->devices[i];
+                else if (!blocks && device_blocks(&g->devices[i]))
+                        blocks = &g->devices[i];
+        }
+        if (g->n_devices == 0)
+                return set_viability(g, GROUP_EMPTY, "no device is in the group");
+        if (!bound)
+                return judge_unbound(reader, group, g);
+        if (blocks)
+                return set_viability(g, GROUP_PARTIAL, "%s is still used by the host's driver %s: driverctl set-override %s "
+                                     "vfio-pci", blocks->address, blocks->driver, blocks->address);
+        if (!group_has_node(reader, g->number))
+                return set_viability(g, GROUP_VFIO_BROKEN, "%s is bound to %s, but the kernel made no /dev/vfio/%u: use kernel 6.4 "
+                                     "or newer", bound->address, bound->driver, g->number);
+        return set_viability(g, GROUP_VIABLE, "%s", "");
+}
+
+static int group_numa_node(const GroupFacts *g) {
+        for (size_t i = 1; i < g->n_devices; i++)
+                if (g->devices[i].numa_node != g->devices[0].numa_node)
+                        return -1;
+        return g->n_devices > 0 ? g->devices[0].numa_node : -1;
+}
+
+int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
+        _cleanup_(group_facts_clear) GroupFacts g = { .number = number, .ddw = -1 };
+        _cleanup_fd_ int group = -EBADF;
+        char name[128];
+        int r;
+
+        (void) snprintf(name, sizeof(name), "%u", number);
+        group = openat(reader->groups, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (group < 0)
+                return -ENOENT;
+        if (read_file_at(group, "name", name, sizeof(name)) > 0) {
+                g.name = strdup(name);
+                if (!g.name)
+                        return -ENOMEM;
+        }
+        r = read_devices(reader, group, &g);
+        if (r >= 0)
+                r = judge(reader, group, &g);
+        if (r < 0)
+                return r;
+        if (!g.windows_why) {
+                g.windows_why = strdup("not told: there is no device whose device-tree node would tell it");
+                if (!g.windows_why)
+                        return -ENOMEM;
+        }
+        g.numa_node = group_numa_node(&g);
+        *ret = g;
+        g = (GroupFacts){};
+        return 0;
+}

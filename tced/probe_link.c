@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The proof of KVM_CAP_SPAPR_TCE_VFIO: a table of a VM of our own is linked to an idle IOMMU group, and all is undone.
+ *
+ * Order matters. The window comes before the link (virt/kvm/vfio.c:kvm_vfio_group_set_spapr_tce gives EINVAL without), and the
+ * group is added to KVM last, when nothing but the link can fail any more: a group that is removed and was never linked makes
+ * the kernel WARN (kvm_spapr_tce_release_vfio_group). Undone backwards, KVM first. From the first window on the container obeys
+ * this process alone (vfio_iommu_spapr_tce.c:tce_iommu_mm_set). */
+
+#include <sys/resource.h>
+
+#include "kvm-abi.h"
+#include "probe_calls.h"
+#include "tce.h"
+#include "util.h"
+
+typedef struct LinkProbe {
+        const KvmOps *ops;
+        int group, container, kvm, vm, table, device;
+        bool attached, has_window, added;
+        struct vfio_spapr_info info;
+        struct vfio_spapr_create window;
+        const char *step; /* what was tried last: the one that failed */
+} LinkProbe;
+
+static int group_attribute(LinkProbe *p, uint64_t attribute, void *value) {
+        struct kvm_attribute a = { .group = KVM_VFIO_ATTR_GROUP, .attr = attribute, .addr = (uintptr_t) value };
+        return probe_ioctl(p->ops, p->device, KVM_SET_DEVICE_ATTR, &a);
+}
+
+/* Whatever fails here is only passed over: closing the fds undoes the same, and the child ends. */
+static void link_probe_undo(LinkProbe *p) {
+        if (p->added)
+                (void) group_attribute(p, KVM_VFIO_GROUP_DEL, &p->group);
+        p->table = fd_close(p->table);
+        p->device = fd_close(p->device);
+        p->vm = fd_close(p->vm);
+        p->kvm = fd_close(p->kvm);
+        if (p->has_window) {
+                struct vfio_spapr_remove remove = { .argsz = sizeof(remove), .start_addr = p->window.start_addr };
+                (void) probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &remove);
+        }
+        if (p->attached)
+                (void) probe_ioctl_number(p->ops, p->group, VFIO_GROUP_UNSET_CONTAINER, 0);
+        p->container = fd_close(p->container);
+}
+
+static int attach_group(LinkProbe *p, const char *dev) {
+        int r;
+
+        p->step = "opening vfio/vfio";
+        p->container = probe_open(p->ops, dev, "vfio/vfio");
+        if (p->container < 0)
+                return p->container;
+        p->step = "VFIO_GROUP_SET_CONTAINER";
+        r = probe_ioctl(p->ops, p->group, VFIO_GROUP_SET_CONTAINER, &p->container);
+        if (r < 0)
+                return r;
+        p->attached = true;
+        p->step = "VFIO_SET_IOMMU, sPAPR v2";
+        r = probe_ioctl_number(p->ops, p->container, VFIO_SET_IOMMU, VFIO_EXT_SPAPR_TCE_V2);
+        if (r < 0)
+                return r;
+        p->step = "VFIO_IOMMU_SPAPR_TCE_GET_INFO";
+        p->info.argsz = sizeof(p->info);
+        return probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &p->info);
+}
+
+/* A window of the default one's place and size: the one that every platform can make. */
+static int make_window(LinkProbe *p) {
+        struct vfio_spapr_remove pending = { .argsz = sizeof(pending), .start_addr = p->info.dma32_window_start };
+        int r;
+
+        /* The default window is only noted so far; if it is not called off, CREATE makes it too and twice the memory is locked
+         * (vfio_iommu_spapr_tce.c:tce_iommu_create_default_window). */
+        p->step = "VFIO_IOMMU_SPAPR_TCE_REMOVE of the default window";
+        r = probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &pending);
+        if (r < 0)
+                return r;
+        p->window = (struct vfio_spapr_create){
+                .argsz = sizeof(p->window),
+                .page_shift = TCE_PAGE_SHIFT_MIN,
+                .window_size = p->info.dma32_window_size,
+                .levels = 1,
+        };
+        p->step = "VFIO_IOMMU_SPAPR_TCE_CREATE";
+        r = probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_CREATE, &p->window);
+        if (r >= 0)
+                p->has_window = true;
+        return r;
+}
+
+/* The VM, a table like the window, and KVM's VFIO device. */
+static int make_vm(LinkProbe *p, const char *dev) {
+        struct kvm_new_device device = { .type = KVM_DEVICE_TYPE_VFIO };
+        struct kvm_spapr_tce_64 table = {
+                .liobn = PROBE_LIOBN,
+                .page_shift = p->window.page_shift,
+                .offset = p->window.start_addr >> p->window.page_shift,
+                .size = p->window.window_size >> p->window.page_shift,
+        };
+        int r;
+
+        p->step = "opening kvm";
+        p->kvm = probe_open(p->ops, dev, "kvm");
+        if (p->kvm < 0)
+                return p->kvm;
+        p->step = "KVM_CREATE_VM";
+        p->vm = probe_create_vm(p->ops, p->kvm, KVM_VM_TYPE_ANY);
+        if (p->vm < 0)
+                return p->vm;
+        p->step = "KVM_CREATE_SPAPR_TCE_64";
+        p->table = probe_ioctl(p->ops, p->vm, KVM_CREATE_SPAPR_TCE_64, &table);
+        if (p->table < 0)
+                return p->table;
+        p->step = "KVM_CREATE_DEVICE, VFIO";
+        r = probe_ioctl(p->ops, p->vm, KVM_CREATE_DEVICE, &device);
+        if (r >= 0)
+                p->device = (int) device.fd;
+        return r;
+}
+
+static int link_group(LinkProbe *p) {
+        struct kvm_vfio_link link = { .groupfd = p->group, .tablefd = p->table };
+        int r;
+
+        p->step = "KVM_DEV_VFIO_GROUP_ADD";
+        r = group_attribute(p, KVM_VFIO_GROUP_ADD, &p->group);
+        if (r < 0)
+                return r;
+        p->added = true;
+        p->step = "KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE";
+        return group_attribute(p, KVM_VFIO_GROUP_SET_SPAPR_TCE, &link);
+}
+
+/* Windows and tables are charged to locked memory: with 2 GiB of 4 KiB pages more than the usual limit of 8 MiB. */
+static void raise_memlock(void) {
+        static const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+        struct rlimit now;
+
+        if (setrlimit(RLIMIT_MEMLOCK, &unlimited) >= 0 || getrlimit(RLIMIT_MEMLOCK, &now) < 0)
+                return;
+        now.rlim_cur = now.rlim_max;
+        (void) setrlimit(RLIMIT_MEMLOCK, &now);
+}
+
+void probe_kvm_prove_vfio(const KvmOps *ops, const char *dev, int group_fd, unsigned group, KvmFacts *facts) {
+        _cleanup_(link_probe_undo) LinkProbe p = {
+                .ops = ops,
+                .group = group_fd,
+                .container = -EBADF,
+                .kvm = -EBADF,
+                .vm = -EBADF,
+                .table = -EBADF,
+                .device = -EBADF,
+        };
+        Outcome *o = &facts->capability[KVM_CAPABILITY_TCE_VFIO].proven;
+        char text[WHY_MAX];
+        bool prepared;
+        int r;
+
+        raise_memlock();
+        r = attach_group(&p, dev);
+        if (r >= 0)
+                r = make_window(&p);
+        if (r >= 0)
+                r = make_vm(&p, dev);
+        prepared = r >= 0;
+        if (r >= 0)
+                r = link_group(&p);
+        (void) snprintf(text, sizeof(text), "group %u: %s", group, p.step);
+        if (r >= 0)
+                outcome_set(o, PROOF_YES, "linked IOMMU group %u to a table of a VM: window at %#llx, %llu MiB", group,
+                            (unsigned long long) p.window.start_addr, (unsigned long long) p.window.window_size >> 20);
+        else if (prepared)
+                outcome_failed(o, text, r);
+        else
+                /* It was this group, or VFIO, that would not: nothing is said about KVM by that. */
+                outcome_set(o, PROOF_UNKNOWN, "%.96s: %s%s", text, strerror(-r),
+                            r == -ENOMEM ? " (raise tced's LimitMEMLOCK=)" : "");
+}
