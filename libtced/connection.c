@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The connection to tced: a private socket (D-Bus peer to peer: no Hello, no destination) or one of the buses.
+ *
+ * What blocks is bounded by the connection's time limit: connecting, the authentication that follows, and each call. */
+
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "error.h"
+#include "internal.h"
+#include "names.h"
+
+#define PATH_ADDRESS "unix:path="
+
+/* So many of tced's signals are dropped in one tced_process(), so that a caller's loop gets its turn. */
+#define MESSAGES_PER_TURN 64U
+
+int connection_error(struct tced *t, int error, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(t->error, sizeof(t->error), format, ap);
+        va_end(ap);
+        return error;
+}
+
+static uint64_t now_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* A stream socket that is connected to the path. A listener whose queue is full makes connect() wait, which SO_SNDTIMEO bounds. */
+static int socket_connect(const char *path, uint64_t timeout_usec) {
+        struct timeval limit = {
+                .tv_sec = (time_t) (timeout_usec / 1000000), .tv_usec = (suseconds_t) (timeout_usec % 1000000),
+        };
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+        size_t length = strlen(path);
+        int flags;
+
+        if (length == 0 || length >= sizeof(address.sun_path))
+                return -EINVAL;
+        memcpy(address.sun_path, path, length);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                return errno == EAGAIN || errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int open_path(const char *path, uint64_t timeout_usec, sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        int r;
+
+        fd = socket_connect(path, timeout_usec);
+        if (fd < 0)
+                return fd;
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_fd(bus, fd, fd);
+        if (r < 0)
+                return r;
+        (void) TAKE_FD(fd);
+        r = sd_bus_set_bus_client(bus, false);
+        if (r < 0)
+                return r;
+        r = sd_bus_negotiate_fds(bus, true);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+/* Another D-Bus address, which sd-bus understands and this file need not. */
+static int open_address(const char *address, sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, false);
+        if (r < 0)
+                return r;
+        r = sd_bus_negotiate_fds(bus, true);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+/* Is it worth looking elsewhere: is there no socket, or nobody behind it? */
+static bool nobody_there(int error) {
+        return error == -ENOENT || error == -ECONNREFUSED;
+}
+
+static int open_user(uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
+        const char *dir = secure_getenv("XDG_RUNTIME_DIR");
+        char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+        int n, r = -ENOENT;
+
+        if (!isempty(dir)) {
+                n = snprintf(path, sizeof(path), "%s/tced/" TCED_SOCKET_NAME, dir);
+                if (n > 0 && (size_t) n < sizeof(path))
+                        r = open_path(path, timeout_usec, ret);
+        }
+        *ret_is_bus = nobody_there(r);
+        return *ret_is_bus ? sd_bus_open_user(ret) : r;
+}
+
+/* One of the addresses of tced_connect(). *ret_is_bus: there is a bus daemon between. */
+static int open_any(const char *address, uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
+        int r;
+
+        *ret_is_bus = false;
+        if (!address) {
+                r = open_path(TCED_SOCKET, timeout_usec, ret);
+                if (!nobody_there(r))
+                        return r;
+                address = "system";
+        }
+        if (streq(address, "user"))
+                return open_user(timeout_usec, ret, ret_is_bus);
+        *ret_is_bus = streq(address, "system") || streq(address, "session");
+        if (*ret_is_bus)
+                return streq(address, "system") ? sd_bus_open_system(ret) : sd_bus_open_user(ret);
+        if (strncmp(address, PATH_ADDRESS, strlen(PATH_ADDRESS)) == 0 && !strpbrk(address, ",;%"))
+                return open_path(address + strlen(PATH_ADDRESS), timeout_usec, ret);
+        return open_address(address, ret);
+}
+
+/* Authentication and, on a bus, Hello: until the connection can carry calls. */
+static int wait_ready(sd_bus *bus, uint64_t timeout_usec) {
+        uint64_t start = now_usec();
+
+        for (;;) {
+                uint64_t passed;
+                int r = sd_bus_is_ready(bus);
+
+                if (r != 0)
+                        return r < 0 ? r : 0;
+                r = sd_bus_process(bus, NULL);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        continue;
+                passed = now_usec() - start;
+                if (passed >= timeout_usec)
+                        return -ETIMEDOUT;
+                r = sd_bus_wait(bus, timeout_usec - passed);
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+}
+
+_public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret) {
+        _cleanup_(tced_unrefp) struct tced *t = NULL;
+        bool is_bus;
+        int r;
+
+        if (!ret)
+                return -EINVAL;
+        if (timeout_usec == 0)
+                timeout_usec = TCED_TIMEOUT_DEFAULT;
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        t->n_ref = 1;
+        t->timeout_usec = timeout_usec;
+        t->ioctl = kernel_ioctl;
+        r = open_any(address, timeout_usec, &t->bus, &is_bus);
+        if (r < 0)
+                return r;
+        if (is_bus)
+                t->destination = TCED_BUS_NAME;
+        r = wait_ready(t->bus, timeout_usec);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+_public_ struct tced *tced_ref(struct tced *t) {
+        t->n_ref++;
+        return t;
+}
+
+_public_ struct tced *tced_unref(struct tced *t) {
+        if (!t || --t->n_ref > 0)
+                return NULL;
+        tced_close(t);
+        (void) sd_bus_unref(t->bus);
+        free(t);
+        return NULL;
+}
+
+_public_ void tced_close(struct tced *t) {
+        /* Not flushed: that could wait, and no call is under way. */
+        sd_bus_close(t->bus);
+}
+
+_public_ int tced_get_fd(struct tced *t) {
+        return sd_bus_get_fd(t->bus);
+}
+
+_public_ int tced_get_events(struct tced *t) {
+        return sd_bus_get_events(t->bus);
+}
+
+_public_ int tced_get_timeout(struct tced *t, uint64_t *ret_usec) {
+        uint64_t usec = UINT64_MAX;
+        int r = sd_bus_get_timeout(t->bus, &usec);
+
+        if (r < 0)
+                return r;
+        *ret_usec = usec;
+        return 0;
+}
+
+_public_ int tced_process(struct tced *t) {
+        for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
+                int r = sd_bus_process(t->bus, NULL);
+                if (r <= 0)
+                        return r;
+        }
+        return 1;
+}
+
+_public_ const char *tced_last_error(const struct tced *t) {
+        return t->error;
+}
+
+int connection_new_call(struct tced *t, const char *path, const char *interface, const char *member,
+                        sd_bus_message **ret) {
+        int r = sd_bus_message_new_method_call(t->bus, ret, t->destination, path, interface, member);
+
+        return r < 0 ? connection_error(t, r, "%s: the connection to tced is closed; connect again", member) : 0;
+}
+
+/* The errno of an answer: of its name where that is known, else what sd-bus makes of it. */
+static int error_number(const sd_bus_error *error, int r) {
+        int number = error->name ? error_name_to_errno(error->name) : EIO;
+
+        return number != EIO ? -number : r < 0 ? r : -EIO;
+}
+
+int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *member = sd_bus_message_get_member(call);
+        int r;
+
+        r = sd_bus_call(t->bus, call, t->timeout_usec, &error, ret_reply);
+        if (r >= 0)
+                return 0;
+        r = error_number(&error, r);
+        return connection_error(t, r, "%s: %s", member, error.message ? error.message : strerrordesc_np(-r));
+}
+
+int connection_bad_reply(struct tced *t, const char *member, int r) {
+        if (r == -ENOMEM)
+                return r;
+        return connection_error(t, -EBADMSG, "%s: the answer is not one of tced's; do the versions of tced and libtced fit?",
+                                member);
+}

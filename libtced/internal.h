@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What libtced's files share. A machine holds a reference on its connection, a table belongs to its machine. Nothing here is
+ * exported; tests link the same objects as a static library. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "tce.h"
+#include "tced.h"
+#include "util.h"
+
+#define LIBTCED_ERROR_TEXT_MAX 512
+
+/* ioctl(2) as 0 or more, or negative errno. Tests put a kernel of their own in its place. */
+typedef int (*IoctlFunction)(int fd, unsigned long request, void *argument);
+
+struct tced {
+        unsigned n_ref;
+        sd_bus *bus;
+        const char *destination; /* NULL: peer to peer */
+        uint64_t timeout_usec;
+        IoctlFunction ioctl;
+        char error[LIBTCED_ERROR_TEXT_MAX];
+};
+
+/* What holds a table's entries. */
+typedef struct TableMapping {
+        int fd;
+        uint64_t *entries;
+        size_t length; /* bytes mapped */
+} TableMapping;
+
+#define TABLE_MAPPING_INIT { .fd = -EBADF }
+
+struct tced_table {
+        /* All that a hypercall needs, in one cache line. */
+        uint64_t *entries;
+        uint64_t n_entries;
+        uint64_t n_writable; /* n_entries, or 0 where a store would not reach the hardware's table */
+        uint64_t bus_offset;
+        uint32_t page_shift;
+
+        uint32_t liobn;
+        int group;
+        int error; /* the kernel's refusal */
+        Placement placement;
+        bool must_be_kernel; /* a rule demands it */
+        bool reported;       /* tced knows that it is made, and linked */
+        TableMapping mapping;
+        char *reason;
+        struct tced_machine *machine;
+        int window_container; /* number of the container fd in which the window was made; negative: none */
+};
+
+struct tced_machine {
+        unsigned n_ref;
+        struct tced *tced;
+        char *path;
+        bool multitce;
+        struct tced_table **tables; /* by LIOBN; each has its entries mapped */
+        size_t n_tables;
+        size_t allocated;
+};
+
+DEFINE_POINTER_CLEANUP(struct tced, tced_unref, tced_unrefp)
+DEFINE_POINTER_CLEANUP(struct tced_machine, tced_machine_unref, tced_machine_unrefp)
+DEFINE_POINTER_CLEANUP(sd_bus_message, sd_bus_message_unref, message_unrefp)
+
+/* ---- connection.c ---- */
+
+/* Sets the text of the last error and returns `error` (negative errno). */
+int connection_error(struct tced *t, int error, const char *format, ...) _printf_(3, 4);
+
+/* A call without its arguments yet; the caller owns *ret. */
+int connection_new_call(struct tced *t, const char *path, const char *interface, const char *member,
+                        sd_bus_message **ret);
+
+/* Sends it and waits for the answer, at most the connection's time limit. An error's text is the connection's last error.
+ * ret_reply may be NULL. */
+int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply);
+
+/* For a reply that can't be parsed: -EBADMSG, or -ENOMEM if that is what r says. */
+int connection_bad_reply(struct tced *t, const char *member, int r);
+
+/* ---- machine.c ---- */
+
+/* Takes the table, whose entries are mapped, over on success; -ENOMEM. */
+int machine_add_table(struct tced_machine *m, struct tced_table *table);
+
+/* ---- table.c ---- */
+
+struct tced_table *table_free(struct tced_table *table);
+DEFINE_POINTER_CLEANUP(struct tced_table, table_free, table_freep)
+
+/* What AcquireTables says of one table. Strings belong to the message. */
+typedef struct TablePlan {
+        uint32_t liobn, page_shift;
+        const char *placement, *reason, *accel;
+        uint64_t bus_offset, size, entries;
+        int32_t group, fd_index;
+} TablePlan;
+
+/* A table without a mapping yet. -EBADMSG: the plan contradicts itself. */
+int table_new(struct tced_machine *m, const TablePlan *plan, struct tced_table **ret);
+
+void table_mapping_clear(TableMapping *mapping);
+
+/* Verifies and maps a memfd of tced's; takes the fd over on success alone. -EBADMSG: it isn't what the plan says. */
+int table_map_memfd(struct tced_table *table, int fd, TableMapping *ret);
+
+/* Makes the table on the VM and maps it. The kernel's errno. */
+int table_make_in_kernel(struct tced_table *table, int vm_fd, TableMapping *ret);
+
+/* Takes the mapping over, and frees what the table had. */
+void table_take_mapping(struct tced_table *table, TableMapping *mapping, Placement placement);
+
+/* ---- acquire.c ---- */
+
+/* Tells tced that the table was made as `placement` or, with error not 0 (negative), that the kernel refused it. */
+int table_report(struct tced_table *table, Placement placement, int error);
+
+/* The kernel refused the table as `wanted` with that errno (negative): tells tced, and gets a memfd in its place, entries copied.
+ * With `kernel` demanded the error comes back, and the table is as it was. */
+int table_fall_back(struct tced_table *table, Placement wanted, int error);
+
+/* ---- kernel.c ---- */
+
+int kernel_ioctl(int fd, unsigned long request, void *argument);
