@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What client.h declares. There are up to two ways to tced, the bus and its socket; a call goes the first way where tced answers
+ * at all. The system bus comes first: what needs polkit is refused on the socket. */
+
+#include "client.h"
+
+#include <stdarg.h>
+#include <systemd/sd-bus.h>
+
+#include "error.h"
+#include "names.h"
+#include "util.h"
+
+#define USEC_PER_SEC UINT64_C(1000000)
+#define TIMEOUT_USEC (25 * USEC_PER_SEC)
+/* A proof runs in a child with a deadline of its own (tced.conf, [Probe] TimeoutSec=); this is longer than it should ever be. */
+#define PROBE_TIMEOUT_USEC (300 * USEC_PER_SEC)
+
+#define WAYS_MAX 2U
+
+/* What the bus answers when it could not start tced on demand begins so. */
+#define SPAWN_ERRORS "org.freedesktop.DBus.Error.Spawn."
+
+/* One way to the daemon. */
+typedef struct Way {
+        bool is_bus; /* the bus, where tced has a name; else a peer at `address` */
+        char *address;
+} Way;
+
+struct Client {
+        bool user;
+        Way ways[WAYS_MAX];
+        size_t n_ways;
+        sd_bus *bus; /* the connection over the way that worked */
+        bool bus_is_bus;
+};
+
+typedef struct Call {
+        const char *method;
+        const char *types;
+        bool deep;
+        uint64_t timeout;
+} Call;
+
+DEFINE_POINTER_CLEANUP(sd_bus, sd_bus_close_unref, bus_closep)
+DEFINE_POINTER_CLEANUP(sd_bus_message, sd_bus_message_unref, message_unrefp)
+DEFINE_POINTER_CLEANUP(json_tokener, json_tokener_free, tokener_freep)
+
+static void error_set(ClientError *error, const char *format, ...) _printf_(2, 3);
+static void error_set(ClientError *error, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(error->text, sizeof(error->text), format, ap);
+        va_end(ap);
+}
+
+/* The address of tced's own socket; NULL in *ret where the user has no runtime folder. */
+static int socket_address(bool user, char **ret) {
+        const char *dir = getenv("XDG_RUNTIME_DIR");
+        _cleanup_free_ char *path = NULL, *escaped = NULL;
+
+        *ret = NULL;
+        if (!user)
+                return asprintf(ret, "unix:path=%s", TCED_SOCKET) < 0 ? -ENOMEM : 0;
+        if (isempty(dir))
+                return 0;
+        if (asprintf(&path, "%s/tced/%s", dir, TCED_SOCKET_NAME) < 0)
+                return -ENOMEM;
+        /* In an address all but these stand as %XX (D-Bus specification, "Server Addresses"). */
+        escaped = calloc(3 * strlen(path) + 1, 1);
+        if (!escaped)
+                return -ENOMEM;
+        for (char *from = path, *to = escaped; *from; from++) {
+                bool plain = (*from >= '0' && *from <= '9') || ((*from | 0x20) >= 'a' && (*from | 0x20) <= 'z') ||
+                             strchr("-_/.\\*", *from);
+                to += sprintf(to, plain ? "%c" : "%%%02x", (unsigned char) *from);
+        }
+        return asprintf(ret, "unix:path=%s", escaped) < 0 ? -ENOMEM : 0;
+}
+
+int client_new(const ClientOptions *options, Client **ret) {
+        Client *c = calloc(1, sizeof(*c));
+        char *address = NULL;
+        int r = 0;
+
+        if (!c)
+                return -ENOMEM;
+        c->user = options->user;
+        if (options->address) {
+                address = strdup(options->address);
+                r = address ? 0 : -ENOMEM;
+        } else {
+                c->ways[c->n_ways++] = (Way){ .is_bus = true };
+                r = socket_address(options->user, &address);
+        }
+        if (r < 0) {
+                client_free(c);
+                return r;
+        }
+        if (address)
+                c->ways[c->n_ways++] = (Way){ .address = address };
+        *ret = c;
+        return 0;
+}
+
+void client_free(Client *c) {
+        if (!c)
+                return;
+        if (c->bus)
+                (void) sd_bus_close_unref(c->bus);
+        for (size_t i = 0; i < c->n_ways; i++)
+                free(c->ways[i].address);
+        free(c);
+}
+
+static int open_peer(const char *address, sd_bus **ret) {
+        _cleanup_(bus_closep) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+static int open_way(const Way *way, bool user, sd_bus **ret) {
+        if (!way->is_bus)
+                return open_peer(way->address, ret);
+        return user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
+}
+
+/* Does this answer say that nobody is there, so that the next way may be tried? */
+static bool is_absence(const sd_bus_error *e) {
+        return sd_bus_error_has_names(e, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+               (e->name && strncmp(e->name, SPAWN_ERRORS, strlen(SPAWN_ERRORS)) == 0);
+}
+
+static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
+        _cleanup_(message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, is_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER,
+                                           call->method);
+        if (r < 0)
+                return r;
+        if (streq(call->types, "bt"))
+                r = sd_bus_message_append(m, "bt", (int) call->deep, UINT64_C(0));
+        else if (streq(call->types, "t"))
+                r = sd_bus_message_append(m, "t", UINT64_C(0));
+        if (r < 0)
+                return r;
+        return sd_bus_call(bus, m, call->timeout, e, reply);
+}
+
+static const char *remedy_start(const Client *c) {
+        return c->user ? "tced --user" : "systemctl start tced";
+}
+
+/* No way led to tced; r: what the last one gave. */
+static int explain_absence(const Client *c, int r, ClientError *error) {
+        const Way *way = &c->ways[c->n_ways - 1];
+
+        if (c->n_ways == 1 && !way->is_bus)
+                error_set(error, "Nobody answers at %s (%s). Check the address, or leave --address out.", way->address, strerror(-r));
+        else if (r == -EACCES || r == -EPERM)
+                error_set(error, "tced is not on the bus, and its socket refuses this user. Run tcectl as root, or start "
+                          "the bus: systemctl start dbus");
+        else
+                error_set(error, "tced is not running. Start it: %s", remedy_start(c));
+        return r;
+}
+
+/* tced, the bus or sd-bus answered with an error. */
+static int explain_error(const Client *c, const sd_bus_error *e, int r, ClientError *error) {
+        if (!sd_bus_error_is_set(e)) {
+                error_set(error, "Can't talk to tced: %s. Is it running? See: %s", strerror(-r),
+                          c->user ? "its messages" : "systemctl status tced");
+                return r;
+        }
+        r = -error_name_to_errno(e->name);
+        if (r == -ETIMEDOUT)
+                error_set(error, "tced did not answer in time. See what holds it up: %s",
+                          c->user ? "its messages" : "journalctl -u tced");
+        else if (sd_bus_error_has_names(e, SD_BUS_ERROR_UNKNOWN_METHOD, SD_BUS_ERROR_UNKNOWN_INTERFACE,
+                                        SD_BUS_ERROR_UNKNOWN_OBJECT))
+                error_set(error, "The tced that runs is another version than tcectl: %s. Restart it: %s",
+                          e->message ? e->message : e->name, c->user ? "tced --user" : "systemctl restart tced");
+        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
+                error_set(error, "Not allowed: %s. Run tcectl as root.", e->message ? e->message : e->name);
+        else
+                error_set(error, "%s", isempty(e->message) ? e->name : e->message);
+        return r;
+}
+
+/* Calls a method of the Manager over the first way where tced is. *reply is the caller's. */
+static int client_call(Client *c, const Call *call, sd_bus_message **reply, ClientError *error) {
+        int r = -ENOTCONN;
+
+        for (size_t i = 0; i < c->n_ways; i++) {
+                sd_bus_error e = SD_BUS_ERROR_NULL;
+
+                if (!c->bus) {
+                        r = open_way(&c->ways[i], c->user, &c->bus);
+                        if (r < 0)
+                                continue;
+                        c->bus_is_bus = c->ways[i].is_bus;
+                }
+                r = call_over(c->bus, c->bus_is_bus, call, &e, reply);
+                if (r >= 0)
+                        return 0;
+                if (!is_absence(&e)) {
+                        r = explain_error(c, &e, r, error);
+                        sd_bus_error_free(&e);
+                        return r;
+                }
+                sd_bus_error_free(&e);
+                c->bus = sd_bus_close_unref(c->bus);
+                r = -EHOSTUNREACH;
+        }
+        return explain_absence(c, r, error);
+}
+
+/* The whole of `text` as one JSON object. */
+static int parse(const char *text, json_object **ret) {
+        _cleanup_(tokener_freep) json_tokener *tokener = json_tokener_new();
+        size_t length = strlen(text);
+        json_object *json;
+
+        if (!tokener)
+                return -ENOMEM;
+        if (length > INT32_MAX - 1)
+                return -EFBIG;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        /* The NUL is given too: it ends what is still open, so that half an object is an error. */
+        json = json_tokener_parse_ex(tokener, text, (int) length + 1);
+        if (!json_object_is_type(json, json_type_object) || json_tokener_get_error(tokener) != json_tokener_success) {
+                (void) json_object_put(json);
+                return -EBADMSG;
+        }
+        *ret = json;
+        return 0;
+}
+
+int client_describe(Client *c, json_object **ret, ClientError *error) {
+        static const Call call = { .method = "Describe", .types = "t", .timeout = TIMEOUT_USEC };
+        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+        const char *text;
+        int r;
+
+        r = client_call(c, &call, &reply, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "s", &text);
+        if (r >= 0)
+                r = parse(text, ret);
+        if (r < 0)
+                error_set(error, "tced's description can't be read (%s). Restart it, or report this: %s", strerror(-r),
+                          c->user ? "tced --user" : "systemctl restart tced");
+        return r;
+}
+
+static int call_plain(Client *c, const Call *call, ClientError *error) {
+        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+
+        return client_call(c, call, &reply, error);
+}
+
+int client_probe(Client *c, bool deep, ClientError *error) {
+        Call call = { .method = "Probe", .types = "bt", .deep = deep, .timeout = PROBE_TIMEOUT_USEC };
+
+        return call_plain(c, &call, error);
+}
+
+int client_rescan(Client *c, ClientError *error) {
+        static const Call call = { .method = "Rescan", .types = "", .timeout = TIMEOUT_USEC };
+
+        return call_plain(c, &call, error);
+}
+
+int client_reload(Client *c, ClientError *error) {
+        static const Call call = { .method = "Reload", .types = "", .timeout = TIMEOUT_USEC };
+
+        return call_plain(c, &call, error);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tcectl: shows what tced knows, and has it look again. Commands are in commands.c, screens in render-*.c. */
+
+#include <locale.h>
+
+#include "build-config.h"
+#include "options.h"
+#include "util.h"
+
+/* Writes out what is still buffered. A full disk or a closed pipe is a failure that a script should see. */
+static int finish(int r) {
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                print_error("Can't write the output.");
+                return EXIT_FAILURE;
+        }
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+        char error[256];
+        Options o;
+        int r;
+
+        (void) setlocale(LC_CTYPE, "");
+        r = options_parse(argc, argv, &o, error, sizeof(error));
+        if (r < 0) {
+                print_error(error);
+                return EXIT_USAGE;
+        }
+        if (o.help) {
+                print_help(o.command);
+                return finish(0);
+        }
+        if (o.version) {
+                printf("tcectl %s\n", TCED_VERSION);
+                return finish(0);
+        }
+        r = o.command->run(&o);
+        if (r == -ENOMEM)
+                print_error("Out of memory.");
+        return finish(r);
+}

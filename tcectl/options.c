@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What options.h declares. */
+
+#include "options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include "text.h"
+#include "util.h"
+
+enum { ARG_USER = 0x100, ARG_JSON, ARG_NO_LEGEND, ARG_NO_PAGER, ARG_ADDRESS, ARG_DEEP, ARG_VERBOSE, ARG_HELP, ARG_VERSION };
+
+static const struct option long_options[] = {
+        { "user", no_argument, NULL, ARG_USER },
+        { "json", optional_argument, NULL, ARG_JSON },
+        { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
+        { "no-pager", no_argument, NULL, ARG_NO_PAGER },
+        { "address", required_argument, NULL, ARG_ADDRESS },
+        { "deep", no_argument, NULL, ARG_DEEP },
+        { "verbose", no_argument, NULL, ARG_VERBOSE },
+        { "help", no_argument, NULL, ARG_HELP },
+        { "version", no_argument, NULL, ARG_VERSION },
+        {},
+};
+
+/* Where an error goes. */
+typedef struct Complaint {
+        char *text;
+        unsigned size;
+} Complaint;
+
+static int complain(const Complaint *c, const char *format, ...) _printf_(2, 3);
+static int complain(const Complaint *c, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(c->text, c->size, format, ap);
+        va_end(ap);
+        return -EINVAL;
+}
+
+const Command *command_find(const char *name) {
+        for (const Command *c = commands; c->name; c++)
+                if (streq(c->name, name))
+                        return c;
+        return NULL;
+}
+
+static int parse_json_mode(const char *text, JsonMode *ret, const Complaint *c) {
+        if (!text || streq(text, "pretty"))
+                *ret = JSON_PRETTY;
+        else if (streq(text, "short"))
+                *ret = JSON_SHORT;
+        else if (streq(text, "off"))
+                *ret = JSON_OFF;
+        else
+                return complain(c, "Unknown form of JSON '%s'. It is pretty, short or off.", text);
+        return 0;
+}
+
+static int parse_one(int option, const char *value, const char *word, Options *o, const Complaint *c) {
+        switch (option) {
+        case ARG_USER:
+                o->user = true;
+                return 0;
+        case ARG_JSON:
+                return parse_json_mode(value, &o->json, c);
+        case ARG_NO_LEGEND:
+                o->no_legend = true;
+                return 0;
+        case ARG_NO_PAGER:
+                return 0; /* there never is one */
+        case ARG_ADDRESS:
+                o->address = value;
+                return 0;
+        case ARG_DEEP:
+                o->deep = true;
+                return 0;
+        case ARG_VERBOSE:
+        case 'v':
+                o->verbose = true;
+                return 0;
+        case ARG_HELP:
+        case 'h':
+                o->help = true;
+                return 0;
+        case ARG_VERSION:
+                o->version = true;
+                return 0;
+        case ':':
+                return complain(c, "Option %s needs a value. See: tcectl --help", word);
+        default:
+                return complain(c, "Unknown option %s. See: tcectl --help", word);
+        }
+}
+
+/* Is each option that was given one that the command takes? */
+static int check_options(const Options *o, const Complaint *c) {
+        const struct {
+                unsigned option;
+                bool given;
+                const char *name;
+        } given[] = {
+                { OPTION_JSON, o->json != JSON_OFF, "--json" },
+                { OPTION_VERBOSE, o->verbose, "--verbose" },
+                { OPTION_DEEP, o->deep, "--deep" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(given); i++)
+                if (given[i].given && !(o->command->options & given[i].option))
+                        return complain(c, "'%s' does not take %s. See: tcectl %s --help", o->command->name, given[i].name,
+                                        o->command->name);
+        return 0;
+}
+
+/* The words that are no options: a command, and what it is given. `tcectl help COMMAND` is `tcectl COMMAND --help`. */
+static int take_words(char **words, int n, Options *o, const Complaint *c) {
+        o->command = commands;
+        if (n > 0 && streq(words[0], "help")) {
+                o->help = true;
+                words++;
+                n--;
+                if (n == 0)
+                        o->command = NULL;
+        } else if (n == 0 && o->help)
+                o->command = NULL;
+        if (n == 0)
+                return 0;
+        o->command = command_find(words[0]);
+        if (!o->command)
+                return complain(c, "Unknown command '%s'. See: tcectl --help", words[0]);
+        if (n > 2 || (n > 1 && !o->command->argument))
+                return complain(c, "'%s' does not take '%s'. See: tcectl %s --help", o->command->name, words[n > 2 ? 2 : 1],
+                                o->command->name);
+        if (n > 1)
+                o->argument = words[1];
+        return 0;
+}
+
+int options_parse(int argc, char **argv, Options *ret, char *error, unsigned error_size) {
+        const Complaint c = { error, error_size };
+        Options o = {};
+        int r;
+
+        optind = 0; /* glibc: start anew, also a second time in one process */
+        opterr = 0;
+        for (;;) {
+                int option = getopt_long(argc, argv, ":hv", long_options, NULL);
+                char letter[3] = { '-', (char) optopt };
+                bool is_letter = optopt > 0 && optopt < 0x80;
+
+                if (option < 0)
+                        break;
+                /* getopt has moved behind a long option's word; of letters it may still stand in the midst. */
+                r = parse_one(option, optarg, is_letter ? letter : argv[optind - 1], &o, &c);
+                if (r < 0)
+                        return r;
+        }
+        if (o.user && o.address)
+                return complain(&c, "--user and --address name two daemons. Leave one of them out.");
+        r = take_words(argv + optind, argc - optind, &o, &c);
+        if (r < 0)
+                return r;
+        if (o.command && !o.help && !o.version) {
+                r = check_options(&o, &c);
+                if (r < 0)
+                        return r;
+        }
+        *ret = o;
+        return 0;
+}
+
+static const char general_help[] =
+        "\nOptions:\n"
+        "      --user           the user's own tced (tced --user), not the system's\n"
+        "      --address=ADDR   tced's socket at this D-Bus address: unix:path=/...\n"
+        "      --json[=FORM]    JSON for programs: pretty (the default) or short\n"
+        "      --no-legend      no headers, no sums\n"
+        "  -v, --verbose        machines: their tables too\n"
+        "      --deep           probe: also what changes the host (see tcectl(1))\n"
+        "  -h, --help           this, or with a command what it does\n"
+        "      --version        tcectl's version\n"
+        "\nMore in tcectl(1); the daemon is in tced(8).\n";
+
+void print_help(const Command *command) {
+        if (command) {
+                printf("tcectl [OPTION...] %s%s%s%s\n\n%s", command->name, command->argument ? " [" : "",
+                       command->argument ? command->argument : "", command->argument ? "]" : "", command->help);
+                return;
+        }
+        printf("tcectl [OPTION...] [COMMAND]\n\n"
+               "Shows what tced knows of this host's in-kernel TCE tables and of its VMs.\n\n"
+               "Commands:\n");
+        for (const Command *c = commands; c->name; c++) {
+                char word[32];
+                (void) snprintf(word, sizeof(word), "%s%s%s%s", c->name, c->argument ? " [" : "", c->argument ? c->argument : "",
+                                c->argument ? "]" : "");
+                printf("  %-19s  %s\n", word, c->summary);
+        }
+        (void) fputs(general_help, stdout);
+}
+
+void print_error(const char *text) {
+        (void) fputs("tcectl: ", stderr);
+        (void) text_put(stderr, text, UINT32_MAX);
+        (void) fputc('\n', stderr);
+}

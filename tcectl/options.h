@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The command line, read and checked against what the command takes. */
+
+#include <stdbool.h>
+
+/* sysexits apart, as systemd's commands have it: 1 is a failure, 2 a command line that can't be understood. */
+#define EXIT_USAGE 2
+
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_PRETTY,
+        JSON_SHORT,
+} JsonMode;
+
+/* Options that only some commands take, as bits. */
+#define OPTION_JSON 1U
+#define OPTION_VERBOSE 2U
+#define OPTION_DEEP 4U
+
+typedef struct Command Command;
+
+typedef struct Options {
+        const Command *command;
+        const char *argument; /* NULL: none */
+        const char *address;
+        JsonMode json;
+        bool user, verbose, deep, no_legend;
+        bool help, version;
+} Options;
+
+struct Command {
+        const char *name;
+        const char *argument; /* what it may be given: "NAME"; NULL: nothing */
+        const char *summary;  /* behind its name in --help */
+        const char *help;     /* --help of its own */
+        unsigned options;     /* that it takes */
+        int (*run)(const Options *o);
+};
+
+/* All commands; the first is the one that runs when none is given. Ends with a NULL name. */
+extern const Command commands[];
+const Command *command_find(const char *name);
+
+/* 0, or -EINVAL with one line in error that names what is wrong and the remedy. */
+int options_parse(int argc, char **argv, Options *ret, char *error, unsigned error_size);
+
+/* Help on one command, or on all of it with NULL, to standard output. */
+void print_help(const Command *command);
+
+/* "tcectl: TEXT" to standard error. */
+void print_error(const char *text);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `tcectl machines`: the VMs, what their tables take, and for one that is named, or with -v for all, the tables. */
+
+#include <inttypes.h>
+
+#include "render.h"
+#include "table-print.h"
+#include "view.h"
+
+/* As many digits of a UUID are shown, and are enough to name a machine. */
+#define UUID_SHOWN 8U
+
+/* Compares the first n digits of two UUIDs, dashes and case apart; are they the same, and b at least so long? */
+static bool uuid_starts_with(const char *a, const char *b) {
+        size_t digits = 0;
+
+        for (;; a++, b++) {
+                a += strspn(a, "-");
+                b += strspn(b, "-");
+                if (!*b)
+                        return digits >= UUID_SHOWN;
+                if (!*a || (*a | 0x20) != (*b | 0x20))
+                        return false;
+                digits++;
+        }
+}
+
+json_object *machine_find(json_object *json, const char *name) {
+        json_object *machines = view_get(json, "machines"), *found = NULL;
+
+        for (size_t i = 0; i < view_length(machines); i++)
+                if (streq(view_show(view_item(machines, i), "name"), name))
+                        return view_item(machines, i);
+        for (size_t i = 0; i < view_length(machines); i++) {
+                const char *uuid = view_string(view_item(machines, i), "uuid");
+                if (!uuid || !uuid_starts_with(uuid, name))
+                        continue;
+                if (found)
+                        return NULL;
+                found = view_item(machines, i);
+        }
+        return found;
+}
+
+static bool is_kernel(json_object *table) {
+        return strncmp(view_show(table, "placement"), "kernel", 6) == 0;
+}
+
+void table_sums_add(TableSums *sums, json_object *machine) {
+        json_object *tables = view_get(machine, "tables");
+
+        for (size_t i = 0; i < view_length(tables); i++) {
+                sums->kernel_tables += is_kernel(view_item(tables, i));
+                sums->user_tables += streq(view_show(view_item(tables, i), "placement"), "user");
+        }
+        sums->kernel_bytes += view_count(machine, "kernel_bytes");
+        sums->user_bytes += view_count(machine, "user_bytes");
+}
+
+static void machine_row(Table *t, json_object *machine) {
+        const char *state = view_string(machine, "state");
+        TableSums sums = {};
+        uint64_t pid;
+
+        table_sums_add(&sums, machine);
+        table_cell(t, COLOUR_BOLD, view_string(machine, "name"));
+        table_cellf(t, COLOUR_NONE, "%.*s", (int) UUID_SHOWN, view_show(machine, "uuid"));
+        table_cell(t, COLOUR_NONE, state);
+        if (view_u64(machine, "pid", &pid) && pid > 0)
+                table_cellf(t, COLOUR_NONE, "%" PRIu64, pid);
+        else
+                table_cell(t, COLOUR_NONE, NULL);
+        table_cellf(t, COLOUR_NONE, "%" PRIu64 " (%s)", sums.kernel_tables, FORMAT_BYTES(sums.kernel_bytes));
+        table_cellf(t, COLOUR_NONE, "%" PRIu64 " (%s)", sums.user_tables, FORMAT_BYTES(sums.user_bytes));
+}
+
+/* "1 GiB at 0", "8 GiB at 2^59", "4 KiB at 0x3000". */
+static void window_cell(Table *t, json_object *table) {
+        uint64_t offset;
+
+        if (!view_u64(table, "bus_offset", &offset)) {
+                table_cell(t, COLOUR_NONE, SHOWN(show_bytes(table, "size")));
+                return;
+        }
+        if (offset > 0 && (offset & (offset - 1)) == 0)
+                table_cellf(t, COLOUR_NONE, "%s at 2^%d", SHOWN(show_bytes(table, "size")), __builtin_ctzll(offset));
+        else
+                table_cellf(t, COLOUR_NONE, "%s at %#" PRIx64, SHOWN(show_bytes(table, "size")), offset);
+}
+
+/* Why a table is not where it is fastest: the word, the text, what the kernel said, which rule. Where it is, there is nothing to
+ * say. */
+static void reason_cell(Table *t, json_object *table) {
+        const char *text = view_string(table, "text"), *rule = view_string(table, "rule");
+        uint64_t error = view_count(table, "error");
+
+        if (is_kernel(table) && error == 0 && isempty(rule)) {
+                table_cell(t, COLOUR_NONE, NULL);
+                return;
+        }
+        table_cellf(t, COLOUR_NONE, "%s%s%s%s%s%s%s", view_show(table, "reason"), isempty(text) ? "" : ": ",
+                    isempty(text) ? "" : text, error > 0 ? "; the kernel said: " : "",
+                    error > 0 && error < 4096 ? strerror((int) error) : "", isempty(rule) ? "" : "; by ",
+                    isempty(rule) ? "" : rule);
+}
+
+static void table_row(Table *t, json_object *table) {
+        uint64_t liobn, shift;
+
+        if (view_u64(table, "liobn", &liobn))
+                table_cellf(t, COLOUR_BOLD, "%08" PRIx64, liobn);
+        else
+                table_cell(t, COLOUR_BOLD, NULL);
+        table_cell(t, COLOUR_NONE, view_string(table, "device"));
+        window_cell(t, table);
+        if (view_u64(table, "page_shift", &shift) && shift < 64)
+                table_cell(t, COLOUR_NONE, FORMAT_BYTES(UINT64_C(1) << shift));
+        else
+                table_cell(t, COLOUR_NONE, NULL);
+        table_cell(t, COLOUR_NONE, SHOWN(show_number(table, "entries")));
+        table_cell(t, is_kernel(table) ? COLOUR_GREEN : COLOUR_YELLOW, view_string(table, "placement"));
+        table_cell(t, COLOUR_NONE, view_string(table, "state"));
+        reason_cell(t, table);
+}
+
+static int render_tables(json_object *machine, const Output *out) {
+        static const Column columns[] = {
+                { .header = "LIOBN" },
+                { .header = "DEVICE", .min = 6 },
+                { .header = "WINDOW" },
+                { .header = "PAGES", .right = true },
+                { .header = "ENTRIES", .right = true },
+                { .header = "PLACEMENT" },
+                { .header = "STATE" },
+                { .header = "REASON", .wrap = true },
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns), 2);
+        _cleanup_free_ json_object **tables = view_sorted(machine, "tables", "liobn");
+
+        if (!tables)
+                return -ENOMEM;
+        for (json_object **table = tables; *table; table++)
+                table_row(t, *table);
+        return *tables ? table_print(t, out) : 0;
+}
+
+/* Rows of the machines in the list, which ends with NULL, below one header. */
+static int render_rows(json_object **machines, const Output *out) {
+        static const Column columns[] = {
+                { .header = "NAME", .min = 8 },
+                { .header = "UUID" },
+                { .header = "STATE" },
+                { .header = "PID", .right = true },
+                { .header = "KERNEL TABLES" },
+                { .header = "USER TABLES" },
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns), 0);
+
+        for (json_object **m = machines; *m; m++)
+                machine_row(t, *m);
+        return table_print(t, out);
+}
+
+/* One machine with all that is known of it. */
+static int render_machine(json_object *machine, const Output *out) {
+        json_object *one[] = { machine, NULL };
+        json_object *multitce = view_get(machine, "multitce");
+        int r;
+
+        r = render_rows(one, out);
+        if (r < 0)
+                return r;
+        if (view_string(multitce, "text")) {
+                unsigned at = (unsigned) fprintf(out->f, "  multi-TCE in KVM: %s: ", view_true(multitce, "allowed") ? "yes" : "no");
+                text_wrap(out->f, view_string(multitce, "text"), at, 4, out->width);
+        }
+        r = render_tables(machine, out);
+        if (r >= 0)
+                render_machine_findings(machine, out);
+        return r;
+}
+
+int render_machines(json_object *json, const char *name, const Output *out) {
+        _cleanup_free_ json_object **machines = NULL;
+        json_object *named = name ? machine_find(json, name) : NULL;
+        int r = 0;
+
+        if (name)
+                return named ? render_machine(named, out) : -ESRCH;
+        machines = view_sorted(json, "machines", "name");
+        if (!machines)
+                return -ENOMEM;
+        if (!*machines) {
+                if (out->legend)
+                        (void) fputs("No machines.\n", out->f);
+                return 0;
+        }
+        if (!out->verbose)
+                return render_rows(machines, out);
+        for (json_object **m = machines; *m && r >= 0; m++) {
+                if (m != machines)
+                        (void) fputc('\n', out->f);
+                r = render_machine(*m, out);
+        }
+        return r;
+}

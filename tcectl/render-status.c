@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `tcectl status`: one screen that says whether this host's guests can have in-kernel TCE tables, and if not, what to do. */
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "render.h"
+#include "table-print.h"
+#include "view.h"
+
+/* The fields' texts start here. */
+#define FIELD_COLUMN 10U
+
+/* VFIO_CHECK_EXTENSION's numbers (include/uapi/linux/vfio.h). */
+#define EXTENSION_SPAPR 2U
+#define EXTENSION_EEH 5U
+#define EXTENSION_SPAPR_V2 7U
+
+static int field(const Output *out, const char *label, Colour colour, const char *format, ...) _printf_(4, 5);
+static int field(const Output *out, const char *label, Colour colour, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        output_colour(out, COLOUR_BOLD);
+        (void) fprintf(out->f, "%-*s", (int) FIELD_COLUMN, label);
+        output_colour(out, COLOUR_NONE);
+        if (colour != COLOUR_NONE)
+                output_colour(out, colour);
+        text_wrap(out->f, text, FIELD_COLUMN, FIELD_COLUMN, out->width);
+        if (colour != COLOUR_NONE)
+                output_colour(out, COLOUR_NONE);
+        return 0;
+}
+
+static const char *plural(uint64_t n, const char *one, const char *many) {
+        return n == 1 ? one : many;
+}
+
+static int show_host(json_object *json, const Output *out) {
+        return field(out, "Host", COLOUR_NONE, "%s, kernel %s, pages of %s", view_show(json, "host.machine"),
+                     view_show(json, "host.kernel_release"), SHOWN(show_bytes(json, "host.page_size")));
+}
+
+static int show_kvm(json_object *json, const Output *out) {
+        const char *error = view_string(json, "host.kvm.error"), *proven = view_show(json, "host.kvm.usable.proven");
+        const char *why = view_show(json, "host.kvm.usable.why");
+        json_object *types = view_get(json, "host.kvm.vm_types");
+        const char *type = NULL;
+
+        if (!isempty(error))
+                return field(out, "KVM", COLOUR_RED, "not usable: %s", error);
+        if (!streq(proven, "yes"))
+                return field(out, "KVM", colour_of_proof(proven), "%s: %s",
+                             streq(proven, "no") ? "not usable" : "not known whether usable", why);
+        for (size_t i = 0; i < view_length(types) && !type; i++)
+                if (streq(view_show(view_item(types, i), "proven"), "yes"))
+                        type = view_string(view_item(types, i), "name");
+        return field(out, "KVM", COLOUR_GREEN, "usable%s%s, proven: %s", type ? " as " : "", type ? type : "", why);
+}
+
+static const char *extension(json_object *json, unsigned id) {
+        json_object *extensions = view_get(json, "host.vfio.extensions");
+
+        for (size_t i = 0; i < view_length(extensions); i++) {
+                json_object *e = view_item(extensions, i);
+                uint64_t number, value;
+
+                if (view_u64(e, "id", &number) && number == id && view_u64(e, "value", &value))
+                        return value > 0 ? "yes" : "no";
+        }
+        return "-";
+}
+
+static int show_vfio(json_object *json, const Output *out) {
+        const char *error = view_string(json, "host.vfio.error");
+
+        if (!isempty(error))
+                return field(out, "VFIO", COLOUR_NONE, "not usable: %s", error);
+        return field(out, "VFIO", COLOUR_NONE, "declares sPAPR v1: %s, v2: %s, EEH: %s", extension(json, EXTENSION_SPAPR),
+                     extension(json, EXTENSION_SPAPR_V2), extension(json, EXTENSION_EEH));
+}
+
+static uint64_t count_viable(json_object *groups) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < view_length(groups); i++)
+                n += view_true(view_item(groups, i), "viable");
+        return n;
+}
+
+static int show_groups(json_object *json, const Output *out) {
+        json_object *groups = view_get(json, "groups");
+        json_object *supported = view_get(json, "host.vfio.groups_supported");
+
+        if (supported && !view_true(json, "host.vfio.groups_supported"))
+                return field(out, "Groups", COLOUR_NONE, "none: the kernel has no IOMMU groups");
+        return field(out, "Groups", COLOUR_NONE, "%zu, %" PRIu64 " of them viable (ready to be given to a VM)",
+                     view_length(groups), count_viable(groups));
+}
+
+static TableSums sum_tables(json_object *json) {
+        json_object *machines = view_get(json, "machines");
+        TableSums sums = {};
+
+        for (size_t i = 0; i < view_length(machines); i++)
+                table_sums_add(&sums, view_item(machines, i));
+        return sums;
+}
+
+static int show_machines(json_object *json, const Output *out) {
+        TableSums sums = sum_tables(json);
+        size_t n = view_length(view_get(json, "machines"));
+
+        if (n == 0)
+                return field(out, "Machines", COLOUR_NONE, "none");
+        return field(out, "Machines", COLOUR_NONE,
+                     "%zu, with %" PRIu64 " kernel %s (%s) and %" PRIu64 " user %s (%s)", n, sums.kernel_tables,
+                     plural(sums.kernel_tables, "table", "tables"), FORMAT_BYTES(sums.kernel_bytes), sums.user_tables,
+                     plural(sums.user_tables, "table", "tables"), FORMAT_BYTES(sums.user_bytes));
+}
+
+static int show_tced(json_object *json, const Output *out) {
+        bool running = streq(view_show(json, "host.probe"), "running");
+
+        return field(out, "tced", running ? COLOUR_YELLOW : COLOUR_NONE, "%s, PID %s%s", view_show(json, "tced.version"),
+                     SHOWN(show_number(json, "tced.pid")), running ? "; still proving this host, look again" : "");
+}
+
+static void capability_row(Table *t, const char *name, json_object *capability) {
+        const char *proven = view_show(capability, "proven");
+        uint64_t declared;
+
+        table_cell(t, COLOUR_NONE, name);
+        if (view_u64(capability, "declared", &declared))
+                table_cell(t, COLOUR_NONE, declared > 0 ? "yes" : "no");
+        else
+                table_cell(t, COLOUR_NONE, NULL);
+        table_cell(t, colour_of_proof(proven), proven);
+        table_cell(t, COLOUR_NONE, streq(proven, "yes") ? NULL : view_string(capability, "why"));
+}
+
+int render_capabilities(json_object *json, const Output *out) {
+        static const Column columns[] = {
+                { .header = "CAPABILITY", .min = 12 },
+                { .header = "DECLARED" },
+                { .header = "PROVEN" },
+                { .header = "WHY", .wrap = true },
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns), 0);
+        json_object *capabilities = view_get(json, "host.kvm.capabilities");
+
+        for (size_t i = 0; i < view_length(capabilities); i++)
+                capability_row(t, view_show(view_item(capabilities, i), "name"), view_item(capabilities, i));
+        capability_row(t, "multi-TCE range check", view_get(json, "host.kvm.multitce_range_check"));
+        return table_print(t, out);
+}
+
+static void show_findings(json_object *json, const Output *out) {
+        json_object *machines = view_get(json, "machines");
+        size_t n = view_length(view_get(json, "findings"));
+
+        for (size_t i = 0; i < view_length(machines); i++)
+                n += view_length(view_get(view_item(machines, i), "findings"));
+        (void) fputc('\n', out->f);
+        if (out->legend) {
+                output_colour(out, COLOUR_BOLD);
+                (void) fputs(n == 0 ? "No findings." : "FINDINGS", out->f);
+                output_colour(out, COLOUR_NONE);
+                (void) fputc('\n', out->f);
+        }
+        render_findings(json, out);
+}
+
+int render_status(json_object *json, const Output *out) {
+        static int (*const fields[])(json_object *, const Output *) = {
+                show_host, show_kvm, show_vfio, show_groups, show_machines, show_tced,
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+                r = fields[i](json, out);
+                if (r < 0)
+                        return r;
+        }
+        (void) fputc('\n', out->f);
+        r = render_capabilities(json, out);
+        if (r >= 0)
+                show_findings(json, out);
+        return r;
+}
+
+/* Adds value, which is taken over, as a member; NULL is a value that could not be made. */
+static int put_consume(json_object *to, const char *key, json_object *value) {
+        if (!value)
+                return -ENOMEM;
+        if (json_object_object_add(to, key, value) < 0) {
+                (void) json_object_put(value);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+static json_object *make_counts(json_object *json) {
+        json_object *counts = json_object_new_object(), *groups = view_get(json, "groups");
+        TableSums sums = sum_tables(json);
+        const struct {
+                const char *key;
+                uint64_t value;
+        } members[] = {
+                { "groups", view_length(groups) },
+                { "groups_viable", count_viable(groups) },
+                { "machines", view_length(view_get(json, "machines")) },
+                { "kernel_tables", sums.kernel_tables },
+                { "kernel_bytes", sums.kernel_bytes },
+                { "user_tables", sums.user_tables },
+                { "user_bytes", sums.user_bytes },
+        };
+
+        for (size_t i = 0; counts && i < ELEMENTSOF(members); i++)
+                if (put_consume(counts, members[i].key, json_object_new_uint64(members[i].value)) < 0) {
+                        (void) json_object_put(counts);
+                        return NULL;
+                }
+        return counts;
+}
+
+json_object *select_status(json_object *json) {
+        static const char *const kept[] = { "tced", "host", "findings" };
+        json_object *part = json_object_new_object();
+
+        for (size_t i = 0; part && i < ELEMENTSOF(kept); i++) {
+                json_object *value = view_get(json, kept[i]);
+                if (value && put_consume(part, kept[i], json_object_get(value)) < 0)
+                        goto fail;
+        }
+        if (part && put_consume(part, "counts", make_counts(json)) < 0)
+                goto fail;
+        return part;
+fail:
+        (void) json_object_put(part);
+        return NULL;
+}

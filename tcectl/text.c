@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What text.h declares. setlocale() decides what can be printed: in a locale that knows no UTF-8, the rest shows as "?". */
+
+#include "text.h"
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <wchar.h>
+#include <wctype.h>
+
+#include "util.h"
+
+#define WIDTH_DEFAULT 80U
+#define WIDTH_MAX 4096U
+
+static unsigned terminal_width(void) {
+        struct winsize size;
+        const char *columns = getenv("COLUMNS");
+        uint64_t width;
+
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_col > 0)
+                return size.ws_col;
+        if (columns && parse_u64(columns, WIDTH_MAX, &width) >= 0 && width > 0)
+                return (unsigned) width;
+        return WIDTH_DEFAULT;
+}
+
+/* https://no-color.org: set, and not to nothing. */
+static bool terminal_colour(void) {
+        const char *term = getenv("TERM");
+
+        return isatty(STDOUT_FILENO) && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
+}
+
+Output output_standard(void) {
+        unsigned width = terminal_width();
+
+        return (Output){
+                .f = stdout,
+                .width = width < OUTPUT_WIDTH_MIN ? OUTPUT_WIDTH_MIN : width,
+                .colour = terminal_colour(),
+                .legend = true,
+        };
+}
+
+/* Characters that print nothing, yet turn the direction of what follows (Unicode's bidirectional controls): a name with one
+ * could show as another. */
+static bool is_bidi_control(wchar_t c) {
+        return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* "\\x1b", "\\u202e": what stands for a character that is not printed. */
+static Glyph glyph_escape(char letter, int digits, unsigned value, size_t consumed) {
+        Glyph g = { .consumed = consumed };
+
+        (void) snprintf(g.bytes, sizeof(g.bytes), "\\%c%0*x", letter, digits, value);
+        g.width = (unsigned) strlen(g.bytes);
+        return g;
+}
+
+static Glyph glyph_ascii(char c, size_t consumed) {
+        return (Glyph){ .bytes = { c }, .width = 1, .consumed = consumed };
+}
+
+/* How long a sequence of UTF-8 that starts here is, as far as its bytes look like one; 1 for what can't be one. */
+static size_t utf8_length(const unsigned char *s) {
+        size_t want = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 1, n = 1;
+
+        while (n < want && (s[n] & 0xc0) == 0x80)
+                n++;
+        return n == want ? n : 1;
+}
+
+Glyph glyph_at(const char *s) {
+        unsigned char first = (unsigned char) s[0];
+        size_t length = utf8_length((const unsigned char *) s);
+        mbstate_t state = {};
+        wchar_t c = 0;
+        int width;
+
+        if (first == '\0')
+                return (Glyph){};
+        if (first == '\n' || first == '\t')
+                return glyph_ascii(' ', 1);
+        if (first < 0x20 || first == 0x7f)
+                return glyph_escape('x', 2, first, 1);
+        if (mbrtowc(&c, s, length, &state) != length) {
+                if (length > 1)
+                        return glyph_ascii('?', length);
+                return glyph_escape('x', 2, first, 1);
+        }
+        width = wcwidth(c);
+        if (width < 0 || is_bidi_control(c))
+                return glyph_escape('u', 4, (unsigned) c, length);
+        Glyph g = { .width = (unsigned) width, .consumed = length };
+        memcpy(g.bytes, s, length);
+        return g;
+}
+
+unsigned text_width(const char *s) {
+        unsigned width = 0;
+
+        for (Glyph g = glyph_at(s); g.consumed > 0; s += g.consumed, g = glyph_at(s))
+                width += g.width;
+        return width;
+}
+
+/* Prints glyphs as long as they fit; what is left, and in *used the columns. */
+static const char *put_fitting(FILE *f, const char *s, unsigned columns, unsigned *used) {
+        *used = 0;
+        for (Glyph g = glyph_at(s); g.consumed > 0; s += g.consumed, g = glyph_at(s)) {
+                if (*used + g.width > columns)
+                        break;
+                (void) fputs(g.bytes, f);
+                *used += g.width;
+        }
+        return s;
+}
+
+unsigned text_put(FILE *f, const char *s, unsigned columns) {
+        Glyph ellipsis = glyph_at("…");
+        unsigned used;
+
+        if (streq(ellipsis.bytes, "?"))
+                ellipsis.bytes[0] = '+'; /* as top(1) does it where there is no ellipsis */
+
+        if (text_width(s) <= columns) {
+                (void) put_fitting(f, s, columns, &used);
+                return used;
+        }
+        if (columns < ellipsis.width)
+                return 0;
+        (void) put_fitting(f, s, columns - ellipsis.width, &used);
+        (void) fputs(ellipsis.bytes, f);
+        return used + ellipsis.width;
+}
+
+void text_pad(FILE *f, unsigned columns) {
+        (void) fprintf(f, "%*s", (int) columns, "");
+}
+
+static bool is_blank(char c) {
+        return c == ' ' || c == '\n' || c == '\t';
+}
+
+/* The bytes of the word at s, and its width. */
+static size_t word_length(const char *s, unsigned *ret_width) {
+        size_t n = 0;
+
+        *ret_width = 0;
+        while (s[n] && !is_blank(s[n])) {
+                Glyph g = glyph_at(s + n);
+                *ret_width += g.width;
+                n += g.consumed;
+        }
+        return n;
+}
+
+static unsigned new_line(FILE *f, unsigned indent) {
+        (void) fputc('\n', f);
+        text_pad(f, indent);
+        return indent;
+}
+
+void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width) {
+        bool fresh = true; /* nothing of s is on this line yet */
+
+        if (indent + 8 > width)
+                indent = 0;
+        for (;;) {
+                unsigned columns;
+                size_t n;
+
+                s += strspn(s, " \n\t");
+                n = word_length(s, &columns);
+                if (n == 0)
+                        break;
+                if (at + !fresh + columns > width && at > indent) {
+                        at = new_line(f, indent);
+                        fresh = true;
+                }
+                if (!fresh)
+                        at += (unsigned) fprintf(f, " ");
+                for (const char *end = s + n; s < end;) {
+                        Glyph g = glyph_at(s);
+                        if (at + g.width > width)
+                                at = new_line(f, indent);
+                        (void) fputs(g.bytes, f);
+                        at += g.width;
+                        s += g.consumed;
+                }
+                fresh = false;
+        }
+        (void) fputc('\n', f);
+}
+
+void output_colour(const Output *out, Colour colour) {
+        static const char *const codes[_COLOUR_MAX] = {
+                [COLOUR_NONE] = "\033[0m",    [COLOUR_BOLD] = "\033[1m",    [COLOUR_DIM] = "\033[2m",
+                [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m", [COLOUR_RED] = "\033[1;31m",
+        };
+
+        if (out->colour)
+                (void) fputs(codes[colour], out->f);
+}

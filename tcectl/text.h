@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Text on a terminal: how wide it is, cut to fit, wrapped. All of it comes from devices' and machines' names and from the daemon, and
+ * what is in there must not steer the terminal: what is no printable character is shown as an escape, here, at the one
+ * place that prints. Widths are columns. No function allocates. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef enum Colour {
+        COLOUR_NONE,
+        COLOUR_BOLD,
+        COLOUR_DIM,
+        COLOUR_GREEN,
+        COLOUR_YELLOW,
+        COLOUR_RED,
+        _COLOUR_MAX,
+} Colour;
+
+/* Where a screen goes, and how. */
+typedef struct Output {
+        FILE *f;
+        unsigned width; /* of a line, at most */
+        bool colour;
+        bool legend;  /* headers and sums */
+        bool verbose; /* machines: their tables too */
+} Output;
+
+/* The narrowest width that screens are laid out for; less is taken as this. */
+#define OUTPUT_WIDTH_MIN 24U
+
+/* For standard output: the terminal's width, else $COLUMNS, else 80; colours on a terminal alone, unless NO_COLOR or TERM=dumb. */
+Output output_standard(void);
+
+/* One character as it is printed, safely, and how many bytes of the source it stands for. */
+typedef struct Glyph {
+        char bytes[16];
+        unsigned width;
+        size_t consumed; /* 0: the end */
+} Glyph;
+
+Glyph glyph_at(const char *s);
+
+unsigned text_width(const char *s);
+
+/* Prints s, cut to so many columns with … at the end where it has more. Returns the columns that were used. */
+unsigned text_put(FILE *f, const char *s, unsigned columns);
+
+/* Prints s word by word and ends the line. The cursor stands at column `at`; further lines start at column `indent`; none is
+ * longer than width. A word that fits on no line is broken. */
+void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width);
+
+void text_pad(FILE *f, unsigned columns);
+
+/* Switches the colour on where out has colours; COLOUR_NONE switches all off. */
+void output_colour(const Output *out, Colour colour);
