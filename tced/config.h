@@ -6,6 +6,7 @@
  * folder hiding one of the same name in a later; a link to /dev/null hides it for good. Syntax by libinih. What can't be
  * understood is a warning with file and line, never an end. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,3 +43,6 @@ void config_clear(Config *c);
 /* Reads everything below root ("" for /) into *ret, which is set to the defaults first. Returns the number of warnings, or
  * negative errno when memory ran out; *ret is untouched then. */
 int config_load(const char *root, ConfigWarning warn, void *userdata, Config *ret);
+
+/* The limits one by one, by the names that they have in tced.conf. false: there are no more. */
+bool config_limit_at(const Config *c, size_t index, const char **ret_name, uint64_t *ret_value);

@@ -22,6 +22,7 @@ typedef struct PlanTable {
         Window window;    /* `device` is owned */
         uint64_t entries;
         uint64_t bytes;   /* 8 × entries */
+        uint64_t locked_bytes; /* what the kernel will charge to the VMM's locked memory for it; 0 for a `user` table */
         Verdict verdict;
         PolicySetting setting;
         char *rule; /* path of the rule that decided, or NULL */
@@ -33,7 +34,7 @@ typedef struct Plan {
         MultiTceVerdict multitce;
         uint64_t user_bytes;   /* of `user` tables */
         uint64_t kernel_bytes; /* of the others */
-        uint64_t locked_bytes; /* what the kernel will charge to the VMM's locked memory for the others */
+        uint64_t locked_bytes; /* the sum over the tables */
 } Plan;
 
 #define PLAN_ERROR_MAX 512
@@ -45,7 +46,7 @@ typedef struct PlanError {
         char text[PLAN_ERROR_MAX];
 } PlanError;
 
-/* Makes the plan. tables_max: how many a VM may have. 0; -EINVAL with *error filled in (invalid window, LIOBN that occurs
+/* Makes the plan. page_size: the host's, in bytes; tables_max: how many a VM may have. 0; -EINVAL with *error filled in (invalid window, LIOBN that occurs
  * twice, 2^32 TCEs, a demand for `kernel` that can't be met, too many tables); -ENOMEM. *ret is untouched on failure. */
 int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
               const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error);
@@ -54,5 +55,6 @@ void plan_clear(Plan *plan);
 /* NULL where the plan has none with that LIOBN. */
 PlanTable *plan_find(Plan *plan, uint32_t liobn);
 
-/* The kernel refused the table at run time with that errno (positive): it moves to the VMM, sums follow. */
+/* The kernel refused the table at run time: it moves to the VMM, sums follow. Nothing happens to one that is there
+ * already. A demand for `kernel` is the caller's to look at before. */
 void plan_table_refused(Plan *plan, PlanTable *table);

@@ -67,10 +67,6 @@ typedef struct PolicyFacts {
 
 PolicyFacts policy_facts_from(const KvmFacts *kvm);
 
-/* Has this kernel the range check of in-kernel multi-TCE (mainline 0b271f7d7f5e, v7.3), by its version alone? YES for
- * the versions known to have it, UNKNOWN for all others: a backport may be there or not. */
-Proof policy_range_check_by_version(const char *release, const char *version);
-
 /* One window of a VM's device: what a table is made for. */
 typedef struct Window {
         DeviceKind kind;
@@ -104,6 +100,7 @@ typedef enum MultiTceReason {
 } MultiTceReason;
 
 const char *multitce_reason_to_string(MultiTceReason reason);
+int multitce_reason_from_string(const char *text);
 const char *multitce_reason_text(MultiTceReason reason);
 
 typedef struct MultiTceVerdict {
@@ -128,10 +125,10 @@ typedef struct PolicySetting {
 typedef struct Rule {
         char *path;
         char *machine;
-        char *uuid;   /* compared without dashes, lower case */
+        char *uuid;   /* already without dashes, lower case, as it is compared */
         char *kind;   /* of "vio", "pci", "vfio" */
         char *device;
-        char *liobn;  /* compared as eight lower-case hex digits without 0x */
+        char *liobn;  /* already eight lower-case hex digits without 0x, as it is compared; or a glob of such */
         bool has_accel, has_multitce, has_huge_pages, has_numa_node;
         PolicySetting setting;
 } Rule;
@@ -142,10 +139,12 @@ typedef struct Rules {
         size_t allocated;
 } Rules;
 
+/* Free what they hold and leave them empty. */
+void rule_clear(Rule *rule);
 void rules_clear(Rules *rules);
 
-/* The setting for a window of a VM: the first rule that matches, over the default. *ret_rule (may be NULL) becomes that
- * rule or NULL. uuid without dashes, lower case. */
+/* The setting for a window of a VM: the first rule all of whose globs match, over the default. *ret_rule (may be NULL) becomes
+ * that rule or NULL. uuid without dashes, lower case. A NULL machine, uuid or device is matched as an empty name. */
 PolicySetting policy_setting_for(const Rules *rules, const PolicySetting *by_default, const char *machine,
                                  const char *uuid, const Window *window, const Rule **ret_rule);
 

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bind_protocol.h"
+
+#include <json-c/json.h>
+#include <sys/socket.h>
+
+#include "util.h"
+
+static const char *const operation_names[_BIND_OPERATION_MAX] = {
+        [BIND_OPEN_GROUP] = "open-group",
+};
+
+DEFINE_POINTER_CLEANUP(struct json_object, json_object_put, json_putp)
+#define _cleanup_json_ _cleanup_(json_putp)
+
+/* Room for more fds than a packet of ours has, so that surplus ones are seen and closed. */
+#define FDS_ROOM 8U
+
+const char *bind_operation_to_string(BindOperation operation) {
+        return operation_names[operation];
+}
+
+int bind_operation_from_string(const char *text) {
+        return name_lookup(operation_names, ELEMENTSOF(operation_names), text);
+}
+
+static int send_packet(int socket, struct json_object *json, int fd) {
+        const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control = {};
+        struct iovec iov = { .iov_base = (void *) text };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+        ssize_t n;
+
+        if (!text)
+                return -ENOMEM;
+        iov.iov_len = strlen(text);
+        if (fd >= 0) {
+                struct cmsghdr *c = &control.align;
+
+                message.msg_control = control.bytes;
+                message.msg_controllen = sizeof(control.bytes);
+                *c = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+                memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        }
+        n = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return n < 0 ? -errno : 0;
+}
+
+/* Takes the first fd out of a message and closes any other. */
+static int take_fd(struct msghdr *message) {
+        int fd = -EBADF;
+
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+                size_t n;
+
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+                n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                for (size_t i = 0; i < n; i++) {
+                        int received;
+
+                        memcpy(&received, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+                        if (fd < 0)
+                                fd = received;
+                        else
+                                (void) fd_close(received);
+                }
+        }
+        return fd;
+}
+
+static int receive_packet(int socket, struct json_object **ret, int *ret_fd) {
+        char buffer[BIND_PACKET_MAX + 1];
+        union {
+                char bytes[CMSG_SPACE(FDS_ROOM * sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = { .iov_base = buffer, .iov_len = BIND_PACKET_MAX };
+        struct msghdr message = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+        };
+        _cleanup_fd_ int fd = -EBADF;
+        struct json_object *json;
+        ssize_t n;
+
+        n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return -errno;
+        fd = take_fd(&message);
+        if (n == 0)
+                return 0;
+        if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+                return -EBADMSG;
+        buffer[n] = '\0';
+        json = json_tokener_parse(buffer);
+        if (!json)
+                return -EBADMSG;
+        *ret = json;
+        *ret_fd = TAKE_FD(fd);
+        return 1;
+}
+
+/* A member that must be a whole number in range. */
+static int get_number(struct json_object *json, const char *key, uint64_t max, uint64_t *ret) {
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(json, key, &member) || !json_object_is_type(member, json_type_int))
+                return -EBADMSG;
+        if (json_object_get_int64(member) < 0 || json_object_get_uint64(member) > max)
+                return -EBADMSG;
+        *ret = json_object_get_uint64(member);
+        return 0;
+}
+
+static const char *get_string(struct json_object *json, const char *key) {
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(json, key, &member) || !json_object_is_type(member, json_type_string))
+                return NULL;
+        return json_object_get_string(member);
+}
+
+int bind_send_request(int socket, const BindRequest *request) {
+        _cleanup_json_ struct json_object *json = json_object_new_object();
+
+        if (!json)
+                return -ENOMEM;
+        if (json_object_object_add(json, "id", json_object_new_uint64(request->id)) < 0 ||
+            json_object_object_add(json, "operation", json_object_new_string(operation_names[request->operation])) < 0 ||
+            json_object_object_add(json, "group", json_object_new_uint64(request->group)) < 0)
+                return -ENOMEM;
+        return send_packet(socket, json, -EBADF);
+}
+
+int bind_send_reply(int socket, const BindReply *reply) {
+        _cleanup_json_ struct json_object *json = json_object_new_object();
+
+        if (!json)
+                return -ENOMEM;
+        if (json_object_object_add(json, "id", json_object_new_uint64(reply->id)) < 0 ||
+            json_object_object_add(json, "error", json_object_new_int(reply->error)) < 0 ||
+            json_object_object_add(json, "text", json_object_new_string(reply->text)) < 0)
+                return -ENOMEM;
+        return send_packet(socket, json, reply->fd);
+}
+
+int bind_receive_request(int socket, BindRequest *ret) {
+        _cleanup_json_ struct json_object *json = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        uint64_t id, group;
+        const char *name;
+        int r, operation;
+
+        r = receive_packet(socket, &json, &fd);
+        if (r <= 0)
+                return r;
+        name = get_string(json, "operation");
+        operation = name ? bind_operation_from_string(name) : -EBADMSG;
+        if (operation < 0 || get_number(json, "id", INT64_MAX, &id) < 0 || get_number(json, "group", UINT32_MAX, &group) < 0)
+                return -EBADMSG;
+        *ret = (BindRequest) { .id = id, .operation = (BindOperation) operation, .group = (uint32_t) group };
+        return 1;
+}
+
+int bind_receive_reply(int socket, BindReply *ret) {
+        _cleanup_json_ struct json_object *json = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        uint64_t id, error;
+        const char *text;
+        int r;
+
+        r = receive_packet(socket, &json, &fd);
+        if (r <= 0)
+                return r;
+        text = get_string(json, "text");
+        if (!text || get_number(json, "id", INT64_MAX, &id) < 0 || get_number(json, "error", INT32_MAX, &error) < 0)
+                return -EBADMSG;
+        *ret = (BindReply) { .id = id, .error = (int) error, .fd = -EBADF };
+        (void) snprintf(ret->text, sizeof(ret->text), "%s", text);
+        if (error == 0)
+                ret->fd = TAKE_FD(fd);
+        return 1;
+}

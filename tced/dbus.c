@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Connections: the bus, and any number of peers on the private socket; on each the same objects. The manager's observer becomes
+ * signals here, sent on every connection that may see what changed. */
+
+#include "dbus.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-id128.h>
+
+#include "dbus_internal.h"
+#include "log.h"
+#include "names.h"
+#include "util.h"
+
+struct DBus {
+        Manager *manager;
+        Connection *connections;
+        size_t n_peers;
+        sd_event_source *listener; /* owns its fd */
+        char *socket_path;
+        void (*lost)(const char *why, void *userdata);
+        void *lost_userdata;
+};
+
+/* Adds every object to a connection that is not started yet. */
+static int attach_objects(Connection *c) {
+        int (*const attach[])(Connection *) = { dbus_manager_attach, dbus_group_attach, dbus_machine_attach, dbus_table_attach,
+                                                dbus_log_attach };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(attach); i++) {
+                r = attach[i](c);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_add_object_manager(c->bus, NULL, TCED_BUS_PATH);
+}
+
+static void connection_free(Connection *c) {
+        for (Connection **p = &c->dbus->connections; *p; p = &(*p)->next)
+                if (*p == c) {
+                        *p = c->next;
+                        break;
+                }
+        c->dbus->n_peers -= c->peer;
+        c->bus = sd_bus_flush_close_unref(c->bus);
+        free(c);
+}
+
+static Connection *connection_new(DBus *d, sd_bus *bus) {
+        Connection *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return NULL;
+        *c = (Connection) { .dbus = d, .manager = d->manager, .bus = bus, .next = d->connections };
+        d->connections = c;
+        return c;
+}
+
+static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        connection_free(userdata);
+        return 0;
+}
+
+/* sd-bus's own signal for the end of a connection, also of one that never got through the handshake. */
+static int watch_peer(Connection *c) {
+        return sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
+                                   "org.freedesktop.DBus.Local", "Disconnected", on_peer_gone, c);
+}
+
+static size_t peers_of_user(const DBus *d, uid_t uid) {
+        size_t n = 0;
+
+        for (const Connection *c = d->connections; c; c = c->next)
+                n += c->peer && c->uid == uid;
+        return n;
+}
+
+static int admit_peer(DBus *d, int fd, struct ucred *ret) {
+        const Limits *l = &d->manager->config.limits;
+        socklen_t size = sizeof(*ret);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0)
+                return -errno;
+        if (d->n_peers >= l->connections_max || (ret->uid != 0 && peers_of_user(d, ret->uid) >= l->connections_per_user_max)) {
+                log_warning("Refused a connection of user %u, process %d: ConnectionsMax= or ConnectionsPerUserMax= is reached",
+                            (unsigned) ret->uid, (int) ret->pid);
+                return -ENOBUFS;
+        }
+        return 0;
+}
+
+/* Makes a D-Bus server for one peer out of a connected socket. Takes fd over, also when it fails. */
+static int add_peer_consume(DBus *d, int fd) {
+        _cleanup_fd_ int owned = fd;
+        sd_bus *bus = NULL;
+        struct ucred peer;
+        Connection *c;
+        sd_id128_t id;
+        int r;
+
+        r = admit_peer(d, fd, &peer);
+        if (r >= 0)
+                r = sd_id128_randomize(&id);
+        if (r >= 0)
+                r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        c = connection_new(d, bus);
+        if (!c) {
+                (void) sd_bus_unref(bus);
+                return -ENOMEM;
+        }
+        c->peer = true;
+        c->uid = peer.uid;
+        c->pid = peer.pid;
+        d->n_peers++;
+        r = sd_bus_set_description(bus, "peer");
+        if (r >= 0)
+                r = sd_bus_set_fd(bus, fd, fd);
+        if (r >= 0) {
+                TAKE_FD(owned); /* the bus's from here */
+                r = sd_bus_set_server(bus, 1, id);
+        }
+        if (r >= 0)
+                r = sd_bus_negotiate_creds(bus, 1, SD_BUS_CREDS_PID | SD_BUS_CREDS_EUID);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, 1);
+        if (r >= 0)
+                r = attach_objects(c);
+        if (r >= 0)
+                r = watch_peer(c);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                connection_free(c);
+        return r;
+}
+
+static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        DBus *d = userdata;
+        int connection, r;
+
+        connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (connection < 0) {
+                if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        log_warning("Can't accept a connection on %s: %s", d->socket_path, strerror(errno));
+                return 0;
+        }
+        r = add_peer_consume(d, connection);
+        if (r < 0 && r != -ENOBUFS)
+                log_warning("Can't serve a connection on %s: %s", d->socket_path, strerror(-r));
+        return 0;
+}
+
+/* Removes a socket that an earlier tced left; one that answers is a tced that runs. */
+static int remove_stale_socket(const struct sockaddr_un *address) {
+        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN)
+                return -EADDRINUSE;
+        if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
+                return -errno;
+        return 0;
+}
+
+int dbus_listen(DBus *d, const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+        int r;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        r = remove_stale_socket(&address);
+        if (r < 0)
+                return r;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        /* Anyone may connect and ask; what they may do is decided call by call. */
+        if (chmod(path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
+                return -errno;
+        d->socket_path = strdup(path);
+        if (!d->socket_path)
+                return -ENOMEM;
+        r = sd_event_add_io(d->manager->event, &d->listener, fd, EPOLLIN, on_connect, d);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_io_fd_own(d->listener, 1);
+        TAKE_FD(fd);
+        return 0;
+}
+
+static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+
+        c->dbus->lost("the bus closed the connection", c->dbus->lost_userdata);
+        return 0;
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        DBus *d = userdata;
+
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                const sd_bus_error *e = sd_bus_message_get_error(m);
+                d->lost(e->message ? e->message : e->name, d->lost_userdata);
+        }
+        return 0;
+}
+
+int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), void *userdata) {
+        sd_bus *bus = NULL;
+        Connection *c;
+        int r;
+
+        d->lost = lost;
+        d->lost_userdata = userdata;
+        r = user ? sd_bus_open_user_with_description(&bus, "tced") : sd_bus_open_system_with_description(&bus, "tced");
+        if (r < 0)
+                return r;
+        c = connection_new(d, bus);
+        if (!c) {
+                (void) sd_bus_unref(bus);
+                return -ENOMEM;
+        }
+        r = attach_objects(c);
+        if (r >= 0)
+                r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
+        if (r >= 0)
+                r = sd_bus_request_name_async(bus, NULL, TCED_BUS_NAME, 0, on_name, d);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                connection_free(c);
+        return r;
+}
+
+/* Signals. One that can't be sent on a connection is that connection's trouble alone; it is about to end, or out of memory. */
+
+#define FOREACH_CONNECTION(c, d) \
+        for (Connection *c = (d)->connections; c; c = c->next)
+
+static void on_machine_added(Machine *machine, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_MACHINE], table[PATH_MAX_TABLE];
+
+        (void) path_of_machine(path, machine);
+        FOREACH_CONNECTION(c, d) {
+                if (!connection_lists(c, machine))
+                        continue;
+                (void) sd_bus_emit_object_added(c->bus, path);
+                for (size_t i = 0; i < machine->n_tables; i++)
+                        (void) sd_bus_emit_object_added(c->bus, path_of_table(table, &machine->tables[i]));
+                (void) sd_bus_emit_signal(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "MachineNew", "so", machine->name, path);
+        }
+}
+
+static void on_machine_removed(Machine *machine, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_MACHINE], table[PATH_MAX_TABLE];
+
+        (void) path_of_machine(path, machine);
+        FOREACH_CONNECTION(c, d) {
+                if (!connection_lists(c, machine))
+                        continue;
+                (void) sd_bus_emit_signal(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "MachineRemoved", "so", machine->name, path);
+                for (size_t i = 0; i < machine->n_tables; i++)
+                        (void) sd_bus_emit_object_removed(c->bus, path_of_table(table, &machine->tables[i]));
+                (void) sd_bus_emit_object_removed(c->bus, path);
+        }
+}
+
+static void on_machine_changed(Machine *machine, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_MACHINE];
+
+        FOREACH_CONNECTION(c, d)
+                if (connection_lists(c, machine))
+                        (void) sd_bus_emit_properties_changed(c->bus, path_of_machine(path, machine), TCED_INTERFACE_MACHINE, "Pid",
+                                                              "State", "Findings", "UserBytes", "KernelBytes", "LockedBytes", NULL);
+}
+
+static void on_table_changed(Table *t, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_TABLE];
+
+        FOREACH_CONNECTION(c, d)
+                if (connection_lists(c, t->machine))
+                        (void) sd_bus_emit_properties_changed(c->bus, path_of_table(path, t), TCED_INTERFACE_TABLE, "Placement", "Reason",
+                                                              "ReasonText", "State", "Error", "HugePages", NULL);
+}
+
+static void on_group_added(unsigned number, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_GROUP];
+
+        FOREACH_CONNECTION(c, d)
+                (void) sd_bus_emit_object_added(c->bus, path_of_group(path, number));
+}
+
+static void on_group_removed(unsigned number, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_GROUP];
+
+        FOREACH_CONNECTION(c, d)
+                (void) sd_bus_emit_object_removed(c->bus, path_of_group(path, number));
+}
+
+static void on_group_changed(unsigned number, void *userdata) {
+        DBus *d = userdata;
+        char path[PATH_MAX_GROUP];
+
+        FOREACH_CONNECTION(c, d)
+                (void) sd_bus_emit_properties_changed_strv(c->bus, path_of_group(path, number), TCED_INTERFACE_GROUP, NULL);
+}
+
+static void on_host_changed(void *userdata) {
+        DBus *d = userdata;
+
+        FOREACH_CONNECTION(c, d)
+                (void) sd_bus_emit_properties_changed_strv(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, NULL);
+}
+
+int dbus_new(Manager *m, DBus **ret) {
+        DBus *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        d->manager = m;
+        m->observer = (ManagerObserver) {
+                .machine_added = on_machine_added, .machine_removed = on_machine_removed, .machine_changed = on_machine_changed,
+                .table_changed = on_table_changed, .group_added = on_group_added, .group_removed = on_group_removed,
+                .group_changed = on_group_changed, .host_changed = on_host_changed, .userdata = d,
+        };
+        *ret = d;
+        return 0;
+}
+
+DBus *dbus_free(DBus *d) {
+        if (!d)
+                return NULL;
+        d->manager->observer = (ManagerObserver) {};
+        d->listener = sd_event_source_disable_unref(d->listener);
+        if (d->socket_path)
+                (void) unlink(d->socket_path);
+        free(d->socket_path);
+        while (d->connections)
+                connection_free(d->connections);
+        free(d);
+        return NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The bus face: the same objects on the system (or session) bus and, peer to peer, on the private socket. It translates and checks who
+ * asks; what is done is the manager's business. data/dbus/ has the interfaces, member by member. */
+
+#include "manager.h"
+
+typedef struct DBus DBus;
+
+/* Makes the face of a manager, and its observer. 0 or negative errno. */
+int dbus_new(Manager *m, DBus **ret);
+/* Closes all connections, sends what waits before. NULL is fine. */
+DBus *dbus_free(DBus *d);
+
+/* Connects to the system bus, or the session bus, and asks for the name. lost is called when the bus goes away or the name is
+ * another's. -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
+int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *why, void *userdata), void *userdata);
+
+/* Listens on the private socket at this path; what is there of an earlier run is replaced. -EADDRINUSE: another tced answers
+ * there. */
+int dbus_listen(DBus *d, const char *path);

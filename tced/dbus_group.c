@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.tced1.Group at /org/tced1/group/N. What a property's callback gets is the group's facts: they are looked up anew for each message, and no
+ * rescan comes between. */
+
+#include <inttypes.h>
+
+#include "dbus_internal.h"
+#include "names.h"
+#include "util.h"
+
+
+static int find_group(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
+        const Connection *c = userdata;
+        const GroupFacts *g;
+        char canonical[PATH_MAX_GROUP];
+        uint64_t number;
+
+        if (strncmp(path, TCED_GROUP_PREFIX "/", strlen(TCED_GROUP_PREFIX "/")) != 0 ||
+            parse_u64(path + strlen(TCED_GROUP_PREFIX "/"), UINT32_MAX, &number) < 0)
+                return 0;
+        g = vfio_facts_find_group(&c->manager->vfio, (unsigned) number);
+        /* One path for each object: not 01, not 0x1. */
+        if (!g || !streq(path, path_of_group(canonical, g->number)))
+                return 0;
+        *ret_found = (void *) g;
+        return 1;
+}
+
+static int enumerate_groups(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
+        const Connection *c = userdata;
+        const VfioFacts *v = &c->manager->vfio;
+        char **nodes = calloc(v->n_groups + 1, sizeof(*nodes)), path[PATH_MAX_GROUP];
+
+        for (size_t i = 0; nodes && i < v->n_groups; i++) {
+                nodes[i] = strdup(path_of_group(path, v->groups[i].number));
+                if (nodes[i])
+                        continue;
+                while (i-- > 0)
+                        free(nodes[i]);
+                free(nodes);
+                nodes = NULL;
+        }
+        if (!nodes)
+                return -ENOMEM;
+        *ret_nodes = nodes;
+        return 0;
+}
+
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "u", (uint32_t) ((const GroupFacts *) userdata)->number);
+}
+
+static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                    sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "s", g->name);
+}
+
+static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                       void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(suqqssssi)");
+        for (size_t i = 0; r >= 0 && i < g->n_devices; i++) {
+                const DeviceFacts *d = &g->devices[i];
+                r = sd_bus_message_append(reply, "(suqqssssi)", d->address, d->class_code, d->vendor, d->device, d->vendor_name,
+                                          d->device_name, d->class_name, d->driver, (int32_t) d->numa_node);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_viable(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "b", g->viability == GROUP_VIABLE);
+}
+
+static int get_viability(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "s", group_viability_to_string(g->viability));
+}
+
+static int get_viability_why(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                             void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "s", g->viability_why);
+}
+
+static int get_dma32_start(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                           void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "t", g->dma32_start);
+}
+
+static int get_dma32_size(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "t", g->dma32_size);
+}
+
+static int get_page_sizes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "t");
+        for (unsigned bit = 0; r >= 0 && bit < 64; bit++)
+                if (g->page_sizes & (UINT64_C(1) << bit))
+                        r = sd_bus_message_append(reply, "t", UINT64_C(1) << bit);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_ddw(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                   sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "i", (int32_t) g->ddw);
+}
+
+static int get_windows_why(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                           void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "s", g->windows_why);
+}
+
+static int get_numa_node(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return sd_bus_message_append(reply, "i", (int32_t) g->numa_node);
+}
+
+static int get_holder(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        const Connection *c = connection_current(bus);
+        const GroupFacts *g = userdata;
+        const Machine *holder = manager_find_holder(c->manager, g->number);
+
+        return sd_bus_message_append(reply, "s", holder && connection_lists(c, holder) ? holder->uuid : "");
+}
+
+static void on_opened(const Refusal *refusal, int container_fd, int group_fd, uint32_t iommu_type, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (refusal) {
+                reply_refusal(m, refusal);
+                return;
+        }
+        (void) sd_bus_reply_method_return(m, "hhu", container_fd, group_fd, iommu_type);
+        (void) sd_bus_message_unref(m);
+}
+
+static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        const GroupFacts *g = userdata;
+        Machine *machine;
+        uint64_t flags;
+        int r;
+
+        r = sd_bus_message_read(m, "t", &flags);
+        if (r >= 0)
+                r = check_flags(flags, error);
+        if (r >= 0)
+                r = caller_get(m, true, &caller, error);
+        if (r < 0)
+                return r;
+        if (caller.uid != 0) {
+                machine = manager_find_machine_by_process(c->manager, &caller.process);
+                if (!machine || !machine_has_group(machine, (int) g->number))
+                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
+                                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it",
+                                                 g->number);
+        }
+        manager_open_group(c->manager, g, on_opened, sd_bus_message_ref(m));
+        return 1;
+}
+
+#define CONST SD_BUS_VTABLE_PROPERTY_CONST
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Number", "u", get_number, 0, CONST),
+        SD_BUS_PROPERTY("Name", "s", get_name, 0, CONST),
+        SD_BUS_PROPERTY("Devices", "a(suqqssssi)", get_devices, 0, CHANGES),
+        SD_BUS_PROPERTY("Viable", "b", get_viable, 0, CHANGES),
+        SD_BUS_PROPERTY("Viability", "s", get_viability, 0, CHANGES),
+        SD_BUS_PROPERTY("ViabilityWhy", "s", get_viability_why, 0, CHANGES),
+        SD_BUS_PROPERTY("Dma32Start", "t", get_dma32_start, 0, CHANGES),
+        SD_BUS_PROPERTY("Dma32Size", "t", get_dma32_size, 0, CHANGES),
+        SD_BUS_PROPERTY("PageSizes", "at", get_page_sizes, 0, CHANGES),
+        SD_BUS_PROPERTY("Ddw", "i", get_ddw, 0, CHANGES),
+        SD_BUS_PROPERTY("WindowsWhy", "s", get_windows_why, 0, CHANGES),
+        SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, CHANGES),
+        SD_BUS_PROPERTY("Holder", "s", get_holder, 0, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("Open", SD_BUS_ARGS("t", flags), SD_BUS_RESULT("h", container, "h", group, "u", iommu_type), method_open,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+int dbus_group_attach(Connection *c) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(c->bus, NULL, TCED_GROUP_PREFIX, TCED_INTERFACE_GROUP, vtable, find_group, c);
+        return r < 0 ? r : sd_bus_add_node_enumerator(c->bus, NULL, TCED_GROUP_PREFIX, enumerate_groups, c);
+}

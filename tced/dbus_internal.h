@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the bus face share. A method goes: read and check the arguments, who asks, may they, do it, reply, and
+ * only then commit. */
+
+#include <systemd/sd-bus.h>
+
+#include "dbus.h"
+#include "error.h"
+
+/* One connection: the bus itself, or a peer on the private socket. The userdata of every vtable on it. */
+typedef struct Connection Connection;
+struct Connection {
+        DBus *dbus;
+        Manager *manager;
+        sd_bus *bus;
+        bool peer;
+        uid_t uid; /* of a peer */
+        pid_t pid; /* of a peer */
+        Connection *next;
+};
+
+/* Who sent a message: asked of the bus, or for a peer what the kernel said when it connected. */
+typedef struct Caller {
+        uid_t uid;
+        Process process; /* -EBADF: it was not asked for */
+} Caller;
+
+#define CALLER_INIT { .process = PROCESS_INIT }
+
+static inline void caller_clear(Caller *c) {
+        process_close(&c->process);
+}
+#define _cleanup_caller_ __attribute__((__cleanup__(caller_clear)))
+
+/* The connection that a method or property is called on. */
+Connection *connection_current(sd_bus *bus);
+
+/* Finds out who called; with_process: takes hold of the process too. 0, or negative errno with *error set. */
+int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error);
+
+/* Refuses whoever is not root. what: "Rescan". 0, or negative errno with *error set. */
+int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error);
+
+/* Sets a bus error from a refusal; returns its negative errno, as sd-bus wants it. */
+int refusal_to_error(const Refusal *refusal, sd_bus_error *error);
+/* Answers a message that waited, and lets it go. */
+void reply_refusal(sd_bus_message *m, const Refusal *refusal);
+
+/* flags must be 0 until one is defined. */
+int check_flags(uint64_t flags, sd_bus_error *error);
+
+/* May whoever is behind this connection know of the machine at all; is it theirs, so that it is listed to them? */
+bool connection_may_see(const Connection *c, const Machine *machine);
+bool connection_lists(const Connection *c, const Machine *machine);
+
+/* Appends findings as a(sssss). */
+int append_findings(sd_bus_message *m, const Findings *f);
+
+/* Object paths; buffers are sized for them. */
+#define PATH_MAX_GROUP 32
+#define PATH_MAX_MACHINE 64
+#define PATH_MAX_TABLE 96
+const char *path_of_group(char buf[PATH_MAX_GROUP], unsigned number);
+const char *path_of_machine(char buf[PATH_MAX_MACHINE], const Machine *machine);
+const char *path_of_table(char buf[PATH_MAX_TABLE], const Table *table);
+
+/* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
+int dbus_manager_attach(Connection *c);
+int dbus_group_attach(Connection *c);
+int dbus_machine_attach(Connection *c);
+int dbus_table_attach(Connection *c);
+int dbus_log_attach(Connection *c);

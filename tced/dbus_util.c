@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who asks, what they may see, how a refusal becomes a bus error, where objects are. */
+
+#include <inttypes.h>
+
+#include "dbus_internal.h"
+#include "names.h"
+#include "util.h"
+
+DEFINE_POINTER_CLEANUP(sd_bus_creds, sd_bus_creds_unref, creds_unrefp)
+
+Connection *connection_current(sd_bus *bus) {
+        /* The slot is the vtable's, whose userdata is always the connection, also where a find function gave the callback another. */
+        return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+}
+
+int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error) {
+        _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        Caller caller = CALLER_INIT;
+        pid_t pid = 0;
+        int r;
+
+        if (c->peer) {
+                caller.uid = c->uid;
+                pid = c->pid;
+        } else {
+                r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
+                if (r >= 0)
+                        r = sd_bus_creds_get_euid(creds, &caller.uid);
+                if (r >= 0 && with_process)
+                        r = sd_bus_creds_get_pid(creds, &pid);
+                if (r < 0)
+                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s", strerror(-r));
+        }
+        if (with_process) {
+                r = process_open(c->manager->proc_fd, pid, &caller.process);
+                if (r < 0)
+                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process %d that asks can't be held: %s", (int) pid,
+                                                 strerror(-r));
+        }
+        *ret = caller;
+        return 0;
+}
+
+int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error) {
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        int r;
+
+        r = caller_get(m, false, &caller, error);
+        if (r < 0)
+                return r;
+        /* In --user mode the daemon serves one user, who owns it. */
+        if (caller.uid != 0 && !(geteuid() != 0 && caller.uid == geteuid()))
+                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "%s is for root; try sudo", what);
+        return 0;
+}
+
+int refusal_to_error(const Refusal *refusal, sd_bus_error *error) {
+        (void) sd_bus_error_set(error, refusal->name, refusal->text);
+        return -error_name_to_errno(refusal->name);
+}
+
+void reply_refusal(sd_bus_message *m, const Refusal *refusal) {
+        (void) sd_bus_reply_method_errorf(m, refusal->name, "%s", refusal->text);
+        (void) sd_bus_message_unref(m);
+}
+
+int check_flags(uint64_t flags, sd_bus_error *error) {
+        if (flags == 0)
+                return 0;
+        return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0", flags);
+}
+
+bool connection_lists(const Connection *c, const Machine *machine) {
+        if (!c->peer || c->uid == 0)
+                return true;
+        return machine->process.pid > 0 && machine->process.pid == c->pid && machine->owner == c->uid;
+}
+
+bool connection_may_see(const Connection *c, const Machine *machine) {
+        if (connection_lists(c, machine))
+                return true;
+        /* Whoever may claim it must find it, by the UUID that they were told. */
+        return machine->state == MACHINE_REGISTERED && machine->process.pid == 0 && machine->owner == c->uid;
+}
+
+int append_findings(sd_bus_message *m, const Findings *f) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(sssss)");
+        for (size_t i = 0; r >= 0 && i < f->n; i++)
+                r = sd_bus_message_append(m, "(sssss)", finding_id_to_string(f->items[i].id),
+                                          severity_to_string(f->items[i].severity), f->items[i].subject, f->items[i].text,
+                                          f->items[i].remedy);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+const char *path_of_group(char buf[PATH_MAX_GROUP], unsigned number) {
+        (void) snprintf(buf, PATH_MAX_GROUP, TCED_GROUP_PREFIX "/%u", number);
+        return buf;
+}
+
+const char *path_of_machine(char buf[PATH_MAX_MACHINE], const Machine *machine) {
+        (void) snprintf(buf, PATH_MAX_MACHINE, TCED_MACHINE_PREFIX "/%s", machine->uuid);
+        return buf;
+}
+
+const char *path_of_table(char buf[PATH_MAX_TABLE], const Table *t) {
+        (void) snprintf(buf, PATH_MAX_TABLE, TCED_MACHINE_PREFIX "/%s/table/%08" PRIx32, t->machine->uuid, t->plan->window.liobn);
+        return buf;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "helper.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "bind_protocol.h"
+#include "log.h"
+#include "util.h"
+
+/* Opening a group takes microseconds; starting the helper the first time, some tenths of a second on a slow host. */
+#define HELPER_DEADLINE_USEC (10U * 1000U * 1000U)
+
+typedef struct Question Question;
+struct Question {
+        Helper *helper;
+        uint64_t id;
+        sd_event_source *deadline;
+        HelperDone done;
+        void *userdata;
+        Question *next;
+};
+
+struct Helper {
+        sd_event *event;
+        char *path;
+        sd_event_source *source; /* of the connection, whose fd it owns; NULL: not connected */
+        int fd;
+        uint64_t last_id;
+        Question *questions;
+};
+
+int helper_new(sd_event *event, const char *path, Helper **ret) {
+        Helper *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return -ENOMEM;
+        h->path = strdup(path);
+        if (!h->path) {
+                free(h);
+                return -ENOMEM;
+        }
+        h->event = event;
+        h->fd = -EBADF;
+        *ret = h;
+        return 0;
+}
+
+/* Takes a question out of the list and answers it; fd is handed on. */
+static void answer(Question *q, int error, const char *text, int fd) {
+        for (Question **p = &q->helper->questions; *p; p = &(*p)->next)
+                if (*p == q) {
+                        *p = q->next;
+                        break;
+                }
+        (void) sd_event_source_disable_unref(q->deadline);
+        q->done(error, text, fd, q->userdata);
+        free(q);
+}
+
+static void disconnect(Helper *h, int error, const char *text) {
+        h->source = sd_event_source_disable_unref(h->source);
+        h->fd = -EBADF;
+        while (h->questions)
+                answer(h->questions, error, text, -EBADF);
+}
+
+Helper *helper_free(Helper *h) {
+        if (!h)
+                return NULL;
+        disconnect(h, ECANCELED, "tced is ending");
+        free(h->path);
+        free(h);
+        return NULL;
+}
+
+static int on_reply(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Helper *h = userdata;
+        BindReply reply;
+        int r;
+
+        r = bind_receive_reply(fd, &reply);
+        if (r == -EAGAIN || r == -EINTR)
+                return 0;
+        if (r <= 0) {
+                if (r < 0)
+                        log_warning("tced-bind: %s", r == -EBADMSG ? "an answer that makes no sense" : strerror(-r));
+                disconnect(h, EHOSTDOWN, "tced-bind went away; look into `journalctl -u tced-bind`");
+                return 0;
+        }
+        for (Question *q = h->questions; q; q = q->next)
+                if (q->id == reply.id) {
+                        if (reply.error == 0 && reply.fd < 0) {
+                                reply.error = EBADMSG;
+                                (void) snprintf(reply.text, sizeof(reply.text), "tced-bind answered without the group's fd");
+                        }
+                        answer(q, reply.error, reply.text, reply.fd);
+                        return 0;
+                }
+        /* Its question has timed out. */
+        (void) fd_close(reply.fd);
+        return 0;
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        answer(userdata, ETIMEDOUT, "tced-bind did not answer; look into `systemctl status tced-bind`", -EBADF);
+        return 0;
+}
+
+static int helper_connect(Helper *h) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_fd_ int fd = -EBADF;
+        int r;
+
+        if (h->source)
+                return 0;
+        if (strlen(h->path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, h->path);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        /* A local socket connects at once or, its backlog full, says EAGAIN. */
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        r = sd_event_add_io(h->event, &h->source, fd, EPOLLIN, on_reply, h);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_io_fd_own(h->source, 1);
+        h->fd = TAKE_FD(fd);
+        return 0;
+}
+
+int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata) {
+        BindRequest request = { .operation = BIND_OPEN_GROUP, .group = group };
+        Question *q;
+        int r;
+
+        r = helper_connect(h);
+        if (r < 0)
+                return r;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        *q = (Question) { .helper = h, .id = ++h->last_id, .done = done, .userdata = userdata };
+        request.id = q->id;
+        r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, HELPER_DEADLINE_USEC, 0, on_deadline, q);
+        if (r >= 0)
+                r = bind_send_request(h->fd, &request);
+        if (r < 0) {
+                (void) sd_event_source_disable_unref(q->deadline);
+                free(q);
+                return r;
+        }
+        q->next = h->questions;
+        h->questions = q;
+        return 0;
+}

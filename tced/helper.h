@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The daemon's side of tced-bind: asks it, with a deadline, and never waits. Connects when something is asked, and again when
+ * the helper went away. */
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+typedef struct Helper Helper;
+
+/* error: 0, or a positive errno with a text for people; EHOSTDOWN: the helper can't be reached; ETIMEDOUT. fd: the group's, only valid
+ * where error is 0; the callee owns it. */
+typedef void (*HelperDone)(int error, const char *text, int fd, void *userdata);
+
+/* path: of its socket, copied. 0 or -ENOMEM. */
+int helper_new(sd_event *event, const char *path, Helper **ret);
+/* What is still asked for ends with ECANCELED. NULL is fine. */
+Helper *helper_free(Helper *helper);
+
+/* Asks for /dev/vfio/N. 0, and done is called later; or negative errno, and it is not. */
+int helper_open_group(Helper *helper, uint32_t group, HelperDone done, void *userdata);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "machine.h"
+
+#include <inttypes.h>
+#include <sys/epoll.h>
+
+#include "util.h"
+
+static const char *const machine_state_names[_MACHINE_STATE_MAX] = {
+        [MACHINE_REGISTERED] = "registered",
+        [MACHINE_CLAIMED] = "claimed",
+};
+
+static const char *const table_state_names[_TABLE_STATE_MAX] = {
+        [TABLE_PLANNED] = "planned",
+        [TABLE_MADE] = "made",
+        [TABLE_READY] = "ready",
+        [TABLE_HANDED_OUT] = "handed-out",
+};
+
+const char *machine_state_to_string(MachineState state) {
+        return machine_state_names[state];
+}
+
+const char *table_state_to_string(TableState state) {
+        return table_state_names[state];
+}
+
+Machine *machine_free(Machine *m) {
+        if (!m)
+                return NULL;
+        for (size_t i = 0; i < m->n_tables; i++)
+                table_memory_clear(&m->tables[i].memory);
+        free(m->tables);
+        (void) sd_event_source_disable_unref(m->end_source);
+        process_close(&m->process);
+        plan_clear(&m->plan);
+        findings_clear(&m->findings);
+        free(m->name);
+        free(m);
+        return NULL;
+}
+
+int machine_new(const char *name, const char *uuid, Plan *plan, void (*ended)(Machine *, void *), void *userdata,
+                Machine **ret) {
+        Machine *m = calloc(1, sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        m->process = (Process) PROCESS_INIT;
+        m->ended = ended;
+        m->userdata = userdata;
+        (void) snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
+        m->name = strdup(name);
+        m->tables = calloc(plan->n_tables ? plan->n_tables : 1, sizeof(*m->tables));
+        if (!m->name || !m->tables) {
+                (void) machine_free(m);
+                return -ENOMEM;
+        }
+        m->plan = *plan;
+        *plan = (Plan) {};
+        m->n_tables = m->plan.n_tables;
+        for (size_t i = 0; i < m->n_tables; i++)
+                m->tables[i] = (Table) {
+                        .machine = m, .plan = &m->plan.tables[i], .state = TABLE_PLANNED, .memory = TABLE_MEMORY_INIT,
+                };
+        if (machine_update_findings(m) < 0) {
+                *plan = m->plan;
+                m->plan = (Plan) {};
+                (void) machine_free(m);
+                return -ENOMEM;
+        }
+        *ret = m;
+        return 0;
+}
+
+static int on_process_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Machine *m = userdata;
+
+        m->ended(m, m->userdata);
+        return 0;
+}
+
+int machine_hold(Machine *m, sd_event *event, Process *process) {
+        sd_event_source *source;
+        int r;
+
+        if (!process_alive(process))
+                return -ESRCH;
+        r = sd_event_add_io(event, &source, process->pidfd, EPOLLIN, on_process_end, m);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_disable_unref(m->end_source);
+        process_close(&m->process);
+        m->end_source = source;
+        m->process = *process;
+        *process = (Process) PROCESS_INIT;
+        return 0;
+}
+
+static int compare_liobn(const void *key, const void *item) {
+        uint32_t a = *(const uint32_t *) key, b = ((const Table *) item)->plan->window.liobn;
+
+        return a < b ? -1 : a > b;
+}
+
+Table *machine_find_table(Machine *m, uint32_t liobn) {
+        return bsearch(&liobn, m->tables, m->n_tables, sizeof(*m->tables), compare_liobn);
+}
+
+bool machine_has_group(const Machine *m, int group) {
+        for (size_t i = 0; i < m->n_tables; i++)
+                if (m->tables[i].plan->window.group == group)
+                        return true;
+        return false;
+}
+
+void table_set_memory(Table *t, TableMemory *memory) {
+        t->memory = *memory;
+        t->huge_pages = memory->huge;
+        t->state = TABLE_READY;
+        *memory = (TableMemory) TABLE_MEMORY_INIT;
+}
+
+/* What to do about a table that is in the VMM though no rule asked for that. */
+static const char *slow_path_remedy(const Table *t) {
+        switch (t->plan->verdict.reason) {
+        case REASON_KERNEL_REFUSED:
+                return t->error == ENOMEM ? "raise the VM's locked-memory limit (libvirt: <memtune><hard_limit>), then start it again"
+                                          : "look into the kernel's log, then start the VM again";
+        case REASON_NO_KVM:
+        case REASON_NO_TCE:
+        case REASON_NO_TCE_64:
+        case REASON_NO_VFIO_COUPLING:
+                return "see the host's findings: tcectl status";
+        case REASON_IN_KERNEL:
+        case REASON_IN_KERNEL_LINKED:
+        case REASON_RULE_USER:
+        case REASON_TOO_MANY_ENTRIES:
+        case REASON_INVALID_WINDOW:
+        case _REASON_MAX:
+                break;
+        }
+        return "";
+}
+
+int machine_update_findings(Machine *m) {
+        findings_clear(&m->findings);
+        for (size_t i = 0; i < m->n_tables; i++) {
+                const Table *t = &m->tables[i];
+                char subject[32], refusal[96] = "";
+                int r;
+
+                if (t->plan->verdict.placement != PLACEMENT_USER || t->plan->verdict.reason == REASON_RULE_USER)
+                        continue;
+                if (t->error)
+                        (void) snprintf(refusal, sizeof(refusal), " (%s)", strerror(t->error));
+                (void) snprintf(subject, sizeof(subject), "liobn %08" PRIx32, t->plan->window.liobn);
+                r = findings_add(&m->findings, FINDING_SLOW_PATH, SEVERITY_WARNING, subject, slow_path_remedy(t),
+                                 "%s: each TCE hypercall exits to the VMM: %s%s", t->plan->window.device,
+                                 reason_text(t->plan->verdict.reason), refusal);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One VM: who it is, its plan, its tables, until its process is gone. What is done to VMs, and which there are, is the manager's
+ * business (manager.h). */
+
+#include <systemd/sd-event.h>
+
+#include "finding.h"
+#include "plan.h"
+#include "process.h"
+#include "table.h"
+
+typedef struct Machine Machine;
+
+typedef enum MachineState {
+        MACHINE_REGISTERED,
+        MACHINE_CLAIMED,
+        _MACHINE_STATE_MAX,
+} MachineState;
+
+/* "registered", "claimed" */
+const char *machine_state_to_string(MachineState state);
+
+typedef enum TableState {
+        TABLE_PLANNED,    /* the VMM is to make it in the kernel */
+        TABLE_MADE,       /* it says that it has */
+        TABLE_READY,      /* a memfd, filled in, waits */
+        TABLE_HANDED_OUT, /* the VMM owns the memfd; tced has no copy */
+        _TABLE_STATE_MAX,
+} TableState;
+
+/* "planned", "made", "ready", "handed-out" */
+const char *table_state_to_string(TableState state);
+
+typedef struct Table {
+        Machine *machine;
+        PlanTable *plan; /* of the machine's plan */
+        TableState state;
+        TableMemory memory; /* only while READY */
+        bool huge_pages;
+        int error; /* the kernel's refusal as the VMM reported it, a positive errno; 0: none */
+} Table;
+
+struct Machine {
+        char *name;
+        char uuid[33];
+        uid_t owner;     /* whose process may claim it */
+        uid_t registrar; /* on whose account it goes */
+        uint64_t serial;  /* never used twice: tells it from a later one with its UUID */
+        uint64_t charged; /* bytes of `user` tables that its registrar's account carries for it */
+        MachineState state;
+        /* REGISTERED: the process that registered it, where it ends with that; CLAIMED: the one that runs it. */
+        Process process;
+        sd_event_source *end_source;
+        Plan plan;
+        Table *tables; /* one for each of the plan's, in its order */
+        size_t n_tables;
+        Findings findings;
+        void (*ended)(Machine *machine, void *userdata); /* its process has ended */
+        void *userdata;
+};
+
+/* Makes one, REGISTERED, held by no process. The plan is taken over and left empty. 0 or -ENOMEM; the plan stays the caller's
+ * then. ended is called when the process it is held by is gone. */
+int machine_new(const char *name, const char *uuid, Plan *plan, void (*ended)(Machine *, void *), void *userdata,
+                Machine **ret);
+Machine *machine_free(Machine *m);
+
+/* Holds it by this process from now on, instead of the one before; the process is taken over. -ESRCH: it has ended. */
+int machine_hold(Machine *m, sd_event *event, Process *process);
+
+/* NULL where there is none. */
+Table *machine_find_table(Machine *m, uint32_t liobn);
+/* Has the machine a window of this IOMMU group? */
+bool machine_has_group(const Machine *m, int group);
+
+/* Puts a memfd into a table that waits for one; taken over. */
+void table_set_memory(Table *t, TableMemory *memory);
+
+/* What its tables' placement says to an administrator: tables on the slow path that no rule put there. 0 or -ENOMEM. */
+int machine_update_findings(Machine *m);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tced: the command line, the event loop, who is wired to whom. The host is asked what it declares before READY=1, and made to prove it
+ * afterwards. */
+
+#include <getopt.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "build-config.h"
+#include "dbus.h"
+#include "log.h"
+#include "manager.h"
+#include "names.h"
+#include "uevent.h"
+#include "util.h"
+
+typedef struct Options {
+        bool user;
+        const char *socket;
+        Places places;
+} Options;
+
+static int usage(FILE *to, int status) {
+        (void) fputs("tced [OPTION...]\n"
+                     "Finds out what this POWER host can do for its guests' DMA, decides where their\n"
+                     "TCE tables live, and hands them out. Started by `systemctl start tced`.\n\n"
+                     "  --user              run unprivileged: on the session bus if there is one, and\n"
+                     "                      on $XDG_RUNTIME_DIR/tced/socket\n"
+                     "  --socket=PATH       where the private socket is (" TCED_SOCKET ")\n"
+                     "  --bind-socket=PATH  where tced-bind listens (" TCED_BIND_SOCKET ")\n"
+                     "  --config-root=DIR   look for etc/tced, run/tced, usr/lib/tced below DIR\n"
+                     "  --sys=DIR --dev=DIR --proc=DIR\n"
+                     "                      other folders than /sys, /dev, /proc, for tests\n"
+                     "  -h, --help\n"
+                     "  --version\n\n"
+                     "See tced(8), tced.conf(5), tcectl(1).\n", to);
+        return status;
+}
+
+/* -1: go on; else the exit status. */
+static int parse_options(int argc, char *argv[], Options *o) {
+        enum { USER = 256, SOCKET, BIND_SOCKET, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
+        static const struct option options[] = {
+                { "user", no_argument, NULL, USER },
+                { "socket", required_argument, NULL, SOCKET },
+                { "bind-socket", required_argument, NULL, BIND_SOCKET },
+                { "config-root", required_argument, NULL, CONFIG_ROOT },
+                { "sys", required_argument, NULL, SYS },
+                { "dev", required_argument, NULL, DEV },
+                { "proc", required_argument, NULL, PROC },
+                { "version", no_argument, NULL, VERSION },
+                { "help", no_argument, NULL, 'h' },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case USER:
+                        o->user = true;
+                        break;
+                case SOCKET:
+                        o->socket = optarg;
+                        break;
+                case BIND_SOCKET:
+                        o->places.bind_socket = optarg;
+                        break;
+                case CONFIG_ROOT:
+                        o->places.config_root = optarg;
+                        break;
+                case SYS:
+                        o->places.sys = optarg;
+                        break;
+                case DEV:
+                        o->places.dev = optarg;
+                        break;
+                case PROC:
+                        o->places.proc = optarg;
+                        break;
+                case VERSION:
+                        (void) puts("tced " TCED_VERSION);
+                        return EXIT_SUCCESS;
+                case 'h':
+                        return usage(stdout, EXIT_SUCCESS);
+                default:
+                        return usage(stderr, 2);
+                }
+        if (optind < argc) {
+                (void) fprintf(stderr, "tced takes no argument '%s'; see tced --help\n", argv[optind]);
+                return 2;
+        }
+        return -1;
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        log_info("Reading the configuration again (SIGHUP)");
+        if (manager_reload_notify(userdata) < 0)
+                log_error("No memory to read the configuration; what was read before stays in force");
+        return 0;
+}
+
+static int on_end(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        return sd_event_exit(sd_event_source_get_event(s), EXIT_SUCCESS);
+}
+
+static void on_bus_lost(const char *why, void *userdata) {
+        log_error("Lost the name " TCED_BUS_NAME ": %s", why);
+        (void) sd_event_exit(userdata, EXIT_FAILURE);
+}
+
+static int add_signals(sd_event *event, Manager *m) {
+        sigset_t blocked;
+        int r;
+
+        /* SIGCHLD is blocked for the sake of sd_event_add_child(3); a socket that is closed is an error, not the end. */
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGCHLD);
+        sigaddset(&blocked, SIGHUP);
+        sigaddset(&blocked, SIGINT);
+        sigaddset(&blocked, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+        (void) signal(SIGXFSZ, SIG_IGN);
+        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, m);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_end, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGTERM, on_end, NULL);
+        return r;
+}
+
+/* The private socket of --user, in the user's own runtime folder, which is made. NULL: there is none. */
+static char *user_socket(void) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        _cleanup_free_ char *folder = NULL;
+        char *path;
+
+        if (isempty(runtime) || asprintf(&folder, "%s/tced", runtime) < 0)
+                return NULL;
+        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+                return NULL;
+        return asprintf(&path, "%s/" TCED_SOCKET_NAME, folder) < 0 ? NULL : path;
+}
+
+/* On the bus, on the private socket, or both: --user does with either. */
+static int serve(DBus *d, const Options *o, sd_event *event) {
+        _cleanup_free_ char *default_socket = NULL;
+        const char *socket = o->socket;
+        int on_bus, on_socket = -ENOENT;
+
+        on_bus = dbus_connect_bus(d, o->user, on_bus_lost, event);
+        if (!socket && o->user)
+                socket = default_socket = user_socket();
+        else if (!socket)
+                socket = TCED_SOCKET;
+        if (socket)
+                on_socket = dbus_listen(d, socket);
+        if (on_socket < 0 && (socket || on_bus < 0))
+                log_warning("Can't listen on %s: %s", socket ? socket : "$XDG_RUNTIME_DIR/tced/socket", strerror(-on_socket));
+        if (on_bus < 0 && !o->user) {
+                log_error("Can't connect to the system bus: %s; is D-Bus running?", strerror(-on_bus));
+                return on_bus;
+        }
+        if (on_bus < 0 && on_socket < 0) {
+                log_error("There is neither a session bus (%s) nor a socket; set XDG_RUNTIME_DIR, or give --socket=", strerror(-on_bus));
+                return on_bus;
+        }
+        if (on_bus < 0)
+                log_info("There is no session bus; serving %s alone", socket);
+        return !o->user && on_socket < 0 ? on_socket : 0;
+}
+
+static int run(const Options *o) {
+        sd_event *event = NULL;
+        Manager *m = NULL;
+        DBus *d = NULL;
+        Uevent *u = NULL;
+        int r;
+
+        r = sd_event_default(&event);
+        if (r >= 0)
+                r = manager_new(event, &o->places, &m);
+        if (r >= 0)
+                r = add_signals(event, m);
+        if (r >= 0)
+                r = dbus_new(m, &d);
+        if (r < 0)
+                log_error("Can't start: %s", strerror(-r));
+        if (r >= 0)
+                r = serve(d, o, event);
+        if (r >= 0) {
+                (void) sd_event_set_watchdog(event, 1);
+                if (uevent_new(event, m, &u) < 0)
+                        log_warning("Can't hear of devices that come and go; call Rescan for that");
+                (void) sd_notify(0, "READY=1\nSTATUS=Proving what this host can do");
+                if (manager_probe(m, false, NULL, NULL) < 0)
+                        log_warning("No memory to prove what this host can do");
+                r = sd_event_loop(event);
+                (void) sd_notify(0, "STOPPING=1");
+        }
+        u = uevent_free(u);
+        d = dbus_free(d);
+        m = manager_free(m);
+        event = sd_event_unref(event);
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        Options o = {
+                .places = { .sys = "/sys", .dev = "/dev", .proc = "/proc", .config_root = "", .bind_socket = TCED_BIND_SOCKET },
+        };
+        int r;
+
+        r = parse_options(argc, argv, &o);
+        if (r >= 0)
+                return r;
+        r = run(&o);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What there is and how it is found; the host's facts as they are read again. Registration is in manager_register.c, proofs in
+ * manager_probe.c, groups in manager_group.c. */
+
+#include "manager.h"
+
+#include <inttypes.h>
+#include <search.h>
+#include <stdarg.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "log.h"
+#include "manager_internal.h"
+#include "names.h"
+#include "probe_kvm.h"
+#include "probe_vfio.h"
+#include "util.h"
+
+int refuse(Refusal *refusal, const char *name, const char *format, ...) {
+        va_list ap;
+
+        refusal->name = name;
+        va_start(ap, format);
+        (void) vsnprintf(refusal->text, sizeof(refusal->text), format, ap);
+        va_end(ap);
+        return -EINVAL;
+}
+
+static void warn_config(const char *file, unsigned line, const char *text, void *userdata) {
+        if (line > 0)
+                log_warning("%s:%u: %s", file, line, text);
+        else
+                log_warning("%s: %s", file, text);
+}
+
+int manager_reload(Manager *m) {
+        Config config;
+        int r;
+
+        r = config_load(m->places.config_root, warn_config, NULL, &config);
+        if (r < 0)
+                return r;
+        config_clear(&m->config);
+        m->config = config;
+        log_set_level(config.log_level);
+        if (m->observer.host_changed)
+                m->observer.host_changed(m->observer.userdata);
+        return 0;
+}
+
+int manager_reload_notify(Manager *m) {
+        struct timespec now;
+        int r;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
+        r = manager_reload(m);
+        (void) sd_notify(0, "READY=1");
+        return r;
+}
+
+static void log_finding(const Finding *f) {
+        static const int levels[_SEVERITY_MAX] = {
+                [SEVERITY_INFO] = LOG_INFO, [SEVERITY_WARNING] = LOG_WARNING, [SEVERITY_ERROR] = LOG_ERR,
+        };
+
+        log_message(levels[f->severity], TCED_MESSAGE_FINDING_STR, "%s (%s): %s. Remedy: %s", f->subject,
+                    finding_id_to_string(f->id), f->text, isempty(f->remedy) ? "none" : f->remedy);
+}
+
+/* The host's findings follow its facts; each that is new goes to the log once. */
+int manager_update_findings(Manager *m) {
+        Findings now = {};
+        int r;
+
+        r = findings_from_host(&now, &m->kvm, &m->vfio);
+        if (r < 0) {
+                findings_clear(&now);
+                return r;
+        }
+        for (size_t i = 0; i < now.n; i++) {
+                bool known = false;
+
+                for (size_t j = 0; j < m->findings.n && !known; j++)
+                        known = m->findings.items[j].id == now.items[i].id &&
+                                streq(m->findings.items[j].subject, now.items[i].subject) &&
+                                streq(m->findings.items[j].text, now.items[i].text);
+                if (!known)
+                        log_finding(&now.items[i]);
+        }
+        findings_clear(&m->findings);
+        m->findings = now;
+        return 0;
+}
+
+/* Objects go before the facts change and come after it: whoever hears of one can still, or already, ask for it. */
+static void announce_groups(Manager *m, VfioFacts *now) {
+        VfioFacts before = m->vfio;
+        const ManagerObserver *o = &m->observer;
+
+        for (size_t i = 0; i < before.n_groups; i++) {
+                const GroupFacts *g = vfio_facts_find_group(now, before.groups[i].number);
+                if (o->group_removed && (!g || !group_facts_same_devices(g, &before.groups[i])))
+                        o->group_removed(before.groups[i].number, o->userdata);
+        }
+        m->vfio = *now;
+        for (size_t i = 0; i < now->n_groups; i++) {
+                const GroupFacts *g = vfio_facts_find_group(&before, now->groups[i].number);
+                if (!g || !group_facts_same_devices(g, &now->groups[i])) {
+                        if (o->group_added)
+                                o->group_added(now->groups[i].number, o->userdata);
+                } else if (o->group_changed && !group_facts_equal(g, &now->groups[i]))
+                        o->group_changed(now->groups[i].number, o->userdata);
+        }
+        vfio_facts_clear(&before);
+}
+
+int manager_rescan(Manager *m) {
+        VfioFacts now;
+        int r;
+
+        r = probe_vfio(m->places.sys, m->places.dev, &now);
+        if (r < 0)
+                return r;
+        announce_groups(m, &now);
+        r = manager_update_findings(m);
+        if (m->observer.host_changed)
+                m->observer.host_changed(m->observer.userdata);
+        return r;
+}
+
+int manager_new(sd_event *event, const Places *places, Manager **ret) {
+        Manager *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->event = sd_event_ref(event);
+        m->places = *places;
+        m->proof_group = -1;
+        m->proof_group_fd = -EBADF;
+        m->proc_fd = open(places->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = m->proc_fd < 0 ? -errno : worker_new(event, &m->worker);
+        if (r >= 0)
+                r = helper_new(event, places->bind_socket, &m->helper);
+        if (r >= 0)
+                r = manager_reload(m);
+        if (r >= 0) {
+                probe_kvm_declared(&kvm_ops_system, places->dev, &m->kvm);
+                r = manager_rescan(m);
+        }
+        if (r < 0) {
+                (void) manager_free(m);
+                return r;
+        }
+        *ret = m;
+        return 0;
+}
+
+static void ignore(void *p) {
+}
+
+static void free_machine(void *machine) {
+        (void) machine_free(machine);
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        m->observer = (ManagerObserver) {};
+        manager_probe_cancel(m);
+        m->helper = helper_free(m->helper);
+        m->worker = worker_free(m->worker);
+        tdestroy(m->machines_by_name, ignore);
+        tdestroy(m->machines_by_uuid, free_machine);
+        free(m->accounts);
+        findings_clear(&m->findings);
+        vfio_facts_clear(&m->vfio);
+        config_clear(&m->config);
+        (void) fd_close(m->proc_fd);
+        (void) sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+static int compare_uuid(const void *a, const void *b) {
+        return strcmp(((const Machine *) a)->uuid, ((const Machine *) b)->uuid);
+}
+
+static int compare_name(const void *a, const void *b) {
+        return strcmp(((const Machine *) a)->name, ((const Machine *) b)->name);
+}
+
+int manager_insert_machine(Manager *m, Machine *machine) {
+        if (!tsearch(machine, &m->machines_by_uuid, compare_uuid))
+                return -ENOMEM;
+        if (!tsearch(machine, &m->machines_by_name, compare_name)) {
+                (void) tdelete(machine, &m->machines_by_uuid, compare_uuid);
+                return -ENOMEM;
+        }
+        m->n_machines++;
+        return 0;
+}
+
+void manager_remove_machine(Manager *m, Machine *machine) {
+        (void) tdelete(machine, &m->machines_by_uuid, compare_uuid);
+        (void) tdelete(machine, &m->machines_by_name, compare_name);
+        m->n_machines--;
+}
+
+bool uuid_normalize(const char *text, char ret[33]) {
+        size_t n = 0;
+
+        for (; *text; text++) {
+                char c = *text;
+
+                if (c == '-')
+                        continue;
+                if (c >= 'A' && c <= 'F')
+                        c = (char) (c | 0x20);
+                if (n == 32 || !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+                        return false;
+                ret[n++] = c;
+        }
+        ret[n] = '\0';
+        return n == 32;
+}
+
+Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid) {
+        Machine key = {}, **found;
+
+        if (!uuid_normalize(uuid, key.uuid))
+                return NULL;
+        found = tfind(&key, &m->machines_by_uuid, compare_uuid);
+        return found ? *found : NULL;
+}
+
+Machine *manager_find_machine(Manager *m, const char *name_or_uuid) {
+        Machine key = { .name = (char *) name_or_uuid }, **found;
+
+        found = tfind(&key, &m->machines_by_name, compare_name);
+        return found ? *found : manager_find_machine_by_uuid(m, name_or_uuid);
+}
+
+typedef struct Walk {
+        int (*each)(Machine *, void *);
+        void *userdata;
+        int result;
+} Walk;
+
+static void walk_node(const void *node, VISIT which, void *closure) {
+        Walk *w = closure;
+
+        if ((which == postorder || which == leaf) && w->result >= 0)
+                w->result = w->each(*(Machine *const *) node, w->userdata);
+}
+
+int manager_foreach_machine(Manager *m, int (*each)(Machine *, void *), void *userdata) {
+        Walk w = { .each = each, .userdata = userdata };
+
+        twalk_r(m->machines_by_uuid, walk_node, &w);
+        return w.result;
+}
+
+/* What a walk looks for, and what it found. */
+typedef struct Search {
+        pid_t pid;
+        int group;
+        Machine *found;
+} Search;
+
+static int match_pid(Machine *machine, void *userdata) {
+        Search *s = userdata;
+
+        if (machine->state != MACHINE_CLAIMED || machine->process.pid != s->pid)
+                return 0;
+        s->found = machine;
+        return -EEXIST;
+}
+
+static int match_group(Machine *machine, void *userdata) {
+        Search *s = userdata;
+
+        if (!machine_has_group(machine, s->group))
+                return 0;
+        s->found = machine;
+        return -EEXIST;
+}
+
+Machine *manager_find_machine_by_pid(Manager *m, pid_t pid) {
+        Search s = { .pid = pid };
+
+        (void) manager_foreach_machine(m, match_pid, &s);
+        return s.found;
+}
+
+Machine *manager_find_machine_by_process(Manager *m, const Process *process) {
+        Machine *found = manager_find_machine_by_pid(m, process->pid);
+
+        return found && process_same(&found->process, process) ? found : NULL;
+}
+
+Machine *manager_find_holder(Manager *m, unsigned group) {
+        Search s = { .group = (int) group };
+
+        (void) manager_foreach_machine(m, match_group, &s);
+        return s.found;
+}

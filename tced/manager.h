@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The manager holds what there is (the host's facts, the VMs, the accounts of users) and does what is asked for from outside. It knows
+ * nothing of the bus: who asks is settled by the caller, who must hear of a change is told through ManagerObserver. */
+
+#include <systemd/sd-event.h>
+
+#include "child.h"
+#include "config.h"
+#include "facts.h"
+#include "finding.h"
+#include "helper.h"
+#include "machine.h"
+#include "policy.h"
+#include "worker.h"
+
+typedef struct Manager Manager;
+
+/* Why something was refused: which of the bus's errors (common/error.h), and a text that names the thing, the operation and the
+ * remedy. */
+typedef PlanError Refusal;
+
+/* Always returns -EINVAL, for `return refuse(…)`. */
+int refuse(Refusal *refusal, const char *name, const char *format, ...) __attribute__((__format__(__printf__, 3, 4)));
+
+/* Called as things change. …_removed: the thing is still there while it is called. Members may be NULL. */
+typedef struct ManagerObserver {
+        void (*machine_added)(Machine *machine, void *userdata);
+        void (*machine_removed)(Machine *machine, void *userdata);
+        void (*machine_changed)(Machine *machine, void *userdata);
+        void (*table_changed)(Table *table, void *userdata);
+        void (*group_added)(unsigned number, void *userdata);
+        void (*group_removed)(unsigned number, void *userdata);
+        void (*group_changed)(unsigned number, void *userdata);
+        void (*host_changed)(void *userdata); /* proofs, capabilities, findings, limits */
+        void *userdata;
+} ManagerObserver;
+
+/* Where things are; so that tests can put others there. Strings stay the caller's. */
+typedef struct Places {
+        const char *sys;
+        const char *dev;
+        const char *proc;
+        const char *config_root; /* "" for / */
+        const char *bind_socket;
+} Places;
+
+/* What one user who is not root has registered. */
+typedef struct Account {
+        uid_t uid;
+        uint64_t machines;
+        uint64_t table_bytes;
+} Account;
+
+typedef struct ProbeWaiter ProbeWaiter;
+typedef struct Registration Registration;
+
+struct Manager {
+        sd_event *event;
+        Places places;
+        int proc_fd;
+        Config config;
+        KvmFacts kvm;
+        VfioFacts vfio;
+        Findings findings;
+        ManagerObserver observer;
+        Worker *worker;
+        Helper *helper;
+
+        void *machines_by_uuid; /* tsearch(3) trees of Machine */
+        void *machines_by_name;
+        size_t n_machines;       /* in the trees */
+        uint64_t machines_held;  /* those, and the registrations that are under way: what MachinesMax= counts */
+        uint64_t last_serial;
+        uint64_t table_bytes;    /* of `user` tables of all of them, made or being made */
+        Account *accounts;
+        size_t n_accounts, accounts_allocated;
+
+        Child *proof; /* the one that runs */
+        bool proving; /* a proof runs, or is being prepared */
+        bool proof_deep;
+        int proof_group; /* the IOMMU group that it may link, or -1 */
+        int proof_group_fd;
+        ProbeWaiter *probe_waiters;
+        Registration *waiting_registrations; /* until the proof is done */
+};
+
+/* Reads the configuration and asks the host what it declares. 0 or negative errno. The proofs start with manager_probe(). */
+int manager_new(sd_event *event, const Places *places, Manager **ret);
+Manager *manager_free(Manager *m);
+
+/* Reads tced.conf and the rules again. 0 or -ENOMEM, and all is as it was. */
+int manager_reload(Manager *m);
+/* The same, told to the service manager (RELOADING=1, then READY=1: sd_notify(3)). */
+int manager_reload_notify(Manager *m);
+/* Reads groups, devices and VFIO again and tells the observer what changed. 0 or -ENOMEM. */
+int manager_rescan(Manager *m);
+
+/* Proves the host in a child. One runs at a time: a request that comes meanwhile waits its turn. done may be NULL; error is 0 or
+ * a positive errno with why. 0 or -ENOMEM; done is called exactly once where 0 was returned. */
+typedef void (*ProbeDone)(int error, const char *why, void *userdata);
+int manager_probe(Manager *m, bool deep, ProbeDone done, void *userdata);
+
+/* Who registers what. */
+struct Registration {
+        Description description; /* uuid "": one is made */
+        uid_t owner;
+        uid_t registrar;
+        Process process; /* the machine ends with it; none: only by its claimant or manager_unregister() */
+
+        /* How it goes on; the manager's own. */
+        Manager *manager;
+        void (*done)(Machine *machine, const Refusal *refusal, void *userdata);
+        void *userdata;
+        Machine *machine;
+        Registration *next;
+};
+
+void registration_free(Registration *r);
+
+/* Registers a VM: waits for a proof that runs, plans, checks the limits, makes the `user` tables in a worker, then calls done with
+ * the machine, or with NULL and why. The registration is taken over. done is called exactly once, maybe before this returns. */
+void manager_register(Manager *m, Registration *registration,
+                      void (*done)(Machine *machine, const Refusal *refusal, void *userdata), void *userdata);
+
+/* The machine is claimed by this process, which is taken over. 0, or -EINVAL and why. */
+int manager_claim(Manager *m, Machine *machine, Process *process, Refusal *refusal);
+
+/* The VMM made a table in the kernel (error 0) or was refused (positive errno): then, where the rules leave it, the table moves to the VMM
+ * and its memfd is made in a worker. done is called exactly once, maybe before this returns; refusal is NULL where all went well. */
+void manager_report_table(Manager *m, Table *table, Placement placement, int error,
+                          void (*done)(const Refusal *refusal, void *userdata), void *userdata);
+
+/* The memfd was handed out: tced's copy is closed. */
+void manager_table_handed_out(Manager *m, Table *table);
+
+void manager_unregister(Manager *m, Machine *machine);
+
+/* By UUID (with or without dashes) or name; by the process that claimed it. NULL: none. */
+Machine *manager_find_machine(Manager *m, const char *name_or_uuid);
+Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid);
+Machine *manager_find_machine_by_process(Manager *m, const Process *process);
+Machine *manager_find_machine_by_pid(Manager *m, pid_t pid);
+/* The machine that has a window of this group, or NULL. */
+Machine *manager_find_holder(Manager *m, unsigned group);
+
+/* Calls each for every machine, by UUID. A negative return ends it and is given back. */
+int manager_foreach_machine(Manager *m, int (*each)(Machine *machine, void *userdata), void *userdata);
+
+/* Opens a group by the helper, attaches it to a container of its own and sets the IOMMU type: 7 (VFIO_SPAPR_TCE_v2_IOMMU), else 2.
+ * The fds given to done are closed when it returns. done is called exactly once, maybe before this returns. */
+typedef void (*GroupOpenDone)(const Refusal *refusal, int container_fd, int group_fd, uint32_t iommu_type, void *userdata);
+void manager_open_group(Manager *m, const GroupFacts *group, GroupOpenDone done, void *userdata);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the manager share among themselves. */
+
+#include "manager.h"
+
+int manager_update_findings(Manager *m);
+int manager_insert_machine(Manager *m, Machine *machine);
+void manager_remove_machine(Manager *m, Machine *machine);
+
+/* With or without dashes, any case, into 32 lower-case hex digits. */
+bool uuid_normalize(const char *text, char ret[33]);
+
+/* Goes on with the registrations that waited for the proof. */
+void manager_resume_registrations(Manager *m);
+/* Ends a proof that runs and answers whoever waits for one. */
+void manager_probe_cancel(Manager *m);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The life of a VM as far as the manager drives it: registered (checked, planned, booked, its tables made by the worker, only then
+ * known to anyone), claimed, its refused tables replaced, gone. Whatever fails before a VM is known leaves nothing behind. */
+
+#include <inttypes.h>
+#include <systemd/sd-id128.h>
+
+#include "account.h"
+#include "error.h"
+#include "log.h"
+#include "manager_internal.h"
+#include "names.h"
+#include "util.h"
+
+#define NAME_MAX_LENGTH 64U
+
+/* Tables that the worker makes: all that a task touches is in it. */
+typedef struct Fill {
+        Manager *manager;
+        int result; /* 0, or the negative errno of the first that failed */
+        size_t n;
+        struct FillItem {
+                char name[96];
+                uint32_t liobn;
+                uint64_t entries;
+                Tristate huge_pages;
+                int numa_node;
+                TableMemory memory;
+        } *items;
+
+        /* Either a registration, or a table of a machine that may be gone by then. */
+        Registration *registration;
+        char uuid[33];
+        uint64_t serial;
+        uint64_t bytes;
+        int error;
+        uid_t registrar;
+        void (*done)(const Refusal *refusal, void *userdata);
+        void *userdata;
+} Fill;
+
+static Fill *fill_free(Fill *f) {
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < f->n; i++)
+                table_memory_clear(&f->items[i].memory);
+        free(f->items);
+        free(f);
+        return NULL;
+}
+
+static Fill *fill_new(Manager *m, size_t n) {
+        Fill *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return NULL;
+        f->manager = m;
+        f->items = calloc(n ? n : 1, sizeof(*f->items));
+        if (!f->items)
+                return fill_free(f);
+        return f;
+}
+
+static void fill_add(Fill *f, const char *machine, const PlanTable *t) {
+        struct FillItem *item = &f->items[f->n++];
+
+        *item = (struct FillItem) {
+                .liobn = t->window.liobn, .entries = t->entries, .huge_pages = t->setting.huge_pages,
+                .numa_node = t->setting.numa_node, .memory = TABLE_MEMORY_INIT,
+        };
+        (void) snprintf(item->name, sizeof(item->name), "%s-%08" PRIx32, machine, t->window.liobn);
+}
+
+/* In a thread of the worker. */
+static void fill_run(void *task) {
+        Fill *f = task;
+
+        for (size_t i = 0; i < f->n && f->result == 0; i++) {
+                struct FillItem *item = &f->items[i];
+                f->result = table_memory_make(item->name, item->entries, item->huge_pages, item->numa_node, &item->memory);
+        }
+}
+
+static int refuse_fill(Refusal *refusal, int error, uint64_t bytes) {
+        switch (-error) {
+        case ENOMEM:
+        case ENOSPC:
+                return refuse(refusal, TCED_ERROR_NO_MEMORY,
+                              "No memory for %s of tables: give the host more, or the VM fewer `user` tables", FORMAT_BYTES(bytes));
+        case EMFILE:
+        case ENFILE:
+                return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
+                              "No file descriptors left for tables: raise LimitNOFILE= of tced.service, or end VMs");
+        case ENODEV:
+                return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
+                              "NumaNode= of the rule that matches is no NUMA node of this host with memory; correct the rule");
+        default:
+                return refuse(refusal, TCED_ERROR_FAILED, "Can't make %s of tables: %s", FORMAT_BYTES(bytes), strerror(-error));
+        }
+}
+
+void registration_free(Registration *r) {
+        if (!r)
+                return;
+        description_clear(&r->description);
+        process_close(&r->process);
+        (void) machine_free(r->machine);
+        free(r);
+}
+
+static void registration_refused(Registration *r, const Refusal *refusal) {
+        log_info("Refused to register %s: %s", r->description.name, refusal->text);
+        r->done(NULL, refusal, r->userdata);
+        registration_free(r);
+}
+
+static void registration_uncharge(Registration *r) {
+        account_release(r->manager, r->registrar, 1, r->machine->charged);
+}
+
+static bool name_valid(const char *name) {
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+        size_t length = strlen(name);
+        char uuid[33];
+
+        /* A name that is a UUID could stand in for another VM. */
+        return length > 0 && length <= NAME_MAX_LENGTH && strspn(name, allowed) == length && !uuid_normalize(name, uuid);
+}
+
+static int check_identity(Manager *m, Description *d, Refusal *refusal) {
+        char uuid[33];
+        sd_id128_t id;
+        int r;
+
+        if (!name_valid(d->name))
+                return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
+                              "A machine's name is 1 to %u of a-z A-Z 0-9 . _ - and no UUID; rename the VM", NAME_MAX_LENGTH);
+        if (isempty(d->uuid)) {
+                r = sd_id128_randomize(&id);
+                if (r < 0)
+                        return refuse(refusal, TCED_ERROR_FAILED, "Can't make a UUID: %s", strerror(-r));
+                (void) sd_id128_to_string(id, d->uuid);
+        }
+        if (!uuid_normalize(d->uuid, uuid))
+                return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT, "'%s' is no UUID", d->uuid);
+        memcpy(d->uuid, uuid, sizeof(uuid));
+        if (manager_find_machine(m, d->name) || manager_find_machine_by_uuid(m, d->uuid))
+                return refuse(refusal, TCED_ERROR_MACHINE_EXISTS,
+                              "A machine with the name %s or the UUID %s is registered; end or unregister it first", d->name, d->uuid);
+        return 0;
+}
+
+static void on_machine_end(Machine *machine, void *userdata) {
+        manager_unregister(userdata, machine);
+}
+
+/* Everything is there: the VM becomes known. */
+static int commit(Registration *r, Fill *f, Refusal *refusal) {
+        Manager *m = r->manager;
+        Machine *machine = r->machine;
+        int error;
+
+        /* Another of that name may have come while the tables were made. */
+        if (check_identity(m, &r->description, refusal) < 0)
+                return -EINVAL;
+        for (size_t i = 0; f && i < f->n; i++)
+                table_set_memory(machine_find_table(machine, f->items[i].liobn), &f->items[i].memory);
+        if (r->process.pid > 0) {
+                error = machine_hold(machine, m->event, &r->process);
+                if (error < 0)
+                        return refuse(refusal, TCED_ERROR_FAILED, "The process that registered %s is gone: %s", machine->name,
+                                      strerror(-error));
+        }
+        error = manager_insert_machine(m, machine);
+        if (error < 0)
+                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", machine->name);
+        return 0;
+}
+
+static void finish_registration(Registration *r, Fill *f) {
+        Manager *m = r->manager;
+        Machine *machine = r->machine;
+        Refusal refusal;
+        int error = f ? f->result : 0;
+
+        if (error < 0)
+                error = refuse_fill(&refusal, error, machine->plan.user_bytes);
+        else
+                error = commit(r, f, &refusal);
+        (void) fill_free(f);
+        if (error < 0) {
+                registration_uncharge(r);
+                registration_refused(r, &refusal);
+                return;
+        }
+        r->machine = NULL;
+        log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "Registered %s (%s): %zu tables, %s in the kernel, %s in the VMM",
+                    machine->name, machine->uuid, machine->n_tables, FORMAT_BYTES(machine->plan.kernel_bytes),
+                    FORMAT_BYTES(machine->plan.user_bytes));
+        if (m->observer.machine_added)
+                m->observer.machine_added(machine, m->observer.userdata);
+        r->done(machine, NULL, r->userdata);
+        registration_free(r);
+}
+
+static void on_filled(void *task) {
+        Fill *f = task;
+
+        finish_registration(f->registration, f);
+}
+
+/* Plans and books; on success r->machine is there, complete but for its tables' memory. */
+static int prepare(Registration *r, Refusal *refusal) {
+        Manager *m = r->manager;
+        PolicyFacts facts = policy_facts_from(&m->kvm);
+        const Limits *l = &m->config.limits;
+        Plan plan = {};
+        int error;
+
+        error = check_identity(m, &r->description, refusal);
+        if (error < 0)
+                return error;
+        error = plan_make(&r->description, &facts, &m->config.rules, &m->config.policy, m->kvm.page_size, l->tables_per_machine_max,
+                          &plan, refusal);
+        if (error == -ENOMEM)
+                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the plan of %s; try again later", r->description.name);
+        if (error < 0)
+                return error;
+        if (plan.user_bytes > l->table_bytes_per_machine_max)
+                error = refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
+                               "TableBytesPerMachineMax=%" PRIu64 " would be exceeded: %s needs %" PRIu64
+                               " bytes of `user` tables; give it fewer, or raise it in tced.conf",
+                               l->table_bytes_per_machine_max, r->description.name, plan.user_bytes);
+        else
+                error = account_charge(m, r->registrar, 1, plan.user_bytes, refusal);
+        if (error < 0) {
+                plan_clear(&plan);
+                return error;
+        }
+        error = machine_new(r->description.name, r->description.uuid, &plan, on_machine_end, m, &r->machine);
+        if (error < 0) {
+                account_release(m, r->registrar, 1, plan.user_bytes);
+                plan_clear(&plan);
+                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", r->description.name);
+        }
+        r->machine->owner = r->owner;
+        r->machine->registrar = r->registrar;
+        r->machine->serial = ++m->last_serial;
+        r->machine->charged = r->machine->plan.user_bytes;
+        return 0;
+}
+
+static void continue_registration(Registration *r) {
+        Machine *machine;
+        Refusal refusal;
+        Fill *f;
+
+        if (prepare(r, &refusal) < 0) {
+                registration_refused(r, &refusal);
+                return;
+        }
+        machine = r->machine;
+        if (machine->plan.user_bytes == 0) {
+                finish_registration(r, NULL);
+                return;
+        }
+        f = fill_new(r->manager, machine->n_tables);
+        for (size_t i = 0; f && i < machine->n_tables; i++)
+                if (machine->tables[i].plan->verdict.placement == PLACEMENT_USER)
+                        fill_add(f, machine->name, machine->tables[i].plan);
+        if (f)
+                f->registration = r;
+        if (!f || worker_submit(r->manager->worker, fill_run, on_filled, f) < 0) {
+                (void) fill_free(f);
+                (void) refuse(&refusal, TCED_ERROR_NO_MEMORY, "No memory to make the tables of %s; try again later", machine->name);
+                registration_uncharge(r);
+                registration_refused(r, &refusal);
+        }
+}
+
+void manager_register(Manager *m, Registration *r, void (*done)(Machine *, const Refusal *, void *), void *userdata) {
+        r->manager = m;
+        r->done = done;
+        r->userdata = userdata;
+        if (m->proving) {
+                Registration **end = &m->waiting_registrations;
+
+                while (*end)
+                        end = &(*end)->next;
+                r->next = NULL;
+                *end = r;
+                return;
+        }
+        continue_registration(r);
+}
+
+void manager_resume_registrations(Manager *m) {
+        Registration *waiting = m->waiting_registrations;
+
+        m->waiting_registrations = NULL;
+        while (waiting) {
+                Registration *r = waiting;
+
+                waiting = r->next;
+                continue_registration(r);
+        }
+}
+
+int manager_claim(Manager *m, Machine *machine, Process *process, Refusal *refusal) {
+        int r;
+
+        if (machine->process.pid > 0 && !process_same(&machine->process, process))
+                return refuse(refusal, TCED_ERROR_ALREADY_CLAIMED, "Machine %s belongs to the process %d; unregister it there first",
+                              machine->name, (int) machine->process.pid);
+        if (machine->state == MACHINE_CLAIMED)
+                return 0;
+        if (manager_find_machine_by_process(m, process))
+                return refuse(refusal, TCED_ERROR_ALREADY_CLAIMED, "The process %d has claimed another machine; a process runs one VM",
+                              (int) process->pid);
+        r = machine_hold(machine, m->event, process);
+        if (r < 0)
+                return refuse(refusal, TCED_ERROR_FAILED, "Can't hold the process that claims %s: %s", machine->name, strerror(-r));
+        machine->state = MACHINE_CLAIMED;
+        log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s is run by process %d", machine->name, (int) machine->process.pid);
+        if (m->observer.machine_changed)
+                m->observer.machine_changed(machine, m->observer.userdata);
+        return 0;
+}
+
+static void table_changed(Manager *m, Table *t) {
+        (void) machine_update_findings(t->machine);
+        if (m->observer.table_changed)
+                m->observer.table_changed(t, m->observer.userdata);
+        if (m->observer.machine_changed)
+                m->observer.machine_changed(t->machine, m->observer.userdata);
+}
+
+/* The memfd that takes a refused table's place is there, or can't be. */
+static void on_replacement_filled(void *task) {
+        Fill *f = task;
+        Manager *m = f->manager;
+        Machine *machine = manager_find_machine_by_uuid(m, f->uuid);
+        Table *t = machine && machine->serial == f->serial ? machine_find_table(machine, f->items[0].liobn) : NULL;
+        Refusal refusal;
+        int r = f->result;
+
+        if (r < 0)
+                r = refuse_fill(&refusal, r, f->bytes);
+        else if (!t || t->state != TABLE_PLANNED)
+                r = refuse(&refusal, TCED_ERROR_NO_SUCH_TABLE, "The machine or its table %08" PRIx32 " is gone meanwhile",
+                           f->items[0].liobn);
+        if (r < 0)
+                account_release(m, f->registrar, 0, f->bytes);
+        else {
+                plan_table_refused(&machine->plan, t->plan);
+                table_set_memory(t, &f->items[0].memory);
+                t->error = f->error;
+                machine->charged += f->bytes;
+                log_message(LOG_WARNING, TCED_MESSAGE_TABLE_REFUSED_STR,
+                            "%s: the kernel refused the table of %s (liobn %08" PRIx32 "): %s; it is in the VMM now", machine->name,
+                            t->plan->window.device, t->plan->window.liobn, strerror(f->error));
+                table_changed(m, t);
+        }
+        f->done(r < 0 ? &refusal : NULL, f->userdata);
+        (void) fill_free(f);
+}
+
+static int replace_table(Manager *m, Table *t, int error, void (*done)(const Refusal *, void *), void *userdata, Refusal *refusal) {
+        Machine *machine = t->machine;
+        const Limits *l = &m->config.limits;
+        Fill *f;
+
+        if (t->plan->setting.accel == ACCEL_KERNEL)
+                return refuse(refusal, TCED_ERROR_KERNEL_DEMANDED,
+                              "The kernel refused the table of %s (liobn %08" PRIx32 "): %s; %s demands `kernel` for it",
+                              t->plan->window.device, t->plan->window.liobn, strerror(error), t->plan->rule ? t->plan->rule : "tced.conf");
+        if (t->plan->bytes > l->table_bytes_per_machine_max || machine->charged > l->table_bytes_per_machine_max - t->plan->bytes)
+                return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
+                              "TableBytesPerMachineMax=%" PRIu64 " would be exceeded by the table of %s in the VMM",
+                              l->table_bytes_per_machine_max, t->plan->window.device);
+        if (account_charge(m, machine->registrar, 0, t->plan->bytes, refusal) < 0)
+                return -EINVAL;
+        f = fill_new(m, 1);
+        if (f) {
+                fill_add(f, machine->name, t->plan);
+                memcpy(f->uuid, machine->uuid, sizeof(f->uuid));
+                f->serial = machine->serial;
+                f->bytes = t->plan->bytes;
+                f->error = error;
+                f->registrar = machine->registrar;
+                f->done = done;
+                f->userdata = userdata;
+        }
+        if (f && worker_submit(m->worker, fill_run, on_replacement_filled, f) >= 0)
+                return 0;
+        (void) fill_free(f);
+        account_release(m, machine->registrar, 0, t->plan->bytes);
+        return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to make the table of %s; try again later", t->plan->window.device);
+}
+
+void manager_report_table(Manager *m, Table *t, Placement placement, int error,
+                          void (*done)(const Refusal *refusal, void *userdata), void *userdata) {
+        const PlanTable *plan = t->plan;
+        Refusal refusal;
+        int r = 0;
+
+        if (placement == PLACEMENT_USER || plan->verdict.placement == PLACEMENT_USER)
+                r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
+                           "The table %08" PRIx32 " is planned as `%s`: only tables for the kernel are reported", plan->window.liobn,
+                           placement_to_string(plan->verdict.placement));
+        else if (error < 0 || error > 4095) /* the kernel's MAX_ERRNO */
+                r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT, "%d is no errno: report 0 or a positive one", error);
+        else if (error > 0)
+                r = replace_table(m, t, error, done, userdata, &refusal);
+        if (r < 0) {
+                done(&refusal, userdata);
+                return;
+        }
+        if (error > 0)
+                return;
+        t->state = TABLE_MADE;
+        table_changed(m, t);
+        done(NULL, userdata);
+}
+
+void manager_table_handed_out(Manager *m, Table *t) {
+        table_memory_clear(&t->memory);
+        t->state = TABLE_HANDED_OUT;
+        if (m->observer.table_changed)
+                m->observer.table_changed(t, m->observer.userdata);
+}
+
+void manager_unregister(Manager *m, Machine *machine) {
+        log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s (%s) is gone", machine->name, machine->uuid);
+        if (m->observer.machine_removed)
+                m->observer.machine_removed(machine, m->observer.userdata);
+        manager_remove_machine(m, machine);
+        account_release(m, machine->registrar, 1, machine->charged);
+        (void) machine_free(machine);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A process held for good: by its pidfd, and told apart from a later one with the same PID by its start time. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct Process {
+        pid_t pid;      /* 0: none */
+        int pidfd;      /* -EBADF: none; readable when the process has ended */
+        uint64_t start; /* clock ticks since boot */
+} Process;
+
+#define PROCESS_INIT { .pidfd = -EBADF }
+
+/* Takes hold of the process that has this PID now. proc_fd: /proc. -ESRCH: there is none, or it ended meanwhile; else negative
+ * errno. *ret is untouched on failure. */
+int process_open(int proc_fd, pid_t pid, Process *ret);
+void process_close(Process *p);
+/* Has it not ended? */
+bool process_alive(const Process *p);
+/* The same process, not merely the same PID. */
+bool process_same(const Process *a, const Process *b);
+
+/* Has the process this group, as its own or a supplementary one, by /proc/PID/status? 1, 0 or negative errno. */
+int process_in_group(int proc_fd, const Process *p, gid_t gid);
