@@ -18,17 +18,19 @@ cross_compiler() {
                         -isystem "$root/usr/include/$CROSS_TRIPLET" -isystem "$root/usr/include" \
                         "-B$root/usr/lib/$CROSS_TRIPLET/"
                 ;;
-        clang) printf '%s\n' clang "--target=$CROSS_TRIPLET" "--sysroot=$root" -fuse-ld=lld ;;
+        clang) printf '%s\n' clang "--target=$CROSS_TRIPLET" "--sysroot=$root" ;;
         esac
 }
 
 # write_cross_file gcc|clang SYSROOT FILE
 write_cross_file() {
-        local root=$2 words
+        local root=$2 words linker=bfd
+        [[ $1 != clang ]] || linker=lld
         words=$(cross_compiler "$1" "$root" | sed "s/.*/'&'/" | paste -sd, -)
         cat >"$3.new" <<-TEXT
 		[binaries]
 		c = [$words]
+		c_ld = '$linker'
 		ar = '$CROSS_TRIPLET-ar'
 		nm = '$CROSS_TRIPLET-nm'
 		strip = '$CROSS_TRIPLET-strip'
@@ -47,5 +49,5 @@ write_cross_file() {
 		endian = 'little'
 		TEXT
         # Left alone where nothing changed: meson configures again when it is newer than the build.
-        cmp -s "$3.new" "$3" && rm "$3.new" || mv "$3.new" "$3"
+        if cmp -s "$3.new" "$3"; then rm "$3.new"; else mv "$3.new" "$3"; fi
 }
