@@ -48,6 +48,7 @@ static void connection_free(Connection *c) {
                 }
         c->dbus->n_peers -= c->peer;
         c->bus = sd_bus_flush_close_unref(c->bus);
+        process_close(&c->process);
         free(c);
 }
 
@@ -56,7 +57,7 @@ static Connection *connection_new(DBus *d, sd_bus *bus) {
 
         if (!c)
                 return NULL;
-        *c = (Connection) { .dbus = d, .manager = d->manager, .bus = bus, .next = d->connections };
+        *c = (Connection) { .dbus = d, .manager = d->manager, .bus = bus, .process = PROCESS_INIT, .next = d->connections };
         d->connections = c;
         return c;
 }
@@ -117,9 +118,10 @@ static int add_peer_consume(DBus *d, int fd) {
         }
         c->peer = true;
         c->uid = peer.uid;
-        c->pid = peer.pid;
         d->n_peers++;
-        r = sd_bus_set_description(bus, "peer");
+        r = process_open(d->manager->proc_fd, peer.pid, &c->process);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, "peer");
         if (r >= 0)
                 r = sd_bus_set_fd(bus, fd, fd);
         if (r >= 0) {

@@ -16,8 +16,8 @@ struct Connection {
         Manager *manager;
         sd_bus *bus;
         bool peer;
-        uid_t uid; /* of a peer */
-        pid_t pid; /* of a peer */
+        uid_t uid;       /* of a peer, */
+        Process process; /* held since it connected: its PID can't be another's meanwhile */
         Connection *next;
 };
 

@@ -15,17 +15,29 @@ Connection *connection_current(sd_bus *bus) {
         return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
 }
 
+/* The process that connected, as long as it runs; what it left its socket to is not it. */
+static int peer_process(const Connection *c, Process *ret) {
+        int fd;
+
+        if (!process_alive(&c->process))
+                return -ESRCH;
+        fd = fd_dup(c->process.pidfd);
+        if (fd < 0)
+                return fd;
+        *ret = (Process) { .pid = c->process.pid, .pidfd = fd, .start = c->process.start };
+        return 0;
+}
+
 int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error) {
         _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         Caller caller = CALLER_INIT;
         pid_t pid = 0;
-        int r;
+        int r = 0;
 
-        if (c->peer) {
+        if (c->peer)
                 caller.uid = c->uid;
-                pid = c->pid;
-        } else {
+        else {
                 r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
                 if (r >= 0)
                         r = sd_bus_creds_get_euid(creds, &caller.uid);
@@ -34,12 +46,10 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
                 if (r < 0)
                         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s", strerror(-r));
         }
-        if (with_process) {
-                r = process_open(c->manager->proc_fd, pid, &caller.process);
-                if (r < 0)
-                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process %d that asks can't be held: %s", (int) pid,
-                                                 strerror(-r));
-        }
+        if (with_process)
+                r = c->peer ? peer_process(c, &caller.process) : process_open(c->manager->proc_fd, pid, &caller.process);
+        if (r < 0)
+                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process that asks can't be held: %s", strerror(-r));
         *ret = caller;
         return 0;
 }
@@ -76,7 +86,7 @@ int check_flags(uint64_t flags, sd_bus_error *error) {
 bool connection_lists(const Connection *c, const Machine *machine) {
         if (!c->peer || c->uid == 0)
                 return true;
-        return machine->process.pid > 0 && machine->process.pid == c->pid && machine->owner == c->uid;
+        return process_same(&machine->process, &c->process);
 }
 
 bool connection_may_see(const Connection *c, const Machine *machine) {

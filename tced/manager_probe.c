@@ -3,6 +3,8 @@
 /* Proofs: in a child, one at a time, with a deadline; the child gets a copy of the facts, fills in what it proved and sends it back.
  * What one kind of proof does not touch (the deep probe's results, a group that was linked) keeps what an earlier one found. */
 
+#include <systemd/sd-daemon.h>
+
 #include "error.h"
 #include "log.h"
 #include "manager_internal.h"
@@ -61,6 +63,9 @@ static void finish_proof(Manager *m, int error, const char *why) {
                 log_warning("No memory for the host's findings");
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
+        (void) sd_notifyf(0, "STATUS=KVM is %s, %zu IOMMU groups",
+                          m->kvm.vm.proof == PROOF_YES ? "usable" : m->kvm.vm.proof == PROOF_NO ? "not usable" : "not proven",
+                          m->vfio.n_groups);
         answer_waiters(m, error, why);
         manager_resume_registrations(m);
         start_next(m);

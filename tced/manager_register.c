@@ -399,6 +399,20 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
         return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to make the table of %s; try again later", t->plan->window.device);
 }
 
+/* A linked table is the proof of KVM_CAP_SPAPR_TCE_VFIO that no probe had to be asked for; only VMs that root registered are believed, and
+ * it is said whose word it is. */
+static void note_link(Manager *m, const Table *t) {
+        Outcome *proven = &m->kvm.capability[KVM_CAPABILITY_TCE_VFIO].proven;
+
+        if (proven->proof == PROOF_YES || t->machine->registrar != 0)
+                return;
+        outcome_set(proven, PROOF_YES, "%s linked its table of IOMMU group %d", t->machine->name, t->plan->window.group);
+        if (manager_update_findings(m) < 0)
+                log_warning("No memory for the host's findings");
+        if (m->observer.host_changed)
+                m->observer.host_changed(m->observer.userdata);
+}
+
 void manager_report_table(Manager *m, Table *t, Placement placement, int error,
                           void (*done)(const Refusal *refusal, void *userdata), void *userdata) {
         const PlanTable *plan = t->plan;
@@ -420,6 +434,8 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
         if (error > 0)
                 return;
         t->state = TABLE_MADE;
+        if (placement == PLACEMENT_KERNEL_VFIO)
+                note_link(m, t);
         table_changed(m, t);
         done(NULL, userdata);
 }
