@@ -81,24 +81,16 @@ static const char *title_key(json_object *item) {
         return NULL;
 }
 
-/* Prints a key with blanks for its underscores, and what aligns the text behind it; column 0: no text follows. Returns the column
- * of the text. */
-static unsigned put_key(const char *key, unsigned indent, unsigned column, const Output *out) {
+/* Prints a key with blanks for its underscores. Returns the column behind it. */
+static unsigned put_key(const char *key, unsigned indent, const Output *out) {
         char shown[64];
-        unsigned at = indent;
 
         (void) snprintf(shown, sizeof(shown), "%s", key);
         for (char *p = shown; *p; p++)
                 if (*p == '_')
                         *p = ' ';
         text_pad(out->f, indent);
-        at += text_put(out->f, shown, out->width - indent);
-        if (column == 0)
-                return at;
-        if (column <= at)
-                column = at + 1;
-        text_pad(out->f, column - at);
-        return column;
+        return indent + text_put(out->f, shown, out->width - indent);
 }
 
 static void put_outcome(json_object *value, unsigned at, unsigned indent, const Output *out) {
@@ -112,7 +104,7 @@ static void put_outcome(json_object *value, unsigned at, unsigned indent, const 
         text_wrap(out->f, text ? text : "-", at, indent, out->width);
 }
 
-static void put_list(const char *key, json_object *array, unsigned at, const Output *out) {
+static void put_list(const char *key, json_object *array, unsigned at, unsigned column, const Output *out) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f;
@@ -124,7 +116,7 @@ static void put_list(const char *key, json_object *array, unsigned at, const Out
         }
         if (f)
                 (void) fclose(f);
-        text_wrap(out->f, isempty(text) ? "none" : text, at, at, out->width);
+        text_wrap(out->f, isempty(text) ? "none" : text, at, column, out->width);
 }
 
 /* Has it but a few members, and none of them a text? Then one line holds them all: "id 7, value 1". */
@@ -177,10 +169,9 @@ static void put_items(const char *array_key, json_object *array, unsigned indent
                 if (key || is_scalar(item))
                         title = scalar_text(key ? key : "", key ? view_get(item, key) : item, buf, sizeof(buf));
                 at = put_title(array_key, key, title, indent, out);
-                if (is_outcome(item) && at + 24 < out->width) {
-                        (void) fputs("  ", out->f);
-                        put_outcome(item, at + 2, indent + 2 * INDENT, out);
-                } else if (json_object_is_type(item, json_type_object) && is_short(item, key))
+                if (is_outcome(item))
+                        put_outcome(item, at, indent + 2 * INDENT, out);
+                else if (json_object_is_type(item, json_type_object) && is_short(item, key))
                         put_short(item, key, at, out);
                 else {
                         (void) fputc('\n', out->f);
@@ -189,17 +180,17 @@ static void put_items(const char *array_key, json_object *array, unsigned indent
         }
 }
 
+/* One member, its text at `column`, or what is in it on lines of its own. */
 static void put_member(const char *key, json_object *value, unsigned indent, unsigned column, const Output *out) {
-        bool line = is_scalar(value) || is_outcome(value) || is_list(value);
-        unsigned at = put_key(key, indent, line ? column : 0, out);
+        unsigned at = put_key(key, indent, out);
         char buf[64];
 
         if (is_scalar(value))
-                text_wrap(out->f, scalar_text(key, value, buf, sizeof(buf)), at, at, out->width);
+                text_wrap(out->f, scalar_text(key, value, buf, sizeof(buf)), at, column, out->width);
         else if (is_outcome(value))
-                put_outcome(value, at, at, out);
+                put_outcome(value, at, column, out);
         else if (is_list(value))
-                put_list(key, value, at, out);
+                put_list(key, value, at, column, out);
         else {
                 (void) fputc('\n', out->f);
                 if (json_object_is_type(value, json_type_array))
@@ -218,7 +209,7 @@ static void tree(json_object *json, const char *skip, unsigned indent, const Out
         if (!json_object_is_type(json, json_type_object))
                 return;
         json_object_object_foreach(json, measured, ignored) {
-                unsigned width = text_width(measured);
+                unsigned width = skip && streq(measured, skip) ? 0 : text_width(measured);
                 (void) ignored;
                 if (width > longest && width < KEY_COLUMN_MAX)
                         longest = width;
@@ -246,8 +237,7 @@ int render_describe(json_object *json, const Output *out) {
                 else {
                         char buf[64];
                         const char *text = is_list(value) ? "none" : scalar_text(key, value, buf, sizeof(buf));
-                        text_pad(out->f, INDENT);
-                        text_wrap(out->f, text, INDENT, INDENT, out->width);
+                        text_wrap(out->f, text, 0, INDENT, out->width);
                 }
         }
         return 0;

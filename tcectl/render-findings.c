@@ -63,7 +63,7 @@ static void render_finding(json_object *finding, const char *machine, const Outp
         put_subject(machine, view_string(finding, "subject"), at, out);
         (void) fputc('\n', out->f);
         put_paragraph("", view_string(finding, "text"), out);
-        put_paragraph("Remedy: ", view_string(finding, "remedy"), out);
+        put_paragraph("Remedy:", view_string(finding, "remedy"), out);
 }
 
 static void render_ranked(json_object *findings, const char *machine, int rank, const Output *out) {

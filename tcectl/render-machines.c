@@ -172,7 +172,7 @@ static int render_machine(json_object *machine, const Output *out) {
         if (r < 0)
                 return r;
         if (view_string(multitce, "text")) {
-                unsigned at = (unsigned) fprintf(out->f, "  multi-TCE in KVM: %s: ", view_true(multitce, "allowed") ? "yes" : "no");
+                unsigned at = (unsigned) fprintf(out->f, "  multi-TCE in KVM: %s:", view_true(multitce, "allowed") ? "yes" : "no");
                 text_wrap(out->f, view_string(multitce, "text"), at, 4, out->width);
         }
         r = render_tables(machine, out);

@@ -31,11 +31,11 @@ static int field(const Output *out, const char *label, Colour colour, const char
                 return -ENOMEM;
         }
         output_colour(out, COLOUR_BOLD);
-        (void) fprintf(out->f, "%-*s", (int) FIELD_COLUMN, label);
+        (void) fputs(label, out->f);
         output_colour(out, COLOUR_NONE);
         if (colour != COLOUR_NONE)
                 output_colour(out, colour);
-        text_wrap(out->f, text, FIELD_COLUMN, FIELD_COLUMN, out->width);
+        text_wrap(out->f, text, (unsigned) strlen(label), FIELD_COLUMN, out->width);
         if (colour != COLOUR_NONE)
                 output_colour(out, COLOUR_NONE);
         return 0;

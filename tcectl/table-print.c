@@ -182,16 +182,20 @@ static void print_header(const Table *t, const Output *out, const Layout *l) {
         (void) fputc('\n', out->f);
 }
 
-static void print_below(const Output *out, const Layout *l, const char *header, const Cell *c) {
-        unsigned indent = l->below, at = indent;
-
-        text_pad(out->f, indent);
-        if (header)
-                at += (unsigned) fprintf(out->f, "%s ", header);
-        output_colour(out, c->colour);
-        text_wrap(out->f, c->text, at, indent + (header ? 2 : 0), out->width);
+/* Switches a cell's colour on, or off again; plain ones need neither. */
+static void cell_colour(const Output *out, const Cell *c, bool on) {
         if (c->colour != COLOUR_NONE)
-                output_colour(out, COLOUR_NONE);
+                output_colour(out, on ? c->colour : COLOUR_NONE);
+}
+
+static void print_below(const Output *out, const Layout *l, const char *header, const Cell *c) {
+        unsigned at = l->below;
+
+        text_pad(out->f, at);
+        at += header ? (unsigned) fprintf(out->f, "%s", header) : 0;
+        cell_colour(out, c, true);
+        text_wrap(out->f, c->text, at, l->below + (header ? 2 : 0), out->width);
+        cell_colour(out, c, false);
 }
 
 /* One cell where it stands in its line; the blanks behind it are left to the next. Returns the column that the cursor is at. */
@@ -205,14 +209,12 @@ static unsigned print_cell(const Table *t, const Output *out, const Layout *l, s
                 text_pad(out->f, start - at);
                 at = start;
         }
-        if (c->colour != COLOUR_NONE)
-                output_colour(out, c->colour);
+        cell_colour(out, c, true);
         if (t->columns[i].wrap)
                 text_wrap(out->f, text, at, start, out->width);
         else
                 at += text_put(out->f, text, l->widths[i]);
-        if (c->colour != COLOUR_NONE)
-                output_colour(out, COLOUR_NONE);
+        cell_colour(out, c, false);
         return at;
 }
 

@@ -13,6 +13,8 @@
 
 #define WIDTH_DEFAULT 80U
 #define WIDTH_MAX 4096U
+/* An indent that leaves less than this to the text is given up. */
+#define ROOM_MIN 8U
 
 static unsigned terminal_width(void) {
         struct winsize size;
@@ -163,34 +165,39 @@ static unsigned new_line(FILE *f, unsigned indent) {
         return indent;
 }
 
+/* Prints the word from s to end, broken where the line ends. Returns the column behind it. */
+static unsigned put_word(FILE *f, const char *s, const char *end, unsigned at, unsigned indent, unsigned width) {
+        while (s < end) {
+                Glyph g = glyph_at(s);
+                if (at + g.width > width)
+                        at = new_line(f, indent);
+                (void) fputs(g.bytes, f);
+                at += g.width;
+                s += g.consumed;
+        }
+        return at;
+}
+
 void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width) {
-        bool fresh = true; /* nothing of s is on this line yet */
+        unsigned blanks, columns;
 
-        if (indent + 8 > width)
+        if (indent + ROOM_MIN > width)
                 indent = 0;
+        blanks = at < indent ? indent - at : at > indent;
         for (;;) {
-                unsigned columns;
-                size_t n;
-
                 s += strspn(s, " \n\t");
-                n = word_length(s, &columns);
+                size_t n = word_length(s, &columns);
                 if (n == 0)
                         break;
-                if (at + !fresh + columns > width && at > indent) {
+                if (at + blanks + columns > width && at + blanks > indent)
                         at = new_line(f, indent);
-                        fresh = true;
+                else {
+                        text_pad(f, blanks);
+                        at += blanks;
                 }
-                if (!fresh)
-                        at += (unsigned) fprintf(f, " ");
-                for (const char *end = s + n; s < end;) {
-                        Glyph g = glyph_at(s);
-                        if (at + g.width > width)
-                                at = new_line(f, indent);
-                        (void) fputs(g.bytes, f);
-                        at += g.width;
-                        s += g.consumed;
-                }
-                fresh = false;
+                at = put_word(f, s, s + n, at, indent, width);
+                s += n;
+                blanks = 1;
         }
         (void) fputc('\n', f);
 }

@@ -48,8 +48,9 @@ unsigned text_width(const char *s);
 /* Prints s, cut to so many columns with … at the end where it has more. Returns the columns that were used. */
 unsigned text_put(FILE *f, const char *s, unsigned columns);
 
-/* Prints s word by word and ends the line. The cursor stands at column `at`; further lines start at column `indent`; none is
- * longer than width. A word that fits on no line is broken. */
+/* Prints s word by word from column `indent` on and ends the line; no line is longer than width. The cursor stands at column
+ * `at`: what stands there already is followed by blanks up to `indent`, or if it goes farther by one. A word that fits on no line
+ * is broken. */
 void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width);
 
 void text_pad(FILE *f, unsigned columns);

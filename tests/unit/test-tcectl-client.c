@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The program tcectl against a peer that plays tced, on a socket of its own: what it prints, where, and its exit status. The first
+ * argument is tcectl. */
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+
+#include "error.h"
+#include "names.h"
+#include "tap.h"
+#include "tcectl-fixtures.h"
+#include "util.h"
+
+/* How the peer behaves. */
+typedef enum Mood {
+        MOOD_FINE,
+        MOOD_NO_JSON,
+        MOOD_HALF_JSON,
+        MOOD_TWO_JSON,
+        MOOD_ARRAY,
+        MOOD_DENIES,
+        MOOD_BUS_DENIES,
+        MOOD_SWEARS,    /* an error with control characters */
+        MOOD_NAMELESS,  /* an error without a text */
+        MOOD_OLD,       /* has no such object */
+        MOOD_HANGS_UP,
+        MOOD_DEAF,      /* no D-Bus at all */
+        _MOOD_MAX,
+} Mood;
+
+static const char *program;
+static char folder[64];
+
+static int refuse(Mood mood, sd_bus_error *error) {
+        if (mood == MOOD_DENIES)
+                return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, "Only root may do this. Use sudo.");
+        if (mood == MOOD_BUS_DENIES)
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Rejected by policy");
+        if (mood == MOOD_SWEARS)
+                return sd_bus_error_set(error, TCED_ERROR_FAILED, "Text\033[2J with\r\n\302\233 controls");
+        if (mood == MOOD_NAMELESS)
+                return sd_bus_error_set(error, TCED_ERROR_GROUP_BUSY, NULL);
+        return 0;
+}
+
+static int on_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Mood mood = *(Mood *) userdata;
+        json_object *json = fixture(mood == MOOD_ARRAY ? "[]" : fixture_power);
+        char text[32768];
+        uint64_t flags = 1;
+        int r;
+
+        r = sd_bus_message_read(m, "t", &flags);
+        if (r < 0 || flags != 0)
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "flags");
+        (void) snprintf(text, sizeof(text), "%s", json_object_to_json_string(json));
+        (void) json_object_put(json);
+        if (mood == MOOD_HANGS_UP)
+                _exit(0);
+        if (mood == MOOD_NO_JSON)
+                (void) snprintf(text, sizeof(text), "no JSON");
+        if (mood == MOOD_HALF_JSON)
+                text[strlen(text) / 2] = '\0';
+        if (mood == MOOD_TWO_JSON)
+                (void) snprintf(text, sizeof(text), "{} {}");
+        r = refuse(mood, error);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "s", text);
+}
+
+static int on_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int deep, r;
+        uint64_t flags = 1;
+
+        r = sd_bus_message_read(m, "bt", &deep, &flags);
+        if (r < 0 || flags != 0)
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "flags");
+        if (deep)
+                return sd_bus_error_set(error, TCED_ERROR_PROBE_FAILED, "The deep probe died.");
+        r = refuse(*(Mood *) userdata, error);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "");
+}
+
+static int on_plain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int r = refuse(*(Mood *) userdata, error);
+
+        return r < 0 ? r : sd_bus_reply_method_return(m, "");
+}
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Describe", "t", "s", on_describe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Probe", "bt", "", on_probe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Rescan", "", "", on_plain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reload", "", "", on_plain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+/* Serves one connection until it ends. */
+static void serve(int fd, Mood mood) {
+        sd_bus *bus = NULL;
+        sd_id128_t id;
+
+        if (mood == MOOD_DEAF) {
+                (void) !write(fd, "HTTP/1.0 400\r\n", 14);
+                (void) close(fd);
+                return;
+        }
+        if (sd_id128_randomize(&id) < 0 || sd_bus_new(&bus) < 0 || sd_bus_set_fd(bus, fd, fd) < 0 ||
+            sd_bus_set_server(bus, 1, id) < 0 || sd_bus_set_anonymous(bus, 1) < 0 || sd_bus_start(bus) < 0 ||
+            (mood != MOOD_OLD &&
+             sd_bus_add_object_vtable(bus, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, vtable, &mood) < 0))
+                _exit(1);
+        for (;;) {
+                int r = sd_bus_process(bus, NULL);
+                if (r < 0 || (r == 0 && sd_bus_wait(bus, UINT64_MAX) < 0))
+                        break;
+        }
+        (void) sd_bus_close_unref(bus);
+}
+
+/* A child that plays tced at folder/tced/socket, listening when this returns. */
+static pid_t start_peer(Mood mood) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        pid_t pid;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/tced/socket", folder);
+        (void) unlink(address.sun_path);
+        if (listening < 0 || bind(listening, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(listening, 8) < 0)
+                abort();
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0)
+                for (;;) {
+                        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                        if (fd >= 0)
+                                serve(fd, mood);
+                }
+        (void) close(listening);
+        return pid;
+}
+
+static void stop_peer(pid_t pid) {
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
+}
+
+typedef struct Run {
+        int status; /* exit status; -1: a signal */
+        char out[65536];
+        char err[4096];
+} Run;
+
+static void read_all(const char *path, char *buf, size_t size) {
+        FILE *f = fopen(path, "re");
+        size_t n = f ? fread(buf, 1, size - 1, f) : 0;
+
+        buf[n] = '\0';
+        if (f)
+                (void) fclose(f);
+}
+
+/* Runs tcectl with the words, which end with NULL, and no bus in reach. */
+static void run(Run *result, char *const words[]) {
+        char out[96], err[96];
+        int status = -1;
+        pid_t pid;
+
+        (void) snprintf(out, sizeof(out), "%s/out", folder);
+        (void) snprintf(err, sizeof(err), "%s/err", folder);
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                char *argv[16] = { (char *) program };
+
+                for (size_t i = 0; words[i] && i + 2 < ELEMENTSOF(argv); i++)
+                        argv[i + 1] = words[i];
+                if (dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDOUT_FILENO) < 0 ||
+                    dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDERR_FILENO) < 0)
+                        _exit(99);
+                (void) execv(program, argv);
+                _exit(98);
+        }
+        (void) waitpid(pid, &status, 0);
+        result->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        read_all(out, result->out, sizeof(result->out));
+        read_all(err, result->err, sizeof(result->err));
+}
+#define RUN(result, ...) run((result), (char *[]){ __VA_ARGS__, NULL })
+
+static void test_commands(void) {
+        static Run result;
+        pid_t peer = start_peer(MOOD_FINE);
+        json_object *want = fixture(fixture_power), *have;
+        static const struct {
+                const char *command, *first;
+        } screens[] = {
+                { "status", "Host      ppc64le, kernel" }, { "groups", "GROUP  DEVICE" }, { "machines", "NAME  UUID" },
+                { "describe", "tced\n  version" },         { "probe", "CAPABILITY  " },   { "rescan", "" },
+                { "reload", "" },                          { "version", "tcectl " },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(screens); i++) {
+                RUN(&result, (char *) "--user", (char *) screens[i].command);
+                tap_eq(result.status, 0, "%s: exit status", screens[i].command);
+                tap_ok(strncmp(result.out, screens[i].first, strlen(screens[i].first)) == 0, "%s: what it prints", screens[i].command);
+                tap_streq(result.err, "", "%s: no complaint", screens[i].command);
+        }
+        tap_ok(strstr(result.out, "tced   0.1 (running)\n"), "the running tced's version");
+        RUN(&result, (char *) "--user", (char *) "describe", (char *) "--json=short");
+        have = json_tokener_parse(result.out);
+        tap_ok(json_object_equal(have, want), "describe --json is what tced said");
+        (void) json_object_put(have);
+        (void) json_object_put(want);
+        RUN(&result, (char *) "--user", (char *) "machines", (char *) "web1", (char *) "--json");
+        tap_ok(strncmp(result.out, "{\n", 2) == 0, "machines NAME --json is an object");
+        RUN(&result, (char *) "--user", (char *) "machines", (char *) "--no-legend");
+        tap_ok(strncmp(result.out, "db ", 3) == 0, "without a legend: names first");
+        RUN(&result, (char *) "--user", (char *) "machines", (char *) "nobody\033");
+        tap_eq(result.status, 1, "no such machine: exit status");
+        tap_streq(result.err, "tcectl: No machine 'nobody\\x1b' that tced knows. See: tcectl machines\n", "no such machine: why");
+        RUN(&result, (char *) "--user", (char *) "probe", (char *) "--deep");
+        tap_eq(result.status, 1, "a probe that fails: exit status");
+        tap_streq(result.err, "tcectl: The deep probe died.\n", "a probe that fails: tced's own words");
+        stop_peer(peer);
+}
+
+/* What is said of each way in which a tced can be wrong; never on standard output, always one line. */
+static void test_moods(void) {
+        static const struct {
+                Mood mood;
+                const char *name, *error;
+        } cases[] = {
+                { MOOD_NO_JSON, "no JSON", "tced's description can't be read" },
+                { MOOD_HALF_JSON, "half the JSON", "tced's description can't be read" },
+                { MOOD_TWO_JSON, "two of JSON", "tced's description can't be read" },
+                { MOOD_ARRAY, "no object", "tced's description can't be read" },
+                { MOOD_DENIES, "denied", "Only root may do this. Use sudo.\n" },
+                { MOOD_BUS_DENIES, "denied by the bus", "Not allowed: Rejected by policy. Run tcectl as root.\n" },
+                { MOOD_SWEARS, "control characters", "Text\\x1b[2J with\\x0d \\u009b controls\n" },
+                { MOOD_NAMELESS, "no text", "org.tced1.Error.GroupBusy\n" },
+                { MOOD_OLD, "another version", "The tced that runs is another version than tcectl: " },
+                { MOOD_HANGS_UP, "hangs up", "" },
+                { MOOD_DEAF, "no D-Bus", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                static Run result;
+                pid_t peer = start_peer(cases[i].mood);
+                size_t n = strlen(cases[i].error);
+
+                RUN(&result, (char *) "--user", (char *) "status");
+                tap_eq(result.status, 1, "%s: exit status", cases[i].name);
+                tap_streq(result.out, "", "%s: nothing on standard output", cases[i].name);
+                if (!tap_ok(strncmp(result.err, "tcectl: ", 8) == 0 && strncmp(result.err + 8, cases[i].error, n) == 0 &&
+                            strcspn(result.err, "\n") == strlen(result.err) - 1, "%s: one line that says so", cases[i].name))
+                        printf("# %s", result.err);
+                stop_peer(peer);
+        }
+}
+
+static void test_ways(void) {
+        static Run result;
+        char address[128], odd[128], link[160];
+        pid_t peer = start_peer(MOOD_FINE);
+
+        (void) snprintf(address, sizeof(address), "--address=unix:path=%s/tced/socket", folder);
+        RUN(&result, address);
+        tap_ok(result.status == 0 && strncmp(result.out, "Host ", 5) == 0, "--address");
+
+        /* A runtime folder whose name needs escapes in a D-Bus address. */
+        (void) snprintf(odd, sizeof(odd), "%s/a b,c=d%%;e", folder);
+        (void) snprintf(link, sizeof(link), "%s/tced", odd);
+        tap_ok(mkdir(odd, 0700) == 0 && symlink("../tced", link) == 0, "an odd folder");
+        (void) setenv("XDG_RUNTIME_DIR", odd, 1);
+        RUN(&result, (char *) "--user");
+        tap_ok(result.status == 0 && strncmp(result.out, "Host ", 5) == 0, "a socket in an odd folder");
+        (void) unlink(link);
+        (void) rmdir(odd);
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+
+        (void) setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1);
+        RUN(&result, (char *) "--user", (char *) "--json");
+        tap_ok(result.status == 0 && result.out[0] == '{', "a session bus that is not there: the socket");
+        (void) unsetenv("DBUS_SESSION_BUS_ADDRESS");
+        stop_peer(peer);
+
+        RUN(&result, (char *) "--user");
+        tap_eq(result.status, 1, "nobody there: exit status");
+        tap_streq(result.err, "tcectl: tced is not running. Start it: tced --user\n", "nobody there: the remedy");
+        RUN(&result, (char *) "--address=unix:path=/nonexistent");
+        tap_streq(result.err,
+                  "tcectl: Nobody answers at unix:path=/nonexistent (No such file or directory). Check the address, or leave "
+                  "--address out.\n", "an address where nobody is");
+        RUN(&result, (char *) "--address=nonsense");
+        tap_eq(result.status, 1, "an address that is none");
+        RUN(&result, (char *) "--user", (char *) "version");
+        tap_ok(result.status == 0 && strstr(result.out, "tced   not reached\n"), "version without a tced");
+        (void) unsetenv("XDG_RUNTIME_DIR");
+        RUN(&result, (char *) "--user");
+        tap_streq(result.err, "tcectl: tced is not running. Start it: tced --user\n", "no runtime folder");
+}
+
+static void test_usage(void) {
+        static Run result;
+
+        RUN(&result, (char *) "stauts");
+        tap_eq(result.status, 2, "an unknown command: exit status");
+        tap_streq(result.err, "tcectl: Unknown command 'stauts'. See: tcectl --help\n", "an unknown command: which");
+        RUN(&result, (char *) "--help");
+        tap_ok(result.status == 0 && strncmp(result.out, "tcectl [OPTION...]", 18) == 0, "--help");
+        RUN(&result, (char *) "machines", (char *) "--help");
+        tap_ok(result.status == 0 && strncmp(result.out, "tcectl [OPTION...] machines [NAME]\n", 35) == 0, "machines --help");
+        RUN(&result, (char *) "--version");
+        tap_ok(result.status == 0 && strncmp(result.out, "tcectl ", 7) == 0, "--version");
+}
+
+int main(int argc, char **argv) {
+        char path[96];
+
+        if (argc < 2) {
+                tap_ok(false, "the program to be tested is the first argument");
+                return tap_done();
+        }
+        program = argv[1];
+        (void) snprintf(folder, sizeof(folder), "%s", "/tmp/tcectl-test-XXXXXX");
+        if (!mkdtemp(folder))
+                return 1;
+        (void) snprintf(path, sizeof(path), "%s/tced", folder);
+        (void) mkdir(path, 0700);
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+        (void) setenv("LC_ALL", "C.UTF-8", 1);
+        (void) unsetenv("DBUS_SESSION_BUS_ADDRESS");
+        (void) unsetenv("COLUMNS");
+        test_commands();
+        test_moods();
+        test_ways();
+        test_usage();
+        for (size_t i = 0; i < 4; i++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", folder, (const char *[]){ "tced/socket", "tced", "out", "err" }[i]);
+                (void) remove(path);
+        }
+        (void) rmdir(folder);
+        return tap_done();
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tcectl's command line: what is understood, and what is said of the rest. */
+
+#include "options.h"
+#include "tap.h"
+#include "util.h"
+
+#define WORDS_MAX 8
+
+/* Parses a line of words with blanks between them; *line is cut up for it. */
+static int parse(char *line, Options *ret, char *error, unsigned size) {
+        char *argv[WORDS_MAX + 2] = { (char[]){ "tcectl" } }, *save;
+        int argc = 1;
+
+        for (char *word = strtok_r(line, " ", &save); word && argc <= WORDS_MAX; word = strtok_r(NULL, " ", &save))
+                argv[argc++] = word;
+        return options_parse(argc, argv, ret, error, size);
+}
+
+static void test_understood(void) {
+        static const struct {
+                const char *line, *command, *argument;
+                JsonMode json;
+                bool user, verbose, deep, no_legend, help, version;
+        } cases[] = {
+                { "", "status", NULL },
+                { "status", "status", NULL },
+                { "groups --no-legend", "groups", NULL, .no_legend = true },
+                { "--no-pager groups", "groups", NULL },
+                { "machines web1 -v", "machines", "web1", .verbose = true },
+                { "--verbose machines", "machines", NULL, .verbose = true },
+                { "machines -- --odd-name", "machines", "--odd-name" },
+                { "describe --json", "describe", NULL, .json = JSON_PRETTY },
+                { "--json=short describe", "describe", NULL, .json = JSON_SHORT },
+                { "--json=pretty", "status", NULL, .json = JSON_PRETTY },
+                { "--json --json=off", "status", NULL },
+                { "--user probe --deep", "probe", NULL, .user = true, .deep = true },
+                { "rescan", "rescan", NULL },
+                { "reload", "reload", NULL },
+                { "version", "version", NULL },
+                { "--version", "status", NULL, .version = true },
+                { "--help", NULL, NULL, .help = true },
+                { "-h", NULL, NULL, .help = true },
+                { "help", NULL, NULL, .help = true },
+                { "help probe", "probe", NULL, .help = true },
+                { "probe --help", "probe", NULL, .help = true },
+                { "status -hv", "status", NULL, .help = true, .verbose = true },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char line[128], error[256] = "";
+                Options o = {};
+                int r;
+
+                (void) snprintf(line, sizeof(line), "%s", cases[i].line);
+                r = parse(line, &o, error, sizeof(error));
+                tap_ok(r == 0 && o.json == cases[i].json && o.user == cases[i].user && o.verbose == cases[i].verbose &&
+                       o.deep == cases[i].deep && o.no_legend == cases[i].no_legend && o.help == cases[i].help &&
+                       o.version == cases[i].version, "tcectl %s: options", cases[i].line);
+                tap_streq(o.command ? o.command->name : NULL, cases[i].command, "tcectl %s: command", cases[i].line);
+                tap_streq(o.argument, cases[i].argument, "tcectl %s: argument", cases[i].line);
+        }
+}
+
+static void test_refused(void) {
+        static const struct {
+                const char *line, *error;
+        } cases[] = {
+                { "stauts", "Unknown command 'stauts'. See: tcectl --help" },
+                { "help stauts", "Unknown command 'stauts'. See: tcectl --help" },
+                { "--jsn", "Unknown option --jsn. See: tcectl --help" },
+                { "-x", "Unknown option -x. See: tcectl --help" },
+                { "--user -vxh", "Unknown option -x. See: tcectl --help" },
+                { "--user=me", "Unknown option --user=me. See: tcectl --help" },
+                { "--no", "Unknown option --no. See: tcectl --help" }, /* --no-legend or --no-pager */
+                { "--address", "Option --address needs a value. See: tcectl --help" },
+                { "--json=xml", "Unknown form of JSON 'xml'. It is pretty, short or off." },
+                { "--json short", "Unknown command 'short'. See: tcectl --help" },
+                { "--user --address=unix:path=/x", "--user and --address name two daemons. Leave one of them out." },
+                { "groups 3", "'groups' does not take '3'. See: tcectl groups --help" },
+                { "machines a b", "'machines' does not take 'b'. See: tcectl machines --help" },
+                { "status --deep", "'status' does not take --deep. See: tcectl status --help" },
+                { "groups -v", "'groups' does not take --verbose. See: tcectl groups --help" },
+                { "rescan --json", "'rescan' does not take --json. See: tcectl rescan --help" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char line[128], error[256] = "";
+                Options o = { .deep = true };
+
+                (void) snprintf(line, sizeof(line), "%s", cases[i].line);
+                tap_eq(parse(line, &o, error, sizeof(error)), -EINVAL, "tcectl %s: refused", cases[i].line);
+                tap_streq(error, cases[i].error, "tcectl %s: and why", cases[i].line);
+                tap_ok(o.deep && !o.command, "tcectl %s: what was there is untouched", cases[i].line);
+        }
+}
+
+static void test_long_words(void) {
+        char line[4096], error[64];
+        Options o;
+
+        memset(line, 'x', sizeof(line) - 1);
+        line[sizeof(line) - 1] = '\0';
+        tap_eq(parse(line, &o, error, sizeof(error)), -EINVAL, "a word that is too long");
+        tap_eq((long long) strlen(error), sizeof(error) - 1, "its error is cut");
+}
+
+static void test_commands(void) {
+        for (const Command *c = commands; c->name; c++) {
+                bool narrow = true;
+
+                tap_ok(command_find(c->name) == c && c->run && c->summary && c->help, "%s: complete", c->name);
+                for (const char *line = c->help; *line; line += strcspn(line, "\n") + 1)
+                        narrow &= strcspn(line, "\n") <= 80;
+                /* Behind two blanks, the name and what it takes, two more. */
+                narrow &= strlen(c->summary) + 23 <= 80;
+                tap_ok(narrow && c->help[strlen(c->help) - 1] == '\n', "%s: its help fits 80 columns", c->name);
+        }
+        tap_ok(!command_find("") && !command_find("stat"), "commands are not abbreviated");
+}
+
+int main(void) {
+        test_understood();
+        test_refused();
+        test_long_words();
+        test_commands();
+        return tap_done();
+}

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tcectl's screens and its JSON, from what a tced might answer: exact ones, and for odd, hostile and mutated answers what must
+ * hold on every screen: no line is wider than the terminal, nothing unprintable gets through, nothing crashes. */
+
+#include <locale.h>
+#include <wchar.h>
+#include <wctype.h>
+
+#include "render.h"
+#include "tap.h"
+#include "tcectl-fixtures.h"
+#include "util.h"
+#include "view.h"
+
+typedef enum Screen {
+        SCREEN_STATUS,
+        SCREEN_GROUPS,
+        SCREEN_MACHINES,
+        SCREEN_MACHINES_VERBOSE,
+        SCREEN_MACHINE,
+        SCREEN_DESCRIBE,
+        SCREEN_CAPABILITIES,
+        _SCREEN_MAX,
+} Screen;
+
+static const char *const screen_names[_SCREEN_MAX] = {
+        "status", "groups", "machines", "machines -v", "machines web1", "describe", "capabilities",
+};
+
+/* A screen as a text that the caller frees; *ret_r is what the function gave. */
+static char *render(Screen screen, json_object *json, Output out, int *ret_r) {
+        char *text = NULL;
+        size_t size;
+
+        out.f = open_memstream(&text, &size);
+        out.verbose = screen == SCREEN_MACHINES_VERBOSE;
+        switch (screen) {
+        case SCREEN_STATUS:
+                *ret_r = render_status(json, &out);
+                break;
+        case SCREEN_GROUPS:
+                *ret_r = render_groups(json, &out);
+                break;
+        case SCREEN_MACHINES:
+        case SCREEN_MACHINES_VERBOSE:
+                *ret_r = render_machines(json, NULL, &out);
+                break;
+        case SCREEN_MACHINE:
+                *ret_r = render_machines(json, "web1", &out);
+                break;
+        case SCREEN_DESCRIBE:
+                *ret_r = render_describe(json, &out);
+                break;
+        case SCREEN_CAPABILITIES:
+        case _SCREEN_MAX:
+                *ret_r = render_capabilities(json, &out);
+                break;
+        }
+        (void) fclose(out.f);
+        return text;
+}
+
+/* Is every line within the width, printable, and without blanks at its end? Says which is not. */
+static bool is_sound(const char *text, unsigned width) {
+        for (const char *line = text; *line;) {
+                size_t n = strcspn(line, "\n");
+                char copy[4096];
+                wchar_t wide[4096];
+                int columns;
+
+                if (n >= sizeof(copy) || line[n] != '\n')
+                        return false;
+                memcpy(copy, line, n);
+                copy[n] = '\0';
+                /* wcswidth() is -1 where one character is not printable. */
+                columns = mbstowcs(wide, copy, ELEMENTSOF(wide)) == (size_t) -1 ? -1 : wcswidth(wide, ELEMENTSOF(wide));
+                if (columns < 0 || (unsigned) columns > width || (n > 0 && line[n - 1] == ' ')) {
+                        printf("# %d columns of %u: '%s'\n", columns, width, copy);
+                        return false;
+                }
+                line += n + 1;
+        }
+        return true;
+}
+
+static void expect(Screen screen, const char *text, unsigned width, const char *want) {
+        json_object *json = fixture(text);
+        int r;
+        _cleanup_free_ char *have = render(screen, json, (Output){ .width = width, .legend = true }, &r);
+
+        tap_eq(r, 0, "%s at %u columns: rendered", screen_names[screen], width);
+        if (!tap_ok(streq(have, want), "%s at %u columns: the text", screen_names[screen], width))
+                printf("# have\n%s# want\n%s", have, want);
+        (void) json_object_put(json);
+}
+
+static void test_status(void) {
+        expect(SCREEN_STATUS, fixture_power, 80,
+               "Host      ppc64le, kernel 6.12.107+deb13-powerpc64le-64k, pages of 64 KiB\n"
+               "KVM       usable as HV, proven: created a VM\n"
+               "VFIO      declares sPAPR v1: yes, v2: yes, EEH: no\n"
+               "Groups    3, 1 of them viable (ready to be given to a VM)\n"
+               "Machines  2, with 2 kernel tables (2049 KiB) and 1 user table (512 KiB)\n"
+               "tced      0.1, PID 4242\n"
+               "\n"
+               "CAPABILITY              DECLARED  PROVEN   WHY\n"
+               "KVM_CAP_SPAPR_TCE       yes       yes\n"
+               "KVM_CAP_SPAPR_TCE_64    yes       yes\n"
+               "KVM_CAP_SPAPR_TCE_VFIO  yes       unknown  no group was linked to a table yet;\n"
+               "                                           the deep probe tries it where a group\n"
+               "                                           is idle on vfio-pci\n"
+               "KVM_CAP_SPAPR_MULTITCE  no        no       H_STUFF_TCE is refused\n"
+               "multi-TCE range check   -         unknown  only the deep probe shows it\n"
+               "\n"
+               "FINDINGS\n"
+               "error    vfio-broken (group 3)\n"
+               "         A device is on vfio-pci and there is no /dev/vfio/3.\n"
+               "         Remedy: Use Linux 6.4 or newer.\n"
+               "warning  multitce-unchecked\n"
+               "         This kernel may let a guest write past its DMA window with\n"
+               "         H_PUT_TCE_INDIRECT and H_STUFF_TCE.\n"
+               "         Remedy: Run tcectl probe --deep, or use Linux 7.3, Debian 6.12.113-1,\n"
+               "         6.1.190-1, or newer.\n"
+               "warning  slow-path (web1, liobn 71000001)\n"
+               "         Its table is in the VMM.\n"
+               "         Remedy: Change the rule.\n"
+               "info     no-vfio-coupling\n"
+               "         Good to know.\n");
+        expect(SCREEN_STATUS, fixture_x86, 80,
+               "Host      x86_64, kernel 6.1.0-40-amd64, pages of 4 KiB\n"
+               "KVM       not usable: /dev/kvm: No such file or directory\n"
+               "VFIO      not usable: /dev/vfio/vfio: No such file or directory\n"
+               "Groups    none: the kernel has no IOMMU groups\n"
+               "Machines  none\n"
+               "tced      0.1, PID 7; still proving this host, look again\n"
+               "\n"
+               "CAPABILITY             DECLARED  PROVEN   WHY\n"
+               "multi-TCE range check  -         unknown  KVM was not asked\n"
+               "\n"
+               "No findings.\n");
+        expect(SCREEN_STATUS, "{}", 80,
+               "Host      -, kernel -, pages of -\n"
+               "KVM       not known whether usable: -\n"
+               "VFIO      declares sPAPR v1: -, v2: -, EEH: -\n"
+               "Groups    0, 0 of them viable (ready to be given to a VM)\n"
+               "Machines  none\n"
+               "tced      -, PID -\n"
+               "\n"
+               "CAPABILITY             DECLARED  PROVEN  WHY\n"
+               "multi-TCE range check  -         -\n"
+               "\n"
+               "No findings.\n");
+        expect(SCREEN_STATUS, "{ 'host': { 'kvm': { 'usable': { 'proven': 'no', 'why': 'KVM_CREATE_VM: Invalid argument' } } } }", 40,
+               "Host      -, kernel -, pages of -\n"
+               "KVM       not usable: KVM_CREATE_VM:\n"
+               "          Invalid argument\n"
+               "VFIO      declares sPAPR v1: -, v2: -,\n"
+               "          EEH: -\n"
+               "Groups    0, 0 of them viable (ready to\n"
+               "          be given to a VM)\n"
+               "Machines  none\n"
+               "tced      -, PID -\n"
+               "\n"
+               "CAPABILITY             DECLARED  PROVEN\n"
+               "multi-TCE range check  -         -\n"
+               "\n"
+               "No findings.\n");
+}
+
+static void test_groups(void) {
+        expect(SCREEN_GROUPS, fixture_power, 80,
+               "GROUP  DEVICE        CLASS: NAME                             DRIVER    STATE\n"
+               "    2  0002:01:00.0  Non-Volatile memory controller: NVMe …  vfio-pci  viable\n"
+               "       Planned for or open in machine web1.\n"
+               "    3  -             -                                       -         empty\n"
+               "       There is no device in it.\n"
+               "   10  0001:00:00.0  PCI bridge                              -         not-bound\n"
+               "   10  0001:00:01.0  Ethernet controller: 82574L Gigabit N…  e1000e    not-bound\n"
+               "       0001:00:01.0 is on e1000e, none of its devices on a vfio driver: bind\n"
+               "       them all to vfio-pci.\n");
+        expect(SCREEN_GROUPS, fixture_power, 40,
+               "2\n"
+               "    DEVICE 0002:01:00.0\n"
+               "    CLASS: NAME Non-Volatile memory\n"
+               "      controller: NVMe SSD Controller\n"
+               "      SM981/PM981/PM983\n"
+               "    DRIVER vfio-pci\n"
+               "    STATE viable\n"
+               "    Planned for or open in machine web1.\n"
+               "3\n"
+               "    STATE empty\n"
+               "    There is no device in it.\n"
+               "10\n"
+               "    DEVICE 0001:00:00.0\n"
+               "    CLASS: NAME PCI bridge\n"
+               "    STATE not-bound\n"
+               "10\n"
+               "    DEVICE 0001:00:01.0\n"
+               "    CLASS: NAME Ethernet controller:\n"
+               "      82574L Gigabit Network Connection\n"
+               "    DRIVER e1000e\n"
+               "    STATE not-bound\n"
+               "    0001:00:01.0 is on e1000e, none of\n"
+               "    its devices on a vfio driver: bind\n"
+               "    them all to vfio-pci.\n");
+        expect(SCREEN_GROUPS, fixture_x86, 80, "No IOMMU groups.\n");
+        expect(SCREEN_GROUPS, "{ 'groups': [ { 'number': 1, 'viable': true, 'holder': 'beef' } ] }", 80,
+               "GROUP  DEVICE  CLASS: NAME  DRIVER  STATE\n"
+               "    1  -       -            -       viable\n"
+               "       Planned for or open in machine beef.\n");
+}
+
+static void test_machines(void) {
+        expect(SCREEN_MACHINES, fixture_power, 80,
+               "NAME  UUID      STATE       PID  KERNEL TABLES  USER TABLES\n"
+               "db    3F2C1A9B  registered    -  0 (0 B)        0 (0 B)\n"
+               "web1  3f2c1a9b  claimed     811  2 (2049 KiB)   1 (512 KiB)\n");
+        expect(SCREEN_MACHINE, fixture_power, 80,
+               "NAME  UUID      STATE    PID  KERNEL TABLES  USER TABLES\n"
+               "web1  3f2c1a9b  claimed  811  2 (2049 KiB)   1 (512 KiB)\n"
+               "  multi-TCE in KVM: no: nothing shows that guests stay in their windows\n"
+               "  LIOBN     DEVICE  WINDOW              PAGES  ENTRIES  PLACEMENT    STATE\n"
+               "  71000001  vnet0   256 MiB at 0x3000   4 KiB    65536  user         handed-out\n"
+               "            kernel-refused: the VMM tried, the kernel refused; the kernel said:\n"
+               "            Cannot allocate memory; by /etc/tced/rules.d/10-slow.rule\n"
+               "  80000000  pci.0   1 GiB at 0          4 KiB   262144  kernel       made\n"
+               "  80000001  pci.0   8 GiB at 2^59      16 MiB      128  kernel-vfio  planned\n"
+               "warning  slow-path (liobn 71000001)\n"
+               "         Its table is in the VMM.\n"
+               "         Remedy: Change the rule.\n");
+        expect(SCREEN_MACHINES, fixture_x86, 80, "No machines.\n");
+        expect(SCREEN_MACHINES, "{ 'machines': [ {} ] }", 80,
+               "NAME  UUID  STATE  PID  KERNEL TABLES  USER TABLES\n"
+               "-     -     -        -  0 (0 B)        0 (0 B)\n");
+}
+
+static void test_describe(void) {
+        expect(SCREEN_DESCRIBE, "{ 'host': { 'page_size': 65536, 'kvm': { 'error': null, 'usable': { 'proven': 'yes', 'why': 'a VM' } },"
+               " 'vfio': { 'extensions': [ { 'name': 'VFIO_EEH', 'id': 5, 'value': 0 } ] } },"
+               " 'groups': [ { 'number': 3, 'page_sizes': [ 4096, 65536 ], 'dma32_window': { 'start': 4096, 'size': 1048576 },"
+               " 'devices': [ { 'address': '0:0', 'class': 131072, 'vendor': 4116, 'driver': 'tg3' } ] } ],"
+               " 'limits': { 'TableBytesMax': 1073741824, 'MachinesMax': 5 }, 'findings': [], 'new_part': { 'new_member': true },"
+               " 'scalar': -3 }", 80,
+               "host\n"
+               "  page size  64 KiB\n"
+               "  kvm\n"
+               "    error   -\n"
+               "    usable  proven yes: a VM\n"
+               "  vfio\n"
+               "    extensions\n"
+               "      VFIO_EEH id 5, value 0\n"
+               "\n"
+               "groups\n"
+               "  group 3\n"
+               "    page sizes    4 KiB, 64 KiB\n"
+               "    dma32 window\n"
+               "      start  0x1000\n"
+               "      size   1 MiB\n"
+               "    devices\n"
+               "      0:0\n"
+               "        class   0x020000\n"
+               "        vendor  0x1014\n"
+               "        driver  tg3\n"
+               "\n"
+               "limits\n"
+               "  TableBytesMax  1 GiB\n"
+               "  MachinesMax    5\n"
+               "\n"
+               "findings\n"
+               "  none\n"
+               "\n"
+               "new_part\n"
+               "  new member  yes\n"
+               "\n"
+               "scalar\n"
+               "  -3\n");
+}
+
+/* Every screen of every fixture at every width. */
+static void test_widths(void) {
+        static const struct {
+                const char *name, *text;
+        } fixtures[] = { { "a POWER host", fixture_power }, { "an x86 host", fixture_x86 }, { "control characters", fixture_evil },
+                         { "odd types", fixture_odd },      { "nothing", "{}" } };
+        static const unsigned widths[] = { OUTPUT_WIDTH_MIN, 40, 79, 80, 81, 120, 1000 };
+
+        for (size_t i = 0; i < ELEMENTSOF(fixtures); i++)
+                for (Screen s = 0; s < _SCREEN_MAX; s++) {
+                        json_object *json = fixture(fixtures[i].text);
+                        bool sound = true;
+
+                        for (size_t w = 0; w < ELEMENTSOF(widths); w++) {
+                                int r;
+                                _cleanup_free_ char *text = render(s, json, (Output){ .width = widths[w], .legend = w % 2 }, &r);
+                                bool missing = s == SCREEN_MACHINE && r == -ESRCH;
+                                sound &= (r == 0 || missing) && is_sound(text, widths[w]);
+                        }
+                        tap_ok(sound, "%s of %s fits at every width", screen_names[s], fixtures[i].name);
+                        (void) json_object_put(json);
+                }
+}
+
+static void test_many_findings(void) {
+        json_object *json = json_object_new_object(), *findings = json_object_new_array();
+        const char *first_info, *last_error;
+
+        for (int i = 0; i < 200; i++) {
+                json_object *finding = json_object_new_object();
+                char id[32];
+
+                (void) snprintf(id, sizeof(id), "finding-%d", i);
+                (void) json_object_object_add(finding, "id", json_object_new_string(id));
+                (void) json_object_object_add(finding, "severity", json_object_new_string(i % 2 ? "error" : "info"));
+                (void) json_object_object_add(finding, "text", json_object_new_string("Something is the matter with something else."));
+                (void) json_object_array_add(findings, finding);
+        }
+        (void) json_object_object_add(json, "findings", findings);
+
+        int r;
+        _cleanup_free_ char *text = render(SCREEN_STATUS, json, (Output){ .width = 40, .legend = true }, &r);
+        tap_ok(r == 0 && is_sound(text, 40), "200 findings");
+        first_info = strstr(text, "finding-0\n");
+        last_error = strstr(text, "finding-199\n");
+        tap_ok(first_info && last_error && last_error < first_info, "errors come before what is worth knowing");
+        tap_ok(strstr(text, "finding-1\n") < strstr(text, "finding-3\n"), "and else they keep their order");
+        (void) json_object_put(json);
+}
+
+/* With colours, what is left without the escape sequences is the screen without colours. */
+static void test_colours(void) {
+        for (Screen s = 0; s < _SCREEN_MAX; s++) {
+                json_object *json = fixture(s % 2 ? fixture_power : fixture_evil);
+                int r;
+                _cleanup_free_ char *plain = render(s, json, (Output){ .width = 80, .legend = true }, &r);
+                _cleanup_free_ char *coloured = render(s, json, (Output){ .width = 80, .legend = true, .colour = true }, &r);
+                char *to = coloured;
+                int depth = 0;
+
+                for (const char *p = coloured; *p; p++)
+                        if (p[0] == '\033' && p[1] == '[') {
+                                depth = strncmp(p, "\033[0m", 4) != 0;
+                                p += strcspn(p, "m");
+                        } else
+                                *to++ = *p;
+                *to = '\0';
+                tap_streq(coloured, plain, "%s: colours change no text", screen_names[s]);
+                tap_eq(depth, 0, "%s: every colour is switched off again", screen_names[s]);
+                (void) json_object_put(json);
+        }
+}
+
+/* Replaces the member or item that comes as number *n in the tree, or takes it away (change 0). */
+static bool mutate(json_object *json, size_t *n, unsigned change);
+
+static json_object *replacement(unsigned change) {
+        static const char *const values[] = {
+                "null", "true", "-1", "18446744073709551615", "1e300", "\"\\u001b[2J \\u00e4 \\u7f51\"", "\"\"", "[]", "{}",
+                "[[{\"a\":[1]},null]]", "{\"proven\":\"yes\",\"why\":\"\"}",
+        };
+
+        return change < ELEMENTSOF(values) ? json_tokener_parse(values[change]) : NULL;
+}
+#define CHANGES 11U
+
+static bool mutate_array(json_object *array, size_t *n, unsigned change) {
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                if ((*n)-- == 0) {
+                        (void) json_object_array_put_idx(array, i, replacement(change));
+                        return true;
+                }
+                if (mutate(json_object_array_get_idx(array, i), n, change))
+                        return true;
+        }
+        return false;
+}
+
+static bool mutate(json_object *json, size_t *n, unsigned change) {
+        if (json_object_is_type(json, json_type_array))
+                return mutate_array(json, n, change);
+        if (!json_object_is_type(json, json_type_object))
+                return false;
+        json_object_object_foreach(json, key, value) {
+                if ((*n)-- == 0) {
+                        if (change == CHANGES)
+                                json_object_object_del(json, key);
+                        else
+                                (void) json_object_object_add(json, key, replacement(change));
+                        return true;
+                }
+                if (mutate(value, n, change))
+                        return true;
+        }
+        return false;
+}
+
+static void test_mutations(void) {
+        json_object *original = fixture(fixture_power);
+        size_t tried = 0, failed = 0;
+
+        for (unsigned change = 0; change <= CHANGES; change++)
+                for (size_t i = 0;; i++) {
+                        json_object *json = NULL;
+                        size_t n = i;
+                        bool changed;
+
+                        (void) json_object_deep_copy(original, &json, NULL);
+                        changed = mutate(json, &n, change);
+                        for (Screen s = 0; changed && s < _SCREEN_MAX; s++) {
+                                int r;
+                                unsigned width = i % 2 ? 80 : 40;
+                                _cleanup_free_ char *text = render(s, json, (Output){ .width = width, .legend = true }, &r);
+                                failed += (r < 0 && r != -ESRCH) || !is_sound(text, width);
+                                tried++;
+                        }
+                        (void) json_object_put(json);
+                        if (!changed)
+                                break;
+                }
+        tap_ok(tried > 1000, "%zu screens of answers with one member changed", tried);
+        tap_eq((long long) failed, 0, "all of them sound");
+        (void) json_object_put(original);
+}
+
+static void test_find(void) {
+        static const struct {
+                const char *name, *found;
+        } cases[] = {
+                { "web1", "web1" },
+                { "db", "db" },
+                { "3f2c1a9b00000000000000000000abcd", "web1" },
+                { "3f2c1a9b-0000-0000-0000-00000000abcd", "web1" },
+                { "3F2C1A9B-0", "web1" },
+                { "3f2c1a9b11110000", "db" },
+                { "3f2c1a9b", NULL }, /* two begin so */
+                { "3f2c1a9", NULL },  /* too short */
+                { "web", NULL },
+                { "", NULL },
+                { "--------", NULL },
+                { "3f2c1a9b00000000000000000000abcd0", NULL },
+        };
+        json_object *json = fixture(fixture_power);
+        Output out = { .f = stdout, .width = 80 };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                tap_streq(view_string(machine_find(json, cases[i].name), "name"), cases[i].found, "machine '%s'", cases[i].name);
+        tap_eq(render_machines(json, "nobody", &out), -ESRCH, "no machine of that name");
+        (void) json_object_put(json);
+}
+
+static void test_view(void) {
+        json_object *json = fixture("{ 'a': { 'b': 5, 's': 'text', 'n': -1, 'd': 1.5, 't': true, 'max': 18446744073709551615 },"
+                                    "  'items': [ { 'k': 3, 'i': 0 }, { 'k': 1, 'i': 1 }, null, { 'k': 3, 'i': 2 }, { 'k': 'x' }, {},"
+                                    "             { 'k': 1, 'i': 3 } ] }");
+        static const char *const order[] = { "-", "1", "3", "0", "2", "-" };
+        _cleanup_free_ json_object **sorted = view_sorted(json, "items", "k");
+        _cleanup_free_ json_object **none = view_sorted(json, "a", "k");
+        uint64_t value = 77;
+
+        tap_ok(view_u64(json, "a.b", &value) && value == 5, "a number");
+        tap_ok(view_u64(json, "a.max", &value) && value == UINT64_MAX, "the largest number");
+        tap_ok(!view_u64(json, "a.n", &value) && !view_u64(json, "a.d", &value) && !view_u64(json, "a.s", &value) &&
+               !view_u64(json, "a.b.c", &value) && !view_u64(json, "a.x", &value), "what is no such number");
+        tap_eq(value, UINT64_MAX, "leaves the value alone");
+        tap_streq(view_string(json, "a.s"), "text", "a text");
+        tap_streq(view_string(json, "a.b"), NULL, "a number is no text");
+        tap_streq(view_show(NULL, "a"), "-", "nothing shows as -");
+        tap_ok(view_true(json, "a.t") && !view_true(json, "a.b") && !view_true(json, "a"), "what is true");
+        tap_ok(!view_get(json, "") && !view_get(json, "a..b") &&
+               !view_get(json, "a.long-key-that-no-version-of-tced-is-ever-going-to-have-in-its-description"), "paths that lead nowhere");
+        tap_streq(SHOWN(show_bytes(json, "a.b")), "5 B", "bytes");
+        tap_streq(SHOWN(show_number(json, "a.s")), "-", "no number");
+        for (size_t i = 0; i < ELEMENTSOF(order); i++)
+                tap_streq(SHOWN(show_number(sorted[i], "i")), order[i], "sorted: item %zu", i);
+        tap_ok(!sorted[ELEMENTSOF(order)] && none && !none[0], "lists end with NULL");
+        (void) json_object_put(json);
+}
+
+/* A long list keeps the order of its equals. */
+static void test_sort(void) {
+        json_object *json = json_object_new_object(), *items = json_object_new_array();
+        bool stable = true;
+        size_t n = 0;
+
+        for (int i = 0; i < 1001; i++) {
+                json_object *item = json_object_new_object();
+                (void) json_object_object_add(item, "k", json_object_new_int((i * 7919) % 13));
+                (void) json_object_object_add(item, "i", json_object_new_int(i));
+                (void) json_object_array_add(items, item);
+        }
+        (void) json_object_object_add(json, "items", items);
+        _cleanup_free_ json_object **sorted = view_sorted(json, "items", "k");
+        for (; sorted[n]; n++)
+                if (n > 0) {
+                        uint64_t a = view_count(sorted[n - 1], "k"), b = view_count(sorted[n], "k");
+                        stable &= a < b || (a == b && view_count(sorted[n - 1], "i") < view_count(sorted[n], "i"));
+                }
+        tap_ok(stable && n == 1001, "1001 items, sorted and stable");
+        (void) json_object_put(json);
+}
+
+static char *json_text(json_object *json, bool pretty) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        (void) print_json(json, pretty, f);
+        (void) fclose(f);
+        return text;
+}
+
+static void test_json(void) {
+        json_object *json = fixture(fixture_power), *evil = fixture(fixture_evil), *empty = json_object_new_object();
+        json_object *status = select_status(json), *groups = select_array(json, "groups"), *none = select_array(empty, "groups");
+        json_object *nothing = select_status(empty);
+        _cleanup_free_ char *text = json_text(json, false), *again = NULL, *escaped = json_text(evil, false);
+        json_object *back = json_tokener_parse(text), *evil_back = json_tokener_parse(escaped);
+        bool clean = true;
+
+        tap_ok(json_object_equal(json, back), "JSON in a line is the JSON that came");
+        tap_eq((long long) strcspn(text, "\n"), (long long) strlen(text) - 1, "and it is one line");
+        again = json_text(json, true);
+        (void) json_object_put(back);
+        back = json_tokener_parse(again);
+        tap_ok(json_object_equal(json, back), "pretty JSON too");
+        tap_ok(strstr(again, "/org/tced1/group/10"), "slashes stay slashes");
+        tap_ok(json_object_equal(evil, evil_back), "what is escaped reads as it was");
+        for (const char *p = escaped; p[1]; p++)
+                clean &= (unsigned char) *p >= 0x20 && *p != 0x7f && !(p[0] == '\302' && (unsigned char) p[1] < 0xa0);
+        tap_ok(clean, "JSON has no control characters");
+
+        tap_eq(view_count(status, "counts.groups"), 3, "status: groups");
+        tap_eq(view_count(status, "counts.groups_viable"), 1, "status: viable ones");
+        tap_eq(view_count(status, "counts.machines"), 2, "status: machines");
+        tap_eq(view_count(status, "counts.kernel_tables"), 2, "status: kernel tables");
+        tap_eq(view_count(status, "counts.kernel_bytes"), 2098176, "status: their bytes");
+        tap_eq(view_count(status, "counts.user_tables"), 1, "status: user tables");
+        tap_eq(view_count(status, "counts.user_bytes"), 524288, "status: their bytes");
+        tap_ok(json_object_equal(view_get(status, "host"), view_get(json, "host")) && !view_get(status, "groups"), "status: the host alone");
+        tap_eq(view_length(view_get(status, "findings")), 3, "status: findings");
+        tap_ok(json_object_equal(groups, view_get(json, "groups")), "groups as they came");
+        tap_ok(json_object_is_type(none, json_type_array) && view_length(none) == 0, "no groups: an empty array");
+        tap_ok(view_get(nothing, "counts") && !view_get(nothing, "host"), "status of nothing");
+
+        json_object *all[] = { json, evil, empty, status, groups, none, nothing, back, evil_back };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                (void) json_object_put(all[i]);
+}
+
+int main(void) {
+        if (!setlocale(LC_ALL, "C.UTF-8")) {
+                tap_ok(false, "the locale C.UTF-8");
+                return tap_done();
+        }
+        test_status();
+        test_groups();
+        test_machines();
+        test_describe();
+        test_widths();
+        test_many_findings();
+        test_colours();
+        test_mutations();
+        test_find();
+        test_view();
+        test_sort();
+        test_json();
+        return tap_done();
+}
