@@ -129,6 +129,7 @@ typedef struct VfioFacts {
         VfioExtensionFact extension[VFIO_EXTENSIONS_MAX];
         bool groups_supported; /* /sys/kernel/iommu_groups is there */
         bool iommu_class;      /* /sys/class/iommu has an entry: on POWER, kernels whose VFIO works (6.4 and newer) */
+        bool no_maxmem;        /* a partition whose firmware says that no memory can be added: see FINDING_DDW_FAILED */
         GroupFacts *groups;    /* by number */
         size_t n_groups;
 } VfioFacts;

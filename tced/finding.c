@@ -197,6 +197,16 @@ static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
                             "range check, and only the deep probe (org.tced1.Manager.Probe) can tell", kvm->release);
 }
 
+static int find_ddw_failed(Findings *f, const VfioFacts *vfio) {
+        if (!vfio->no_maxmem)
+                return 0;
+        return findings_add(f, FINDING_DDW_FAILED, SEVERITY_WARNING, "host",
+                            "Give the partition room for memory that it need not use (QEMU: -m 4G,slots=1,maxmem=16G), or keep the "
+                            "host's drivers off the devices meant for VMs: vfio-pci.ids=VENDOR:DEVICE on the kernel's command line",
+                            "This partition has no maxmem (ibm,lrdr-capacity is 0). With Linux 6.12 a device that a host driver has "
+                            "used can then get no DMA window from VFIO any more, until the next boot");
+}
+
 static int find_group_partial(Findings *f, const VfioFacts *vfio) {
         for (size_t i = 0; i < vfio->n_groups; i++) {
                 const GroupFacts *g = &vfio->groups[i];
@@ -230,6 +240,8 @@ int findings_from_host(Findings *f, const KvmFacts *kvm, const VfioFacts *vfio) 
                 r = find_vfio_broken(f, kvm, vfio);
         if (r >= 0)
                 r = find_multitce_unchecked(f, kvm);
+        if (r >= 0)
+                r = find_ddw_failed(f, vfio);
         if (r >= 0)
                 r = find_group_partial(f, vfio);
         return r;

@@ -132,7 +132,6 @@ static int compare_devices(const void *a, const void *b) {
         return strcmp(((const DeviceFacts *) a)->address, ((const DeviceFacts *) b)->address);
 }
 
-/* Adds the device `name` to g, and by the first that there is what the device tree says of the group's windows. */
 static int add_device(const GroupReader *reader, int devices, const char *name, size_t *allocated, GroupFacts *g) {
         _cleanup_fd_ int dir = openat(devices, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
@@ -142,10 +141,9 @@ static int add_device(const GroupReader *reader, int devices, const char *name, 
         if (ARRAY_RESERVE(g->devices, *allocated, g->n_devices + 1) < 0)
                 return -ENOMEM;
         r = device_read(reader, devices, name, dir, &g->devices[g->n_devices]);
-        if (r < 0)
-                return r;
-        g->n_devices++;
-        return g->windows_why ? 0 : group_read_windows(dir, g->devices[g->n_devices - 1].address, g);
+        if (r >= 0)
+                g->n_devices++;
+        return r;
 }
 
 static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
@@ -168,6 +166,26 @@ static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
         if (g->n_devices > 1)
                 qsort(g->devices, g->n_devices, sizeof(DeviceFacts), compare_devices);
         return 0;
+}
+
+/* By the first device that is still there; always the same one, so that nothing seems to change. */
+static int read_windows(int group, GroupFacts *g) {
+        for (size_t i = 0; i < g->n_devices && !g->windows_why; i++) {
+                char path[NAME_MAX + sizeof("devices/")];
+                _cleanup_fd_ int dir = -EBADF;
+                int r;
+
+                (void) snprintf(path, sizeof(path), "devices/%s", g->devices[i].address);
+                dir = openat(group, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (dir < 0)
+                        continue;
+                r = group_read_windows(dir, g->devices[i].address, g);
+                if (r < 0)
+                        return r;
+        }
+        if (!g->windows_why)
+                g->windows_why = strdup("not told: there is no device whose device-tree node would tell it");
+        return g->windows_why ? 0 : -ENOMEM;
 }
 
 static bool driver_is_vfio(const DeviceFacts *d) {
@@ -290,14 +308,11 @@ int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
         }
         r = read_devices(reader, group, &g);
         if (r >= 0)
+                r = read_windows(group, &g);
+        if (r >= 0)
                 r = judge(reader, group, &g);
         if (r < 0)
                 return r;
-        if (!g.windows_why) {
-                g.windows_why = strdup("not told: there is no device whose device-tree node would tell it");
-                if (!g.windows_why)
-                        return -ENOMEM;
-        }
         g.numa_node = group_numa_node(&g);
         *ret = g;
         g = (GroupFacts){};

@@ -70,6 +70,18 @@ static bool has_entries(const char *base, const char *name) {
         return false;
 }
 
+/* The most memory that this partition may ever have: nothing. Then Linux 6.12 asks firmware for a 64-bit window of 2^0 bytes
+ * (arch/powerpc/platforms/pseries/iommu.c:ddw_memory_hotplug_max), and when that was refused never asks for that PHB again. */
+static bool probe_no_maxmem(const char *sys) {
+        _cleanup_fd_ int rtas = open_dir(sys, "firmware/devicetree/base/rtas"), fd = -EBADF;
+        uint64_t most;
+
+        if (rtas < 0)
+                return false;
+        fd = openat(rtas, "ibm,lrdr-capacity", O_RDONLY | O_CLOEXEC);
+        return fd >= 0 && read(fd, &most, sizeof(most)) == sizeof(most) && most == 0;
+}
+
 static int compare_numbers(const void *a, const void *b) {
         unsigned p = *(const unsigned *) a, q = *(const unsigned *) b;
         return (p > q) - (p < q);
@@ -130,6 +142,7 @@ int probe_vfio(const char *sys, const char *dev, VfioFacts *ret) {
 
         probe_container(dev, &f);
         f.iommu_class = has_entries(sys, "class/iommu");
+        f.no_maxmem = probe_no_maxmem(sys);
         groups = open_dir(sys, "kernel/iommu_groups");
         f.groups_supported = groups >= 0;
         if (f.groups_supported) {
