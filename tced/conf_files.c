@@ -11,8 +11,10 @@
 
 #include "util.h"
 
+/* From the highest to the lowest: the administrator, what is made at run time, what packages bring. */
 static const char *const places[] = { "/etc/tced", "/run/tced", "/usr/lib/tced" };
 
+/* Thousands of times what such a file has; a log or an image that got the wrong name is larger. */
 #define CONF_FILE_BYTES_MAX (1024 * 1024)
 
 static void dir_closep(DIR **d) {
@@ -51,6 +53,7 @@ static bool has_name(const ConfFiles *files, const char *name) {
         return false;
 }
 
+/* By name alone: the folder decides who hides whom, never the order. No two have the same name. */
 static int compare_names(const void *a, const void *b) {
         return strcmp(file_name(*(const char *const *) a), file_name(*(const char *const *) b));
 }
@@ -79,6 +82,7 @@ static int add_folder(ConfFiles *files, const char *folder, const char *suffix, 
         struct dirent *entry;
 
         if (!d) {
+                /* None of the folders need be there. */
                 if (errno != ENOENT)
                         conf_warn(w, folder, 0, "the folder can't be read: %s; what is in it is left out", strerror(errno));
                 return 0;
@@ -147,6 +151,7 @@ static int open_regular(const char *path) {
                 return -errno;
         if (S_ISDIR(st.st_mode))
                 return -EISDIR;
+        /* /dev/null, and no other device has anything to say either. */
         if (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0))
                 return -EBADF;
         if (!S_ISREG(st.st_mode))

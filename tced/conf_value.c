@@ -16,6 +16,7 @@
 #define USEC_PER_SEC UINT64_C(1000000)
 #define GROUP_NAME_MAX 32
 
+/* Shown with a value that was not understood: what to write instead. */
 static const char *const value_type_texts[_VALUE_TYPE_MAX] = {
         [VALUE_ACCEL] = "auto, kernel or user",
         [VALUE_TRISTATE] = "auto, yes or no",
@@ -51,6 +52,7 @@ static int parse_node(const char *text, int *ret) {
         return 0;
 }
 
+/* Zero would be no time for anything: a proof can't be switched off by it. */
 static int parse_timeout(const char *text, uint64_t *ret_usec) {
         uint64_t seconds;
 
@@ -120,5 +122,6 @@ int setting_parse(const Setting *setting, const char *text, void *base) {
         case _VALUE_TYPE_MAX:
                 break;
         }
+        /* Whoever reads the warning is told the bounds in either case. */
         return r == -ERANGE ? -EINVAL : r;
 }

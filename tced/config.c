@@ -15,6 +15,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 
+/* Each setting's section and key, what it takes, and where it goes. */
 static const Setting settings[] = {
         { "Policy", "Accel", VALUE_ACCEL, offsetof(Config, policy.accel) },
         { "Policy", "MultiTce", VALUE_TRISTATE, offsetof(Config, policy.multitce) },
@@ -45,6 +46,8 @@ typedef struct ConfReading {
         bool out_of_memory;
 } ConfReading;
 
+/* What tced does on a host that nobody has configured: tables in the kernel wherever they can be, no promise to users who are not root
+ * that could take the host's memory. */
 int config_set_defaults(Config *c) {
         char *group = strdup("kvm");
 
@@ -75,6 +78,7 @@ void config_clear(Config *c) {
         *c = (Config) {};
 }
 
+/* IniSink: a section's header. That of an unknown one is warned of once, not each line in it. */
 static bool on_section(unsigned line, const char *name, void *userdata) {
         ConfReading *reading = userdata;
 
@@ -90,6 +94,7 @@ static bool on_section(unsigned line, const char *name, void *userdata) {
         return false;
 }
 
+/* IniSink: a line of a section that is known. */
 static void on_key(unsigned line, const char *key, const char *value, void *userdata) {
         ConfReading *reading = userdata;
         const Setting *setting = setting_find(settings, ELEMENTSOF(settings), reading->section, key);
@@ -101,6 +106,7 @@ static void on_key(unsigned line, const char *key, const char *value, void *user
                           "there is no %s= in [%s], see tced.conf(5); the line is ignored", key, reading->section);
                 return;
         }
+        /* In other files the same key is the purpose of drop-ins; twice in one is most likely an oversight. */
         bit = UINT64_C(1) << (setting - settings);
         if (reading->seen & bit)
                 conf_warn(reading->w, reading->path, line, "%s= occurs twice; the later one counts, remove one", key);
@@ -128,6 +134,7 @@ static int load_settings(const char *path, ConfWarnings *w, Config *c) {
 
         if (conf_file_open(path, w, &f) == 0)
                 return 0;
+        /* What was read before an error stays: each line stands for itself, unlike a rule's. */
         r = ini_reader_run(f, &sink);
         if (r == -ENOMEM || reading.out_of_memory)
                 return -ENOMEM;
@@ -180,6 +187,7 @@ int config_load(const char *root, ConfigWarning warn, void *userdata, Config *re
                 r = load_folder(root, "rules.d", ".rule", &w, &c, load_rule);
         if (r < 0)
                 return r;
+        /* All or nothing: a reload that runs out of memory leaves the daemon with what it had. */
         *ret = TAKE_GENERIC(c, Config, (Config) {});
         return w.n;
 }

@@ -52,6 +52,7 @@ static const char *device_name(const Window *window) {
         return isempty(window->device) ? "a device without a name" : window->device;
 }
 
+/* For qsort() and bsearch(). */
 static int compare_liobns(const void *a, const void *b) {
         const PlanTable *x = a, *y = b;
 
@@ -69,6 +70,7 @@ static int copy_windows(const Description *d, Plan *plan) {
                 Window *copy = &plan->tables[i].window;
 
                 *copy = d->windows[i];
+                /* Counted before its name is copied, so that a failure clears what is there. */
                 plan->n_tables++;
                 if (!copy->device)
                         continue;
@@ -80,6 +82,7 @@ static int copy_windows(const Description *d, Plan *plan) {
         return 0;
 }
 
+/* A VM has one table for a LIOBN: KVM refuses a second (EBUSY), QEMU ends. They lie side by side by now. */
 static int check_liobns(const Plan *plan, PlanError *error) {
         for (size_t i = 1; i < plan->n_tables; i++) {
                 const Window *a = &plan->tables[i - 1].window, *b = &plan->tables[i].window;
@@ -113,6 +116,7 @@ static int fail_refused(const PlanTable *table, const Rule *rule, PlanError *err
                     reason_text(reason), demand_remedies[reason] ? demand_remedies[reason] : "take the device away");
 }
 
+/* The rule's path is copied, as rules are read anew while VMs run. */
 static int decide_table(const Description *d, const PolicyFacts *facts, const Rules *rules,
                         const PolicySetting *by_default, uint64_t page_size, PlanTable *table, PlanError *error) {
         const Rule *rule;
@@ -177,6 +181,7 @@ int plan_make(const Description *description, const PolicyFacts *facts, const Ru
         return 0;
 }
 
+/* As the tables are sorted, and never added to, halving finds it. */
 PlanTable *plan_find(Plan *plan, uint32_t liobn) {
         const PlanTable key = { .window.liobn = liobn };
 

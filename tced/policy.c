@@ -10,6 +10,7 @@
 
 #include "util.h"
 
+/* Names that settings, the bus and JSON spell alike; kept for good. */
 static const char *const accel_names[_ACCEL_MAX] = {
         [ACCEL_AUTO] = "auto",
         [ACCEL_KERNEL] = "kernel",
@@ -35,6 +36,7 @@ static const char *const reason_names[_REASON_MAX] = {
         [REASON_INVALID_WINDOW] = "invalid-window",
 };
 
+/* Each fits behind "because" and names the capability that is missing, so that it can be looked up. */
 static const char *const reason_texts[_REASON_MAX] = {
         [REASON_IN_KERNEL] = "KVM can hold this table",
         [REASON_IN_KERNEL_LINKED] = "KVM can hold this table and link it to the device's IOMMU group",
@@ -58,6 +60,7 @@ static const char *const multitce_reason_names[_MULTITCE_REASON_MAX] = {
         [MULTITCE_UNKNOWN] = "unknown",
 };
 
+/* What it comes to stands first: these are shown alone, and "unknown" is a refusal too. */
 static const char *const multitce_reason_texts[_MULTITCE_REASON_MAX] = {
         [MULTITCE_CHECKED] = "allowed: this kernel was seen to refuse a write past the end of a window",
         [MULTITCE_FIXED_VERSION] = "allowed: this kernel's version is known to check the end of the window",
@@ -142,6 +145,7 @@ PolicyFacts policy_facts_from(const KvmFacts *kvm) {
         };
         Proof by_version;
 
+        /* What was seen outweighs any version: distributions carry fixes back, and patch kernels of their own. */
         if (kvm->range_check.proof != PROOF_UNKNOWN) {
                 facts.range_check = kvm->range_check;
                 facts.range_check_by_probe = true;
@@ -178,6 +182,7 @@ Verdict policy_decide(const PolicyFacts *facts, const Window *window, Accel acce
         TceWindowError geometry = tce_window_check(window->bus_offset, window->size, window->page_shift);
         Verdict verdict = { .placement = PLACEMENT_USER };
 
+        /* Before the rules: the VMM can't have such a table either. */
         if (geometry != TCE_WINDOW_OK) {
                 verdict.refused = true;
                 verdict.reason = geometry == TCE_WINDOW_TOO_LARGE ? REASON_TOO_MANY_ENTRIES : REASON_INVALID_WINDOW;
@@ -214,6 +219,7 @@ static MultiTceReason multitce_by_range_check(const PolicyFacts *facts, Tristate
 MultiTceVerdict policy_multitce(const PolicyFacts *facts, Tristate rule) {
         MultiTceVerdict verdict;
 
+        /* As with tables, a wish for less is granted without a look at what KVM can do. */
         if (rule == TRISTATE_NO)
                 verdict.reason = MULTITCE_RULE_NO;
         else if (!facts->kvm || !facts->tce || !facts->multitce)
@@ -247,12 +253,13 @@ static bool glob_matches(const char *glob, const char *text) {
         return !glob || fnmatch(glob, text ? text : "", 0) == 0;
 }
 
+/* The two halves of a match: of a VM, which is all that MultiTce= looks at, and of one of its windows. */
 static bool rule_matches_machine(const Rule *rule, const char *machine, const char *uuid) {
         return glob_matches(rule->machine, machine) && glob_matches(rule->uuid, uuid);
 }
 
 static bool rule_matches_window(const Rule *rule, const Window *window) {
-        char liobn[9];
+        char liobn[9]; /* the form that rule_file.c brings patterns into */
 
         (void) snprintf(liobn, sizeof(liobn), "%08" PRIx32, window->liobn);
         return glob_matches(rule->kind, device_kind_to_string(window->kind)) &&
@@ -268,6 +275,7 @@ PolicySetting policy_setting_for(const Rules *rules, const PolicySetting *by_def
                 if (rule_matches_machine(&rules->items[i], machine, uuid) &&
                     rule_matches_window(&rules->items[i], window))
                         found = &rules->items[i];
+        /* Key by key over the default: a rule about huge pages has no opinion on accel. */
         if (found) {
                 if (found->has_accel)
                         setting.accel = found->setting.accel;

@@ -13,13 +13,14 @@
 
 enum { SECTION_NONE, SECTION_MATCH, SECTION_POLICY };
 
+/* A rule half-read. */
 typedef struct RuleReading {
         const char *path;
         ConfWarnings *w;
         Rule rule;
         int section;
         bool seen_match, seen_policy;
-        bool spoiled;
+        bool spoiled; /* it would match more than was meant; the rest is read for its warnings alone */
         bool out_of_memory;
 } RuleReading;
 
@@ -41,6 +42,7 @@ static void rule_reading_clear(RuleReading *reading) {
         rule_clear(&reading->rule);
 }
 
+/* A pattern that is none is a plain name, and must be a whole one. */
 static bool is_glob(const char *pattern) {
         return pattern[strcspn(pattern, "*?[\\")] != '\0';
 }
@@ -70,10 +72,12 @@ static const char *check_glob(char *pattern) {
         return NULL;
 }
 
+/* Names of machines and devices are the VMM's: any will do. */
 static const char *normalize_plain(char *pattern) {
         return NULL;
 }
 
+/* The pattern stays; it must match at least one of the kinds that there are. */
 static const char *normalize_kind(char *pattern) {
         for (int i = 0; i < _DEVICE_KIND_MAX; i++)
                 if (fnmatch(pattern, device_kind_to_string((DeviceKind) i), 0) == 0)
@@ -140,6 +144,7 @@ static const PolicyKey policy_keys[] = {
         { { "Policy", "NumaNode", VALUE_NODE, offsetof(Rule, setting.numa_node) }, offsetof(Rule, has_numa_node) },
 };
 
+/* Warns, and sees to it that this rule never comes into force. */
 static _printf_(3, 4) void spoil(RuleReading *reading, unsigned line, const char *format, ...) {
         char text[384];
         va_list ap;
@@ -151,6 +156,7 @@ static _printf_(3, 4) void spoil(RuleReading *reading, unsigned line, const char
         conf_warn(reading->w, reading->path, line, "%s; the whole rule is ignored", text);
 }
 
+/* IniSink: a header. Two of a kind are two rules in one file, which would become one that matches something else. */
 static bool on_section(unsigned line, const char *name, void *userdata) {
         RuleReading *reading = userdata;
         bool match, *seen;
@@ -171,6 +177,7 @@ static bool on_section(unsigned line, const char *name, void *userdata) {
         return true;
 }
 
+/* A line of [Match]. Whatever is odd about it spoils the rule. */
 static void match_key(RuleReading *reading, unsigned line, const char *key, const char *value) {
         const MatchKey *found = NULL;
         _cleanup_free_ char *pattern = NULL;
@@ -193,6 +200,7 @@ static void match_key(RuleReading *reading, unsigned line, const char *key, cons
                 spoil(reading, line, "%s= is empty; leave the line out to match every one", key);
                 return;
         }
+        /* Room for normalize_liobn() to fill up with zeroes. */
         pattern = calloc(1, strlen(value) + sizeof("00000000"));
         if (!pattern) {
                 reading->out_of_memory = true;
@@ -208,6 +216,7 @@ static void match_key(RuleReading *reading, unsigned line, const char *key, cons
                 *place = TAKE_PTR(pattern);
 }
 
+/* A line of [Policy]. What is odd about it leaves the rule with a setting less. */
 static void policy_key(RuleReading *reading, unsigned line, const char *key, const char *value) {
         const PolicyKey *found = NULL;
         bool *has;

@@ -85,6 +85,7 @@ static bool equal_settings(const Config *a, const Config *b) {
                a->log_level == b->log_level && streq(a->kvm_group, b->kvm_group);
 }
 
+/* A host without any file. */
 static void test_defaults(void) {
         _cleanup_(config_clear) Config defaults = {}, c = {};
 
@@ -113,6 +114,24 @@ static size_t uncomment(const char *in, char *out) {
         return n;
 }
 
+/* Each key that the installed file shows is described. */
+static void check_man_page(const char *shown) {
+        static char man[32768];
+        _cleanup_file_ FILE *f = fopen(TEST_SOURCE_ROOT "/man/tced.conf.5", "re");
+
+        if (!tap_ok(f && fread(man, 1, sizeof(man) - 1, f) > 0, "man/tced.conf.5 can be read"))
+                return;
+        for (const char *line = shown; (line = strchr(line, '\n')); ) {
+                char key[64];
+
+                line++;
+                if (*line < 'A' || *line > 'Z' || strcspn(line, "=\n") >= sizeof(key) - 1)
+                        continue;
+                (void) snprintf(key, sizeof(key), "%.*s=", (int) strcspn(line, "=\n"), line);
+                tap_ok(strstr(man, key), "tced.conf(5) describes %s", key);
+        }
+}
+
 /* data/tced.conf, as it is installed, changes nothing; with all that it shows uncommented it still changes nothing, and shows
  * every setting. */
 static void test_shipped_file(void) {
@@ -132,9 +151,11 @@ static void test_shipped_file(void) {
         put("/etc/tced/tced.conf", shown);
         tap_eq(load(&c), 0, "with all uncommented, no warning (an unknown key, or one twice, would be)");
         tap_ok(equal_settings(&c, &defaults), "with all uncommented, the defaults");
+        check_man_page(shown);
         empty_root();
 }
 
+/* One file, one warning at most: which text, and what is in force afterwards. */
 static void test_settings(void) {
         static const struct {
                 const char *name, *text;
@@ -205,6 +226,7 @@ static void test_settings(void) {
         empty_root();
 }
 
+/* Both ends of each range. */
 static void test_numbers(void) {
         static const struct {
                 const char *text;
@@ -246,6 +268,7 @@ static void test_numbers(void) {
         empty_root();
 }
 
+/* Names that are none, and would be surprises in a polkit rule or a path. */
 static void test_group(void) {
         static const struct {
                 const char *name, *want;
@@ -267,6 +290,7 @@ static void test_group(void) {
         empty_root();
 }
 
+/* What libinih would cut in two, or end at a zero byte. */
 static void test_long_lines(void) {
         _cleanup_(config_clear) Config c = {};
         char text[2048];
@@ -291,6 +315,7 @@ static void test_long_lines(void) {
         empty_root();
 }
 
+/* Who hides whom. */
 static void test_places(void) {
         _cleanup_(config_clear) Config c = {};
 
@@ -325,6 +350,7 @@ static void test_places(void) {
         empty_root();
 }
 
+/* What lies in a file's place and is none; the test may run as root, so permissions prove nothing. */
 static void test_unreadable(void) {
         _cleanup_(config_clear) Config c = {};
         _cleanup_free_ char *big = calloc(1, (1 << 20) + 2);
@@ -358,6 +384,7 @@ static void test_unreadable(void) {
         empty_root();
 }
 
+/* Each key of a rule arrives where policy.c looks for it. */
 static void test_rule(void) {
         static const char full[] = "[Match]\nMachine=db[0-9]\nUUID=01234567-89AB-*\nKind=v[if]*\nDevice=net?\nLiobn=0x1000\n"
                                    "[Policy]\nAccel=kernel\nHugePages=no\nNumaNode=8\n";
@@ -430,8 +457,11 @@ static void test_patterns(void) {
                 if (c.rules.n == 1) {
                         const Rule *r = &c.rules.items[0];
 
-                        have = streq(key, "UUID") ? r->uuid : streq(key, "Liobn") ? r->liobn : streq(key, "Kind") ? r->kind :
-                               streq(key, "Device") ? r->device : r->machine;
+                        have = streq(key, "UUID")   ? r->uuid :
+                               streq(key, "Liobn")  ? r->liobn :
+                               streq(key, "Kind")   ? r->kind :
+                               streq(key, "Device") ? r->device :
+                                                      r->machine;
                 }
                 tap_streq(have, cases[i].want, "pattern %s=%s", key, cases[i].pattern);
                 tap_ok(n == !cases[i].want && (cases[i].want || strstr(warnings, ":2: ")), "and its warning");
@@ -439,6 +469,7 @@ static void test_patterns(void) {
         empty_root();
 }
 
+/* Each way in which a rule may be wrong, and whether it is still one. */
 static void test_bad_rules(void) {
         static const struct {
                 const char *name, *text, *warning;
@@ -489,6 +520,7 @@ static void test_bad_rules(void) {
         empty_root();
 }
 
+/* First by name, whatever the folder. */
 static void test_rule_order(void) {
         _cleanup_(config_clear) Config c = {};
 

@@ -12,6 +12,7 @@
 #define STR(s) ((char *) (s))
 #define PAGE UINT64_C(65536)
 
+/* Hosts as there are. */
 static const PolicyFacts powernv = {
         .kvm = true,
         .tce = true,
@@ -43,6 +44,7 @@ static const Description machine = { .name = STR("db1"), .uuid = UUID, .windows 
 
 static const Rules no_rules = {};
 
+/* All that a plan shows, where everything can be in the kernel. */
 static void test_plan(void) {
         _cleanup_(plan_clear) Plan plan = {};
         PlanError error = {};
@@ -82,6 +84,7 @@ static void test_empty(void) {
         tap_ok(plan.n_tables == 0, "a plan can be cleared twice");
 }
 
+/* A rule moves two of the tables, another says something of the VM. */
 static void test_rules(void) {
         Rule items[] = {
                 { .path = STR("/etc/tced/rules.d/10-gpu.rule"), .device = STR("gpu*"), .has_accel = true,
@@ -108,6 +111,7 @@ static void test_rules(void) {
         tap_ok(!plan.multitce.allowed && plan.multitce.reason == MULTITCE_RULE_NO, "multi-TCE by the rule that names no device");
 }
 
+/* A window that can't be, and a demand that can't be met: the error's name, and its text for people. */
 static void test_refused(void) {
         static Window window;
         static const Description one = { .name = STR("db1"), .uuid = UUID, .windows = &window, .n_windows = 1 };
@@ -160,6 +164,7 @@ static void test_refused(void) {
                "which is named as such");
 }
 
+/* What is wrong with the windows taken together. */
 static void test_conflicts(void) {
         Window two[] = {
                 { .kind = DEVICE_VIO, .liobn = 0x1000, .size = GIB, .page_shift = 12, .device = "disk0" },
@@ -205,6 +210,7 @@ static void test_long_names(void) {
         }
 }
 
+/* The kernel refuses when the VM starts: the sums have to follow. */
 static void test_table_refused(void) {
         _cleanup_(plan_clear) Plan plan = {};
         PlanError error = {};
@@ -227,6 +233,7 @@ static void test_table_refused(void) {
         tap_ok(plan.kernel_bytes == 0 && plan.locked_bytes == 0, "nothing is left in the kernel when all were refused");
 }
 
+/* The charge depends on the host's pages; both values were seen on real kernels. */
 static void test_page_sizes(void) {
         static const struct {
                 uint64_t page_size, want;

@@ -9,6 +9,7 @@
 #define GIB (UINT64_C(1) << 30)
 #define DDW_BASE (UINT64_C(1) << 59)
 
+/* Names go both ways, and everything that a person may be shown has words. */
 static void test_names(void) {
         for (int i = 0; i < _ACCEL_MAX; i++)
                 tap_eq(accel_from_string(accel_to_string((Accel) i)), i, "accel %d and back", i);
@@ -61,6 +62,7 @@ static void test_usable(void) {
                 }
 }
 
+/* All capabilities read 1 in each of these: it is the VM that counts. */
 static void test_kvm_usable(void) {
         static const struct {
                 const char *name;
@@ -113,6 +115,7 @@ static void test_range_check_facts(void) {
         }
 }
 
+/* Hosts as there are. */
 static const PolicyFacts powernv = { .kvm = true, .tce = true, .tce_64 = true, .tce_vfio = true, .multitce = true };
 static const PolicyFacts old_partition = { .kvm = true, .tce = true, .tce_64 = true, .multitce = true };
 static const PolicyFacts legacy = { .kvm = true, .tce = true };
@@ -126,6 +129,7 @@ static const PolicyFacts x86 = { .kvm = true };
 #define USER(r) { .placement = PLACEMENT_USER, .reason = r }
 #define REFUSED(r) { .refused = true, .reason = r }
 
+/* The cases that people meet, by name; test_sweep() has the others. */
 static void test_decide(void) {
         static const struct {
                 const char *name;
@@ -242,6 +246,7 @@ static void test_sweep(void) {
         tap_eq(wrong, 0, "every combination goes where its capabilities let it");
 }
 
+/* Each state of the facts with each wish of a rule. */
 static void test_multitce(void) {
         static const struct {
                 const char *name;
@@ -283,6 +288,7 @@ static void test_multitce(void) {
 #define UUID "0123456789abcdef0123456789abcdef"
 #define STR(s) ((char *) (s))
 
+/* One rule against one window: db1's net0, on a PHB. */
 static void test_matching(void) {
         static const struct {
                 const char *name;
@@ -325,6 +331,7 @@ static void test_matching(void) {
         }
 }
 
+/* Which of several rules decides, and what it leaves to the default. */
 static void test_setting(void) {
         Rule items[] = {
                 { .path = STR("10"), .machine = STR("db*"), .device = STR("net0"), .has_accel = true, .setting.accel = ACCEL_USER },
@@ -355,6 +362,7 @@ static void test_setting(void) {
         tap_eq(s.accel, ACCEL_USER, "who does not ask for the rule gets the setting all the same");
 }
 
+/* MultiTce= is the VM's: a rule about a device says nothing of it. */
 static void test_multitce_rules(void) {
         Rule items[] = {
                 { .device = STR("net0"), .has_multitce = true, .setting.multitce = TRISTATE_YES },

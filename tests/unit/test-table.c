@@ -18,6 +18,7 @@
 #include "tce.h"
 #include "util.h"
 
+/* One more than there are, as the folder is open meanwhile; before and after are alike in that. */
 static unsigned count_fds(void) {
         DIR *d = opendir("/proc/self/fd");
         unsigned n = 0;
@@ -40,6 +41,7 @@ static uint64_t meminfo(const char *key) {
         return found ? strtoull(found + strlen(key), NULL, 10) : 0;
 }
 
+/* What /proc/PID/fd shows: the name that a person finds a table by. */
 static const char *link_name(int fd, char *buf, size_t size) {
         char path[64];
         ssize_t n;
@@ -50,6 +52,7 @@ static const char *link_name(int fd, char *buf, size_t size) {
         return buf;
 }
 
+/* One ordinary table, from all sides. */
 static void test_table(void) {
         _cleanup_(table_memory_clear) TableMemory m = TABLE_MEMORY_INIT;
         struct stat st = {};
@@ -87,6 +90,7 @@ static void test_table(void) {
         tap_eq(m.fd, -EBADF, "and can be cleared again");
 }
 
+/* Whole pages, all of them filled in. */
 static void test_sizes(void) {
         uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
         const struct {
@@ -112,6 +116,7 @@ static void test_sizes(void) {
         }
 }
 
+/* What is wrong with the request itself: *ret and the fds stay as they were. */
 static void test_refused(void) {
         static const struct {
                 const char *name;
@@ -138,6 +143,7 @@ static void test_refused(void) {
                 }
 }
 
+/* Names that are too long for the kernel. */
 static void test_names(void) {
         static const struct {
                 const char *unit, *what;
@@ -207,7 +213,7 @@ static void test_huge_fallback(void) {
         tap_eq(table_memory_make("t", page / 8, TRISTATE_YES, NUMA_NODE_ANY, &m), 0, "a page, huge pages wanted");
         tap_ok(!m.huge && m.bytes == page, "is an ordinary page");
         table_memory_clear(&m);
-        /* No multiple of 8 MiB and more is tried where it would really be taken. */
+        /* Where huge pages are larger, or free ones could be taken, 2 MiB will do. */
         if (size == 0 || size > 8 << 20 || free_pages > 0)
                 size = 2 << 20;
         tap_eq(table_memory_make("t", size / 8, TRISTATE_YES, NUMA_NODE_ANY, &m), 0, "a huge page's size");
@@ -216,6 +222,7 @@ static void test_huge_fallback(void) {
         tap_eq(count_fds(), before, "the try leaves no fd behind");
 }
 
+/* The limit is put at the lowest free number: not one more can be opened. */
 static void test_no_fds(void) {
         struct rlimit old, none;
         TableMemory m = { .fd = 77 };
@@ -268,6 +275,7 @@ static void test_too_much(void) {
         tap_ok(m.fd == 77 && count_fds() == before, "nothing is leaked");
 }
 
+/* Where the pages are can't be asked of a memfd: that the kernel took the policy has to do. */
 static void test_node(void) {
         _cleanup_(table_memory_clear) TableMemory m = TABLE_MEMORY_INIT;
         struct stat st = {};
