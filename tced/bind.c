@@ -91,8 +91,8 @@ static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userda
         if (--b->n_connections == 0)
                 (void) sd_event_source_set_enabled(b->idle, SD_EVENT_ONESHOT);
         (void) sd_event_source_set_time_relative(b->idle, IDLE_USEC);
+        /* Not floating any more, the source has no reference left and closes its fd. */
         (void) sd_event_source_set_floating(s, 0);
-        (void) sd_event_source_disable_unref(s);
         return 0;
 }
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A child that outlives its deadline is killed and no longer waited for by its owner: a process that is stuck in the kernel can't be
- * reaped, and must not hold anything up. What is left of it is a source that reaps it whenever it does end. */
+ * reaped, and must not hold anything up. What is left of it is a source that reaps it whenever it does end.
+ *
+ * What the child sends is read as it comes, since a pipe may hold no more than one page (pipe-user-pages-soft, pipe(7)). Its own end
+ * blocks; ours does not. */
 
 #include "child.h"
 
 #include <signal.h>
+#include <stdalign.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,18 +23,20 @@ struct Child {
         int pidfd;
         int pipe;
         sd_event_source *exit_source;
+        sd_event_source *pipe_source;
         sd_event_source *deadline;
         ChildDone done;
         void *userdata;
         size_t size;
-        char buffer[]; /* what the child has sent: an errno, then the result */
+        size_t have; /* bytes that the child has sent */
+        alignas(max_align_t) char buffer[]; /* the result, then an errno: what the child works on is aligned for any type */
 };
-
 
 Child *child_free(Child *child) {
         if (!child)
                 return NULL;
         child->deadline = sd_event_source_disable_unref(child->deadline);
+        child->pipe_source = sd_event_source_disable_unref(child->pipe_source);
         if (child->exit_source) {
                 (void) syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
                 /* The loop reaps it, whenever that is; the source and its pidfd are the loop's from now on. */
@@ -52,7 +59,7 @@ static void finish(Child *child, int error) {
         if (error == 0) {
                 result = malloc(size ? size : 1);
                 if (result)
-                        memcpy(result, child->buffer + sizeof(int), size);
+                        memcpy(result, child->buffer, size);
                 else
                         error = ENOMEM;
         }
@@ -60,31 +67,42 @@ static void finish(Child *child, int error) {
         done(error, result, size, userdata);
 }
 
-/* The child has ended; what it wrote is in the pipe, which takes the largest result whole, so nothing was left behind. */
-static int on_exit_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
-        Child *child = userdata;
-        size_t have = 0, want;
-        int error = ECHILD;
+/* Takes what there is in the pipe. false: nothing more will come. */
+static bool read_pipe(Child *child) {
+        size_t want = child->size + sizeof(int);
 
-        if (!child) {
-                /* Reaped, long after its owner gave it up. */
-                (void) sd_event_source_set_floating(s, 0);
-                (void) sd_event_source_unref(s);
-                return 0;
-        }
-        want = sizeof(int) + child->size;
-        while (have < want) {
-                ssize_t n = read(child->pipe, child->buffer + have, want - have);
+        while (child->have < want) {
+                ssize_t n = read(child->pipe, child->buffer + child->have, want - child->have);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
-                        break;
-                have += (size_t) n;
+                        return n < 0 && errno == EAGAIN;
+                child->have += (size_t) n;
         }
-        if (have >= sizeof(int))
-                memcpy(&error, child->buffer, sizeof(int));
-        if (error == 0 && have < want)
-                error = ECHILD;
+        return false;
+}
+
+static int on_pipe(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Child *child = userdata;
+
+        if (!read_pipe(child))
+                child->pipe_source = sd_event_source_disable_unref(child->pipe_source);
+        return 0;
+}
+
+/* The child has ended: all that it will ever send was read, or is in the pipe. */
+static int on_exit_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
+        Child *child = userdata;
+        int error = ECHILD;
+
+        if (!child) {
+                /* Reaped, long after its owner gave it up; with this the loop lets go of it. */
+                (void) sd_event_source_set_floating(s, 0);
+                return 0;
+        }
+        (void) read_pipe(child);
+        if (child->have == child->size + sizeof(int))
+                memcpy(&error, child->buffer + child->size, sizeof(int));
         child->pidfd = -EBADF; /* it is the source's */
         child->exit_source = sd_event_source_unref(s);
         finish(child, error);
@@ -96,24 +114,33 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* Closes every fd but the standard streams and these two; either may be negative. */
+static void close_others(int a, int b) {
+        const int keep[] = { a < b ? a : b, a < b ? b : a };
+        int from = 3;
+
+        for (size_t i = 0; i < ELEMENTSOF(keep); i++) {
+                if (keep[i] < from)
+                        continue;
+                if (keep[i] > from)
+                        (void) syscall(SYS_close_range, from, keep[i] - 1, 0);
+                from = keep[i] + 1;
+        }
+        (void) syscall(SYS_close_range, from, ~0U, 0);
+}
+
 /* In the child: nothing of the daemon's is left but the pipe, keep_fd and the standard streams. */
 _Noreturn static void child_main(int pipe_fd, int keep_fd, ChildWork work, char *buffer, size_t size, void *userdata) {
-        int low = pipe_fd < keep_fd ? pipe_fd : keep_fd, high = pipe_fd < keep_fd ? keep_fd : pipe_fd, error;
         sigset_t none;
+        int error;
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        if (low < 0)
-                low = high;
-        if (low > 3)
-                (void) syscall(SYS_close_range, 3, low - 1, 0);
-        if (high > low + 1)
-                (void) syscall(SYS_close_range, low + 1, high - 1, 0);
-        (void) syscall(SYS_close_range, high + 1, ~0U, 0);
+        close_others(pipe_fd, keep_fd);
 
-        error = work(buffer + sizeof(int), size, userdata);
-        memcpy(buffer, &error, sizeof(int));
+        error = work(buffer, size, userdata);
+        memcpy(buffer + size, &error, sizeof(int));
         size += sizeof(int);
         while (size > 0) {
                 ssize_t n = write(pipe_fd, buffer, size);
@@ -127,11 +154,14 @@ _Noreturn static void child_main(int pipe_fd, int keep_fd, ChildWork work, char 
         _exit(0);
 }
 
-/* Sources for a child that runs already: its end and its deadline. */
+/* Sources for a child that runs already: its end, what it sends, its deadline. */
 static int watch(sd_event *event, Child *child, uint64_t timeout_usec) {
         int r;
 
         r = sd_event_add_child_pidfd(event, &child->exit_source, child->pidfd, WEXITED, on_exit_child, child);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(event, &child->pipe_source, child->pipe, EPOLLIN, on_pipe, child);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(event, &child->deadline, CLOCK_MONOTONIC, timeout_usec, 0, on_deadline, child);
@@ -146,9 +176,9 @@ int child_run(sd_event *event, ChildWork work, void *result, size_t size, int ke
         Child *child;
         pid_t pid;
 
-        if (size > CHILD_RESULT_MAX - sizeof(int))
+        if (size > CHILD_RESULT_MAX)
                 return -E2BIG;
-        child = calloc(1, sizeof(*child) + sizeof(int) + size);
+        child = calloc(1, sizeof(*child) + size + sizeof(int));
         if (!child)
                 return -ENOMEM;
         child->pidfd = child->pipe = -EBADF;
@@ -156,12 +186,16 @@ int child_run(sd_event *event, ChildWork work, void *result, size_t size, int ke
         child->userdata = userdata;
         child->size = size;
         if (size > 0)
-                memcpy(child->buffer + sizeof(int), result, size);
-        if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+                memcpy(child->buffer, result, size);
+        if (pipe2(fds, O_CLOEXEC) < 0) {
                 r = -errno;
                 goto fail;
         }
         child->pipe = fds[0];
+        if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
+                r = -errno;
+                goto fail;
+        }
         pid = fork();
         if (pid < 0) {
                 r = -errno;

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# What the tests in the POWER host share; they source it. Executable only because that is how it gets there.
+
+points=0
+failures=0
+
+# ok STATUS NAME: a point that is good where STATUS is 0. Gives the status back.
+ok() {
+        local status=$1
+        shift
+        points=$((points + 1))
+        if [[ $status == 0 ]]; then
+                echo "ok $points - $*"
+        else
+                failures=$((failures + 1))
+                echo "not ok $points - $*"
+        fi
+        return "$status"
+}
+
+# is HAVE WANT NAME: two texts that must be the same.
+is() {
+        [[ $1 == "$2" ]]
+        ok $? "$3" || { sed 's/^/#   have /' <<<"$1"; sed 's/^/#   want /' <<<"$2"; }
+}
+
+# like HAVE GLOB NAME
+like() {
+        # shellcheck disable=SC2053
+        [[ $1 == $2 ]]
+        ok $? "$3" || { sed 's/^/#   have /' <<<"$1"; sed 's/^/#   like /' <<<"$2"; }
+}
+
+# The plan, and the exit status.
+finish() {
+        echo "1..$points"
+        exit $((failures > 0))
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+        local end=$((SECONDS + $1))
+        shift
+        until "$@"; do
+                [[ $SECONDS -lt $end ]] || return 1
+                sleep 0.2
+        done
+}
+
+driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
+group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
+
+# rebind ADDRESS DRIVER: an empty one lets the kernel choose.
+rebind() {
+        local device=/sys/bus/pci/devices/$1
+        [[ ! -e $device/driver ]] || echo "$1" >"$device/driver/unbind"
+        echo "$2" >"$device/driver_override"
+        echo "$1" >/sys/bus/pci/drivers_probe
+}
+
+manager() { busctl call org.tced1 /org/tced1 org.tced1.Manager "$@"; }
+property() { busctl get-property org.tced1 "$@"; }
+
+proven() { [[ $(property /org/tced1 org.tced1.Manager ProbeState) == 's "done"' ]]; }
+
+# start_tced: by systemd, as an administrator does it, and until the host is proven.
+start_tced() { systemctl start tced && wait_for 30 proven; }
