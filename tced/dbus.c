@@ -211,16 +211,6 @@ static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        DBus *d = userdata;
-
-        if (sd_bus_message_is_method_error(m, NULL)) {
-                const sd_bus_error *e = sd_bus_message_get_error(m);
-                d->lost(e->message ? e->message : e->name, d->lost_userdata);
-        }
-        return 0;
-}
-
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), void *userdata) {
         sd_bus *bus = NULL;
         Connection *c;
@@ -241,7 +231,7 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                 r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
         if (r >= 0)
-                r = sd_bus_request_name_async(bus, NULL, TCED_BUS_NAME, 0, on_name, d);
+                r = sd_bus_request_name(bus, TCED_BUS_NAME, 0);
         if (r >= 0)
                 r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)

@@ -13,8 +13,9 @@ int dbus_new(Manager *m, DBus **ret);
 /* Closes all connections, sends what waits before. NULL is fine. */
 DBus *dbus_free(DBus *d);
 
-/* Connects to the system bus, or the session bus, and asks for the name. lost is called when the bus goes away or the name is
- * another's. -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
+/* Connects to the system bus, or the session bus, and takes the name; waits for both, so that whoever is told READY=1 finds it there.
+ * lost is called when the bus goes away. -EEXIST: the name is another's; -EACCES: the bus's policy keeps it from this user;
+ * -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *why, void *userdata), void *userdata);
 
 /* Listens on the private socket at this path; what is there of an earlier run is replaced. -EADDRINUSE: another tced answers

@@ -107,7 +107,7 @@ static int on_end(sd_event_source *s, const struct signalfd_siginfo *si, void *u
 }
 
 static void on_bus_lost(const char *why, void *userdata) {
-        log_error("Lost the name " TCED_BUS_NAME ": %s", why);
+        log_error("Lost the bus: %s", why);
         (void) sd_event_exit(userdata, EXIT_FAILURE);
 }
 
@@ -153,6 +153,10 @@ static int serve(DBus *d, const Options *o, sd_event *event) {
         int on_bus, on_socket = -ENOENT;
 
         on_bus = dbus_connect_bus(d, o->user, on_bus_lost, event);
+        if (on_bus == -EEXIST) {
+                log_error("The name " TCED_BUS_NAME " is taken: another tced runs on this bus; end it first");
+                return on_bus;
+        }
         if (!socket && o->user)
                 socket = default_socket = user_socket();
         else if (!socket)

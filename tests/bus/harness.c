@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The processes of a test's world: the bus, the daemon, and what else is started. */
+
+#include "harness.h"
+
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+#include "util.h"
+
+_Noreturn void bail_out(const char *format, ...) {
+        va_list ap;
+
+        printf("Bail out! ");
+        va_start(ap, format);
+        vprintf(format, ap);
+        va_end(ap);
+        putchar('\n');
+        (void) fflush(stdout);
+        _exit(1);
+}
+
+static void on_alarm(int signal_number) {
+        static const char text[] = "Bail out! the test did not end in time\n";
+
+        (void) !write(STDOUT_FILENO, text, sizeof(text) - 1);
+        _exit(1);
+}
+
+void host_init(Host *h, unsigned seconds) {
+        static const char *const folders[] = { "sys/kernel/iommu_groups", "dev", "root", "run" };
+
+        *h = (Host) { .notify_fd = -EBADF };
+        (void) signal(SIGPIPE, SIG_IGN);
+        (void) signal(SIGALRM, on_alarm);
+        (void) alarm(seconds);
+        h->tced = getenv("TCED");
+        if (!h->tced)
+                bail_out("TCED is not set: run this with meson test");
+        strcpy(h->dir, "/tmp/tced-bus-XXXXXX");
+        if (!mkdtemp(h->dir) || chmod(h->dir, 0755) < 0)
+                bail_out("can't make a folder in /tmp: %s", strerror(errno));
+        (void) snprintf(h->address, sizeof(h->address), "unix:path=%s/bus", h->dir);
+        (void) snprintf(h->socket, sizeof(h->socket), "%s/socket", h->dir);
+        (void) snprintf(h->log, sizeof(h->log), "%s/tced.log", h->dir);
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
+                host_mkdir(h, folders[i]);
+}
+
+/* In the child: the environment is the test's, with what the caller wants laid over it. */
+static void set_environment(const char *const *env) {
+        for (; env && *env; env++) {
+                const char *value = strchr(*env, '=');
+
+                if (!value) {
+                        (void) unsetenv(*env);
+                        continue;
+                }
+                if (putenv((char *) *env) != 0)
+                        _exit(126);
+        }
+}
+
+static void become(uid_t uid) {
+        if (uid != 0 && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+                _exit(126);
+        /* Behind the change of user, which undoes it. */
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+pid_t spawn(const Spawn *s) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+                bail_out("fork: %s", strerror(errno));
+        if (pid > 0)
+                return pid;
+        if (s->output) {
+                int fd = open(s->output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
+
+                if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+                        _exit(126);
+        }
+        if (s->fds_max > 0) {
+                struct rlimit limit = { s->fds_max, s->fds_max };
+
+                (void) setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        set_environment(s->env);
+        if (s->uid != 0 && setgroups(0, NULL) < 0)
+                _exit(126);
+        become(s->uid);
+        (void) signal(SIGPIPE, SIG_DFL);
+        (void) execvp(s->argv[0], (char *const *) s->argv);
+        _exit(127);
+}
+
+int wait_exit(pid_t pid) {
+        _cleanup_fd_ int fd = sys_pidfd_open(pid, 0);
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        int status;
+
+        if (fd < 0)
+                bail_out("pidfd_open: %s", strerror(-fd));
+        if (poll(&pfd, 1, HARNESS_PATIENCE * 1000) == 0) {
+                printf("# process %d did not end in %d s and is killed\n", (int) pid, HARNESS_PATIENCE);
+                (void) kill(pid, SIGKILL);
+        }
+        if (waitpid(pid, &status, 0) != pid)
+                bail_out("waitpid: %s", strerror(errno));
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int run_program(const Spawn *s, char **ret_output) {
+        int status = wait_exit(spawn(s));
+
+        if (ret_output)
+                *ret_output = read_whole(s->output);
+        return status;
+}
+
+/* The policy is that of a system bus, and the one that is installed for tced; who runs the test may own the name too. */
+static void write_bus_config(const Host *h) {
+        const char *data = getenv("TCED_DATA");
+
+        host_write(h, "bus.conf",
+                   "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN\"\n"
+                   " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
+                   "<busconfig>\n"
+                   "  <type>system</type>\n"
+                   "  <listen>%s</listen>\n"
+                   "  <auth>EXTERNAL</auth>\n"
+                   "  <policy context=\"default\">\n"
+                   "    <allow user=\"*\"/>\n"
+                   "    <deny own=\"*\"/>\n"
+                   "    <deny send_type=\"method_call\"/>\n"
+                   "    <allow send_type=\"signal\"/>\n"
+                   "    <allow send_requested_reply=\"true\" send_type=\"method_return\"/>\n"
+                   "    <allow send_requested_reply=\"true\" send_type=\"error\"/>\n"
+                   "    <allow receive_type=\"method_call\"/>\n"
+                   "    <allow receive_type=\"method_return\"/>\n"
+                   "    <allow receive_type=\"error\"/>\n"
+                   "    <allow receive_type=\"signal\"/>\n"
+                   "    <allow send_destination=\"org.freedesktop.DBus\"/>\n"
+                   "  </policy>\n"
+                   "  <policy user=\"%u\"><allow own=\"org.tced1\"/></policy>\n"
+                   "  <include>%s/org.tced1.conf</include>\n"
+                   "</busconfig>\n",
+                   h->address, (unsigned) geteuid(), data ? data : "/nonexistent");
+}
+
+static bool wait_for_path(const char *path, pid_t pid) {
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 100; i++) {
+                if (access(path, F_OK) == 0)
+                        return true;
+                if (waitpid(pid, NULL, WNOHANG) == pid)
+                        return false;
+                (void) usleep(10 * 1000);
+        }
+        return false;
+}
+
+bool host_start_bus(Host *h) {
+        const char *program = getenv("DBUS_DAEMON");
+        char config[80], path[64], log[64];
+        const char *argv[] = { program, config, "--nofork", "--nopidfile", "--nosyslog", NULL };
+
+        if (isempty(program))
+                return false;
+        (void) snprintf(config, sizeof(config), "--config-file=%s/bus.conf", h->dir);
+        (void) snprintf(log, sizeof(log), "%s/bus.log", h->dir);
+        (void) snprintf(path, sizeof(path), "%s/bus", h->dir);
+        write_bus_config(h);
+        h->bus_pid = spawn(&(Spawn) { .argv = argv, .output = log });
+        if (!wait_for_path(path, h->bus_pid)) {
+                _cleanup_free_ char *text = read_whole(log);
+                bail_out("dbus-daemon does not start: %s", text);
+        }
+        return true;
+}
+
+static void open_notify_socket(Host *h) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", h->dir);
+        h->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (h->notify_fd < 0 || bind(h->notify_fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+            chmod(address.sun_path, 0666) < 0)
+                bail_out("NOTIFY_SOCKET: %s", strerror(errno));
+}
+
+bool notify_receive(Host *h, char *buf, size_t size, unsigned milliseconds) {
+        struct pollfd pfd = { .fd = h->notify_fd, .events = POLLIN };
+        ssize_t n;
+
+        if (poll(&pfd, 1, (int) milliseconds) <= 0)
+                return false;
+        n = recv(h->notify_fd, buf, size - 1, 0);
+        buf[n < 0 ? 0 : n] = '\0';
+        return n >= 0;
+}
+
+/* Every line of its log as a comment of TAP's. */
+static void show_log(const Host *h) {
+        _cleanup_free_ char *text = host_log(h);
+
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+                printf("#   %s\n", line);
+}
+
+/* READY=1 comes, or it ends first. */
+static bool wait_ready(Host *h) {
+        _cleanup_fd_ int fd = sys_pidfd_open(h->tced_pid, 0);
+        struct pollfd pfds[] = { { .fd = h->notify_fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+        char text[1024];
+
+        for (;;) {
+                if (poll(pfds, ELEMENTSOF(pfds), HARNESS_PATIENCE * 1000) <= 0)
+                        break;
+                if (pfds[0].revents & POLLIN) {
+                        if (notify_receive(h, text, sizeof(text), 0) && strstr(text, "READY=1"))
+                                return true;
+                } else
+                        break;
+        }
+        printf("# tced did not become ready:\n");
+        show_log(h);
+        (void) kill(h->tced_pid, SIGKILL);
+        (void) waitpid(h->tced_pid, NULL, 0);
+        h->tced_pid = 0;
+        return false;
+}
+
+bool host_spawn_tced(Host *h, const Spawn *wanted) {
+        char notify[96], bus[96];
+        const char *env[32] = { notify, bus, "LC_ALL=C", "JOURNAL_STREAM" };
+        Spawn s = *wanted;
+        size_t n = 4;
+
+        (void) snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s/notify", h->dir);
+        (void) snprintf(bus, sizeof(bus), "DBUS_SYSTEM_BUS_ADDRESS=%s", h->address);
+        for (const char *const *e = wanted->env; e && *e && n + 1 < ELEMENTSOF(env); e++)
+                env[n++] = *e;
+        if (h->notify_fd < 0)
+                open_notify_socket(h);
+        s.env = env;
+        if (!s.output)
+                s.output = h->log;
+        h->tced_pid = spawn(&s);
+        return wait_ready(h);
+}
+
+bool host_start_tced(Host *h, const char *const *extra) {
+        char options[5][96];
+        const char *argv[16] = { h->tced, options[0], options[1], options[2], options[3], options[4] };
+        size_t n = 6;
+
+        (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
+        (void) snprintf(options[1], sizeof(options[1]), "--bind-socket=%s/bind-socket", h->dir);
+        (void) snprintf(options[2], sizeof(options[2]), "--config-root=%s/root", h->dir);
+        (void) snprintf(options[3], sizeof(options[3]), "--sys=%s/sys", h->dir);
+        (void) snprintf(options[4], sizeof(options[4]), "--dev=%s/dev", h->dir);
+        for (; extra && *extra && n + 1 < ELEMENTSOF(argv); extra++)
+                argv[n++] = *extra;
+        return host_spawn_tced(h, &(Spawn) { .argv = argv });
+}
+
+void host_stop_tced(Host *h) {
+        _cleanup_free_ char *text = NULL;
+        bool clean;
+
+        if (h->tced_pid <= 0)
+                return;
+        (void) kill(h->tced_pid, SIGTERM);
+        clean = tap_eq(wait_exit(h->tced_pid), 0, "tced ends well when it is told to");
+        h->tced_pid = 0;
+        text = host_log(h);
+        clean &= tap_ok(!strstr(text, "Sanitizer") && !strstr(text, "runtime error:"), "no sanitizer has a complaint");
+        if (!clean)
+                show_log(h);
+}
+
+void host_done(Host *h) {
+        host_stop_tced(h);
+        if (h->bus_pid > 0) {
+                (void) kill(h->bus_pid, SIGTERM);
+                (void) wait_exit(h->bus_pid);
+                h->bus_pid = 0;
+        }
+        h->notify_fd = fd_close(h->notify_fd);
+        host_remove(h, "");
+        (void) alarm(0);
+}
