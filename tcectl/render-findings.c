@@ -26,20 +26,6 @@ Colour colour_of_proof(const char *proven) {
         return streq(proven, "no") ? COLOUR_RED : COLOUR_YELLOW;
 }
 
-/* What it is about, behind the id: "(web1, liobn 71000001)"; nothing for the host itself. */
-static void put_subject(const char *machine, const char *subject, unsigned at, const Output *out) {
-        const char *parts[] = { " (", machine ? machine : "", ", ", subject ? subject : "", ")" };
-
-        if (isempty(subject) || streq(subject, "host"))
-                parts[2] = parts[3] = "";
-        if (isempty(machine))
-                parts[2] = "";
-        if (!*parts[1] && !*parts[3])
-                return;
-        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
-                at += text_put(out->f, parts[i], at < out->width ? out->width - at : 0);
-}
-
 static void put_paragraph(const char *label, const char *text, const Output *out) {
         if (isempty(text))
                 return;
@@ -48,9 +34,9 @@ static void put_paragraph(const char *label, const char *text, const Output *out
         text_wrap(out->f, text, TEXT_COLUMN + (unsigned) strlen(label), TEXT_COLUMN, out->width);
 }
 
-static void render_finding(json_object *finding, const char *machine, const Output *out) {
+static void render_finding(json_object *finding, const Output *out) {
         static const Colour colours[_RANK_MAX] = { COLOUR_RED, COLOUR_YELLOW, COLOUR_YELLOW, COLOUR_BOLD };
-        const char *severity = view_show(finding, "severity");
+        const char *severity = view_show(finding, "severity"), *subject = view_string(finding, "subject");
         unsigned at;
 
         output_colour(out, colours[rank_of(severity)]);
@@ -60,31 +46,19 @@ static void render_finding(json_object *finding, const char *machine, const Outp
         output_colour(out, COLOUR_BOLD);
         at = TEXT_COLUMN + text_put(out->f, view_show(finding, "id"), out->width - TEXT_COLUMN);
         output_colour(out, COLOUR_NONE);
-        put_subject(machine, view_string(finding, "subject"), at, out);
+        if (!isempty(subject) && !streq(subject, "host") && at + 4 < out->width) {
+                (void) fputs(" (", out->f);
+                (void) text_put(out->f, subject, out->width - at - 3);
+                (void) fputc(')', out->f);
+        }
         (void) fputc('\n', out->f);
         put_paragraph("", view_string(finding, "text"), out);
         put_paragraph("Remedy:", view_string(finding, "remedy"), out);
 }
 
-static void render_ranked(json_object *findings, const char *machine, int rank, const Output *out) {
-        for (size_t i = 0; i < view_length(findings); i++)
-                if (rank_of(view_show(view_item(findings, i), "severity")) == rank)
-                        render_finding(view_item(findings, i), machine, out);
-}
-
-void render_machine_findings(json_object *machine, const Output *out) {
+void render_findings(json_object *findings, const Output *out) {
         for (int rank = 0; rank < _RANK_MAX; rank++)
-                render_ranked(view_get(machine, "findings"), NULL, rank, out);
-}
-
-void render_findings(json_object *json, const Output *out) {
-        json_object *machines = view_get(json, "machines");
-
-        for (int rank = 0; rank < _RANK_MAX; rank++) {
-                render_ranked(view_get(json, "findings"), NULL, rank, out);
-                for (size_t i = 0; i < view_length(machines); i++) {
-                        json_object *machine = view_item(machines, i);
-                        render_ranked(view_get(machine, "findings"), view_show(machine, "name"), rank, out);
-                }
-        }
+                for (size_t i = 0; i < view_length(findings); i++)
+                        if (rank_of(view_show(view_item(findings, i), "severity")) == rank)
+                                render_finding(view_item(findings, i), out);
 }

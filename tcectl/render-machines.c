@@ -177,7 +177,7 @@ static int render_machine(json_object *machine, const Output *out) {
         }
         r = render_tables(machine, out);
         if (r >= 0)
-                render_machine_findings(machine, out);
+                render_findings(view_get(machine, "findings"), out);
         return r;
 }
 

@@ -12,6 +12,9 @@
 /* The fields' texts start here. */
 #define FIELD_COLUMN 10U
 
+/* So many VMs are named in one line. */
+#define NAMES_MAX 8U
+
 /* VFIO_CHECK_EXTENSION's numbers (include/uapi/linux/vfio.h). */
 #define EXTENSION_SPAPR 2U
 #define EXTENSION_EEH 5U
@@ -57,7 +60,7 @@ static int show_kvm(json_object *json, const Output *out) {
         const char *type = NULL;
 
         if (!isempty(error))
-                return field(out, "KVM", COLOUR_RED, "not usable: %s", error);
+                return field(out, "KVM", COLOUR_RED, "not usable: can't open /dev/kvm: %s", error);
         if (!streq(proven, "yes"))
                 return field(out, "KVM", colour_of_proof(proven), "%s: %s",
                              streq(proven, "no") ? "not usable" : "not known whether usable", why);
@@ -84,7 +87,7 @@ static int show_vfio(json_object *json, const Output *out) {
         const char *error = view_string(json, "host.vfio.error");
 
         if (!isempty(error))
-                return field(out, "VFIO", COLOUR_NONE, "not usable: %s", error);
+                return field(out, "VFIO", COLOUR_NONE, "not usable: can't open /dev/vfio/vfio: %s", error);
         return field(out, "VFIO", COLOUR_NONE, "declares sPAPR v1: %s, v2: %s, EEH: %s", extension(json, EXTENSION_SPAPR),
                      extension(json, EXTENSION_SPAPR_V2), extension(json, EXTENSION_EEH));
 }
@@ -103,6 +106,8 @@ static int show_groups(json_object *json, const Output *out) {
 
         if (supported && !view_true(json, "host.vfio.groups_supported"))
                 return field(out, "Groups", COLOUR_NONE, "none: the kernel has no IOMMU groups");
+        if (view_length(groups) == 0)
+                return field(out, "Groups", COLOUR_NONE, "none");
         return field(out, "Groups", COLOUR_NONE, "%zu, %" PRIu64 " of them viable (ready to be given to a VM)",
                      view_length(groups), count_viable(groups));
 }
@@ -164,20 +169,51 @@ int render_capabilities(json_object *json, const Output *out) {
         return table_print(t, out);
 }
 
-static void show_findings(json_object *json, const Output *out) {
+static uint64_t count_machine_findings(json_object *json) {
         json_object *machines = view_get(json, "machines");
-        size_t n = view_length(view_get(json, "findings"));
+        uint64_t n = 0;
 
         for (size_t i = 0; i < view_length(machines); i++)
                 n += view_length(view_get(view_item(machines, i), "findings"));
+        return n;
+}
+
+/* Which VMs have findings, not what they are: a host may have hundreds of VMs, and this is one screen. */
+static int show_machine_findings(json_object *json, const Output *out) {
+        json_object *machines = view_get(json, "machines");
+        _cleanup_free_ char *text = NULL;
+        size_t size, n = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < view_length(machines); i++) {
+                json_object *machine = view_item(machines, i);
+                size_t findings = view_length(view_get(machine, "findings"));
+
+                if (findings > 0 && n++ < NAMES_MAX)
+                        (void) fprintf(f, "%s%s (%zu)", n > 1 ? ", " : "", view_show(machine, "name"), findings);
+        }
+        if (n > NAMES_MAX)
+                (void) fprintf(f, " and %zu more", n - NAMES_MAX);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        return field(out, "VMs", COLOUR_NONE, "findings about %s. See: tcectl machines NAME", text);
+}
+
+static int show_findings(json_object *json, const Output *out) {
+        json_object *findings = view_get(json, "findings");
+        uint64_t of_machines = count_machine_findings(json);
+
         (void) fputc('\n', out->f);
         if (out->legend) {
                 output_colour(out, COLOUR_BOLD);
-                (void) fputs(n == 0 ? "No findings." : "FINDINGS", out->f);
+                (void) fputs(view_length(findings) + of_machines == 0 ? "No findings." : "FINDINGS", out->f);
                 output_colour(out, COLOUR_NONE);
                 (void) fputc('\n', out->f);
         }
-        render_findings(json, out);
+        render_findings(findings, out);
+        return of_machines > 0 ? show_machine_findings(json, out) : 0;
 }
 
 int render_status(json_object *json, const Output *out) {
@@ -193,9 +229,7 @@ int render_status(json_object *json, const Output *out) {
         }
         (void) fputc('\n', out->f);
         r = render_capabilities(json, out);
-        if (r >= 0)
-                show_findings(json, out);
-        return r;
+        return r < 0 ? r : show_findings(json, out);
 }
 
 /* Adds value, which is taken over, as a member; NULL is a value that could not be made. */
@@ -223,6 +257,7 @@ static json_object *make_counts(json_object *json) {
                 { "kernel_bytes", sums.kernel_bytes },
                 { "user_tables", sums.user_tables },
                 { "user_bytes", sums.user_bytes },
+                { "machine_findings", count_machine_findings(json) },
         };
 
         for (size_t i = 0; counts && i < ELEMENTSOF(members); i++)

@@ -23,9 +23,8 @@ int render_describe(json_object *json, const Output *out);
 /* A machine by name, UUID, or the first eight digits of its UUID and more; NULL where there is none, or more than one. Borrowed. */
 json_object *machine_find(json_object *json, const char *name);
 
-/* The findings of the host and of all VMs, or of one VM; worst first, each with its remedy. */
-void render_findings(json_object *json, const Output *out);
-void render_machine_findings(json_object *machine, const Output *out);
+/* An array of findings, worst first, each with its remedy. */
+void render_findings(json_object *findings, const Output *out);
 /* "yes" is green, "no" red, the rest yellow. */
 Colour colour_of_proof(const char *proven);
 

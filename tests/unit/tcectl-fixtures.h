@@ -97,10 +97,10 @@ static const char fixture_power[] =
 static const char fixture_x86[] =
         "{ 'tced': { 'version': '0.1', 'pid': 7 },"
         "  'host': { 'machine': 'x86_64', 'kernel_release': '6.1.0-40-amd64', 'page_size': 4096, 'probe': 'running',"
-        "    'kvm': { 'error': '/dev/kvm: No such file or directory', 'api_version': 0,"
+        "    'kvm': { 'error': 'No such file or directory', 'api_version': 0,"
         "      'usable': { 'proven': 'no', 'why': 'there is no /dev/kvm' }, 'vm_types': [], 'capabilities': [],"
         "      'multitce_range_check': { 'proven': 'unknown', 'why': 'KVM was not asked' } },"
-        "    'vfio': { 'error': '/dev/vfio/vfio: No such file or directory', 'groups_supported': false, 'extensions': [] } },"
+        "    'vfio': { 'error': 'No such file or directory', 'groups_supported': false, 'extensions': [] } },"
         "  'findings': [], 'groups': [], 'machines': [] }";
 
 /* Names that would steer a terminal, turn their direction, or are wider than they look; a text that ends in the midst. */

@@ -122,15 +122,13 @@ static void test_status(void) {
                "         H_PUT_TCE_INDIRECT and H_STUFF_TCE.\n"
                "         Remedy: Run tcectl probe --deep, or use Linux 7.3, Debian 6.12.113-1,\n"
                "         6.1.190-1, or newer.\n"
-               "warning  slow-path (web1, liobn 71000001)\n"
-               "         Its table is in the VMM.\n"
-               "         Remedy: Change the rule.\n"
                "info     no-vfio-coupling\n"
-               "         Good to know.\n");
+               "         Good to know.\n"
+               "VMs       findings about web1 (1). See: tcectl machines NAME\n");
         expect(SCREEN_STATUS, fixture_x86, 80,
                "Host      x86_64, kernel 6.1.0-40-amd64, pages of 4 KiB\n"
-               "KVM       not usable: /dev/kvm: No such file or directory\n"
-               "VFIO      not usable: /dev/vfio/vfio: No such file or directory\n"
+               "KVM       not usable: can't open /dev/kvm: No such file or directory\n"
+               "VFIO      not usable: can't open /dev/vfio/vfio: No such file or directory\n"
                "Groups    none: the kernel has no IOMMU groups\n"
                "Machines  none\n"
                "tced      0.1, PID 7; still proving this host, look again\n"
@@ -143,7 +141,7 @@ static void test_status(void) {
                "Host      -, kernel -, pages of -\n"
                "KVM       not known whether usable: -\n"
                "VFIO      declares sPAPR v1: -, v2: -, EEH: -\n"
-               "Groups    0, 0 of them viable (ready to be given to a VM)\n"
+               "Groups    none\n"
                "Machines  none\n"
                "tced      -, PID -\n"
                "\n"
@@ -157,8 +155,7 @@ static void test_status(void) {
                "          Invalid argument\n"
                "VFIO      declares sPAPR v1: -, v2: -,\n"
                "          EEH: -\n"
-               "Groups    0, 0 of them viable (ready to\n"
-               "          be given to a VM)\n"
+               "Groups    none\n"
                "Machines  none\n"
                "tced      -, PID -\n"
                "\n"
@@ -324,6 +321,34 @@ static void test_many_findings(void) {
         last_error = strstr(text, "finding-199\n");
         tap_ok(first_info && last_error && last_error < first_info, "errors come before what is worth knowing");
         tap_ok(strstr(text, "finding-1\n") < strstr(text, "finding-3\n"), "and else they keep their order");
+        (void) json_object_put(json);
+}
+
+static void test_many_machines(void) {
+        json_object *json = json_object_new_object(), *machines = json_object_new_array();
+        int r;
+
+        for (int i = 0; i < 300; i++) {
+                json_object *machine = json_object_new_object(), *findings = json_object_new_array();
+                char name[32];
+
+                (void) snprintf(name, sizeof(name), "guest-%03d", i);
+                (void) json_object_object_add(machine, "name", json_object_new_string(name));
+                for (int n = 0; n < i % 3; n++)
+                        (void) json_object_array_add(findings, json_object_new_object());
+                (void) json_object_object_add(machine, "findings", findings);
+                (void) json_object_array_add(machines, machine);
+        }
+        (void) json_object_object_add(json, "machines", machines);
+
+        _cleanup_free_ char *text = render(SCREEN_STATUS, json, (Output){ .width = 80, .legend = true }, &r);
+        _cleanup_free_ char *list = render(SCREEN_MACHINES, json, (Output){ .width = 80 }, &r);
+        const char *line = strstr(text, "VMs ");
+        tap_streq(line,
+                  "VMs       findings about guest-001 (1), guest-002 (2), guest-004 (1), guest-005\n"
+                  "          (2), guest-007 (1), guest-008 (2), guest-010 (1), guest-011 (2) and\n"
+                  "          192 more. See: tcectl machines NAME\n", "200 VMs with findings take three lines");
+        tap_ok(is_sound(list, 80) && strstr(list, "guest-299"), "300 machines");
         (void) json_object_put(json);
 }
 
@@ -536,6 +561,7 @@ static void test_json(void) {
         tap_eq(view_count(status, "counts.kernel_bytes"), 2098176, "status: their bytes");
         tap_eq(view_count(status, "counts.user_tables"), 1, "status: user tables");
         tap_eq(view_count(status, "counts.user_bytes"), 524288, "status: their bytes");
+        tap_eq(view_count(status, "counts.machine_findings"), 1, "status: findings of VMs");
         tap_ok(json_object_equal(view_get(status, "host"), view_get(json, "host")) && !view_get(status, "groups"), "status: the host alone");
         tap_eq(view_length(view_get(status, "findings")), 3, "status: findings");
         tap_ok(json_object_equal(groups, view_get(json, "groups")), "groups as they came");
@@ -558,6 +584,7 @@ int main(void) {
         test_describe();
         test_widths();
         test_many_findings();
+        test_many_machines();
         test_colours();
         test_mutations();
         test_find();

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+
+# bash's completion of tcectl: commands, options, names of VMs. Uses nothing of the package bash-completion but where it looks.
+
+_tcectl() {
+        local word=$2 before=$3 command='' where=() i
+        local commands='status groups machines describe probe rescan reload version help'
+        local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
+
+        # "--json=short" comes as three words: "--json", "=", "short".
+        if [[ $word == = ]]; then
+                word=''
+        elif [[ $before == = ]]; then
+                before=${COMP_WORDS[COMP_CWORD - 2]}=
+        fi
+        [[ ${COMP_WORDS[COMP_CWORD]} == = ]] && before+='='
+        case $before in
+        --json=)
+                mapfile -t COMPREPLY < <(compgen -W 'pretty short off' -- "$word")
+                return
+                ;;
+        --address=)
+                mapfile -t COMPREPLY < <(compgen -W 'unix:path=/run/tced/socket' -- "$word")
+                return
+                ;;
+        esac
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                --user) where=(--user) ;;
+                status | groups | machines | describe | probe | rescan | reload | version | help) command=${command:-${COMP_WORDS[i]}} ;;
+                esac
+        done
+        if [[ $word == -* ]]; then
+                [[ $command == machines ]] && options+=' --verbose'
+                [[ $command == probe ]] && options+=' --deep'
+                mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+                [[ ${COMPREPLY[0]-} == *= && ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
+        elif [[ -z $command ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+        elif [[ $command == help ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "${commands% help}" -- "$word")
+        elif [[ $command == machines ]]; then
+                # Names have none of the shell's characters in them (a-z A-Z 0-9 . _ -).
+                mapfile -t COMPREPLY < <(compgen -W "$(COLUMNS=4096 tcectl "${where[@]}" --no-legend machines 2>/dev/null |
+                        sed -n 's/^\([[:alnum:]._-]*\) .*/\1/p')" -- "$word")
+        fi
+} 2>/dev/null
+
+complete -F _tcectl tcectl
