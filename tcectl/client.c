@@ -36,6 +36,7 @@ struct Client {
         bool bus_is_bus;
 };
 
+/* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0. */
 typedef struct Call {
         const char *method;
         const char *types;
@@ -115,6 +116,7 @@ void client_free(Client *c) {
         free(c);
 }
 
+/* A D-Bus connection without a bus behind it: no Hello, no names, no policy but tced's own. */
 static int open_peer(const char *address, sd_bus **ret) {
         _cleanup_(bus_closep) sd_bus *bus = NULL;
         int r;
@@ -144,6 +146,7 @@ static bool is_absence(const sd_bus_error *e) {
                (e->name && strncmp(e->name, SPAWN_ERRORS, strlen(SPAWN_ERRORS)) == 0);
 }
 
+/* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
 static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
         int r;
@@ -161,6 +164,7 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
         return sd_bus_call(bus, m, call->timeout, e, reply);
 }
 
+/* What starts the tced that was looked for. */
 static const char *remedy_start(const Client *c) {
         return c->user ? "tced --user" : "systemctl start tced";
 }
@@ -186,6 +190,7 @@ static int explain_error(const Client *c, const sd_bus_error *e, int r, ClientEr
                           c->user ? "its messages" : "systemctl status tced");
                 return r;
         }
+        /* tced's own texts name the thing and the remedy already; only what the bus says needs more. */
         r = -error_name_to_errno(e->name);
         if (r == -ETIMEDOUT)
                 error_set(error, "tced did not answer in time. See what holds it up: %s",
@@ -223,6 +228,7 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Clie
                         return r;
                 }
                 sd_bus_error_free(&e);
+                /* The bus is there, tced is not on it: it may have been started before the bus was. */
                 c->bus = sd_bus_close_unref(c->bus);
                 r = -EHOSTUNREACH;
         }
@@ -239,6 +245,7 @@ static int parse(const char *text, json_object **ret) {
                 return -ENOMEM;
         if (length > INT32_MAX - 1)
                 return -EFBIG;
+        /* What is not quite JSON would be half understood: better none of it. */
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         /* The NUL is given too: it ends what is still open, so that half an object is an error. */
         json = json_tokener_parse_ex(tokener, text, (int) length + 1);
@@ -268,6 +275,7 @@ int client_describe(Client *c, json_object **ret, ClientError *error) {
         return r;
 }
 
+/* A method whose answer is empty. */
 static int call_plain(Client *c, const Call *call, ClientError *error) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
 

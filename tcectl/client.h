@@ -13,6 +13,7 @@ typedef struct ClientOptions {
         const char *address; /* a D-Bus peer's address, nothing else; NULL: none */
 } ClientOptions;
 
+/* Keeps the connection over which its first call went. */
 typedef struct Client Client;
 
 /* What the daemon, the bus or the kernel said, as one line for a person, with the remedy. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What each command does: ask tced, pick the part, print it. */
+/* What each command does: ask tced, pick the part, print it. Each returns 0 or a negative errno, and has said what went wrong, but for
+ * -ENOMEM, which main() says. */
 
 #include "client.h"
 #include "build-config.h"
@@ -18,6 +19,7 @@ static int client_for(const Options *o, Client **ret) {
         return client_new(&where, ret);
 }
 
+/* Where screens go; JSON goes to standard output as it is. */
 static Output output_for(const Options *o) {
         Output out = output_standard();
 
@@ -78,6 +80,7 @@ static int no_such_machine(const char *name) {
         return -ESRCH;
 }
 
+/* --json with a name gives the object, not an array of one: that is what was asked for. */
 static int run_machines(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
         Output out = output_for(o);
@@ -106,6 +109,7 @@ static int run_describe(const Options *o) {
         return o->json ? print_json(json, o->json == JSON_PRETTY, stdout) : render_describe(json, &out);
 }
 
+/* A proof may take seconds, on an emulated host many: a person is told that something goes on. */
 static int run_probe(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
         _cleanup_(json_putp) json_object *json = NULL;

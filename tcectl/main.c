@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tcectl: shows what tced knows, and has it look again. Commands are in commands.c, screens in render-*.c. */
+/* tcectl: shows what tced knows, and has it look again.
+ *
+ * The way of a command: options.c reads the line, commands.c asks tced through client.c and gets Describe's JSON, render-*.c makes a screen
+ * of it with table-print.c and text.c, looking into it with view.c. Only client.c knows D-Bus, only text.c knows terminals. */
 
 #include <locale.h>
 

@@ -11,6 +11,7 @@
 #include "text.h"
 #include "util.h"
 
+/* Above every letter, so that a complaint can tell what was a letter and what a word. */
 enum { ARG_USER = 0x100, ARG_JSON, ARG_NO_LEGEND, ARG_NO_PAGER, ARG_ADDRESS, ARG_DEEP, ARG_VERBOSE, ARG_HELP, ARG_VERSION };
 
 static const struct option long_options[] = {
@@ -32,6 +33,7 @@ typedef struct Complaint {
         unsigned size;
 } Complaint;
 
+/* Always -EINVAL, to be returned. */
 static int complain(const Complaint *c, const char *format, ...) _printf_(2, 3);
 static int complain(const Complaint *c, const char *format, ...) {
         va_list ap;
@@ -61,6 +63,7 @@ static int parse_json_mode(const char *text, JsonMode *ret, const Complaint *c) 
         return 0;
 }
 
+/* One option as getopt gives it; word is how it was spelled. */
 static int parse_one(int option, const char *value, const char *word, Options *o, const Complaint *c) {
         switch (option) {
         case ARG_USER:
@@ -185,6 +188,7 @@ static const char general_help[] =
         "      --version        tcectl's version\n"
         "\nMore in tcectl(1); the daemon is in tced(8).\n";
 
+/* Each command with what it takes, aligned; tests hold all of it to 80 columns. */
 void print_help(const Command *command) {
         if (command) {
                 printf("tcectl [OPTION...] %s%s%s%s\n\n%s", command->name, command->argument ? " [" : "",
@@ -203,6 +207,7 @@ void print_help(const Command *command) {
         (void) fputs(general_help, stdout);
 }
 
+/* The text may hold what the daemon or the command line did: escapes, as everywhere. */
 void print_error(const char *text) {
         (void) fputs("tcectl: ", stderr);
         (void) text_put(stderr, text, UINT32_MAX);

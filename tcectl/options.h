@@ -14,13 +14,14 @@ typedef enum JsonMode {
         JSON_SHORT,
 } JsonMode;
 
-/* Options that only some commands take, as bits. */
+/* Options that only some commands take, as bits: given to another they are an error, not silence. */
 #define OPTION_JSON 1U
 #define OPTION_VERBOSE 2U
 #define OPTION_DEEP 4U
 
 typedef struct Command Command;
 
+/* The command line as it was understood; texts are those of argv. */
 typedef struct Options {
         const Command *command;
         const char *argument; /* NULL: none */
@@ -41,6 +42,7 @@ struct Command {
 
 /* All commands; the first is the one that runs when none is given. Ends with a NULL name. */
 extern const Command commands[];
+/* NULL where there is none; never by a part of its name, since commands are added. */
 const Command *command_find(const char *name);
 
 /* 0, or -EINVAL with one line in error that names what is wrong and the remedy. */

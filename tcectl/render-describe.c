@@ -15,7 +15,7 @@
 
 static void tree(json_object *json, const char *skip, unsigned indent, const Output *out);
 
-/* Members that are bytes, by how they are called. */
+/* Members that are bytes, by how they are called: sizes as people write them, and exact. */
 static bool is_bytes(const char *key) {
         size_t n = strlen(key);
 
@@ -55,6 +55,7 @@ static const char *scalar_text(const char *key, json_object *value, char *buf, s
         return buf;
 }
 
+/* null is one. */
 static bool is_scalar(json_object *value) {
         return !json_object_is_type(value, json_type_object) && !json_object_is_type(value, json_type_array);
 }
@@ -64,6 +65,7 @@ static bool is_outcome(json_object *value) {
         return view_string(value, "proven") && view_string(value, "why");
 }
 
+/* An array that one line can hold: page sizes, paths of rules. */
 static bool is_list(json_object *value) {
         for (size_t i = 0; i < view_length(value); i++)
                 if (!is_scalar(view_item(value, i)))
@@ -159,6 +161,7 @@ static unsigned put_title(const char *array, const char *key, const char *text, 
         return at;
 }
 
+/* The items of an array, each under the member that names it; those that are one fact in one line. */
 static void put_items(const char *array_key, json_object *array, unsigned indent, const Output *out) {
         for (size_t i = 0; i < view_length(array); i++) {
                 json_object *item = view_item(array, i);
@@ -243,12 +246,14 @@ int render_describe(json_object *json, const Output *out) {
         return 0;
 }
 
+/* A member that is missing, or no array, is an empty one: what reads this expects to loop over it. */
 json_object *select_array(json_object *json, const char *path) {
         json_object *array = view_get(json, path);
 
         return json_object_is_type(array, json_type_array) ? json_object_get(array) : json_object_new_array();
 }
 
+/* The text is json-c's own and lives as long as json. */
 int print_json(json_object *json, bool pretty, FILE *f) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE | (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
         const char *text = json_object_to_json_string_ext(json, flags);

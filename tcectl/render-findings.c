@@ -26,6 +26,7 @@ Colour colour_of_proof(const char *proven) {
         return streq(proven, "no") ? COLOUR_RED : COLOUR_YELLOW;
 }
 
+/* Nothing where there is no text: some findings have no remedy. */
 static void put_paragraph(const char *label, const char *text, const Output *out) {
         if (isempty(text))
                 return;
@@ -34,6 +35,7 @@ static void put_paragraph(const char *label, const char *text, const Output *out
         text_wrap(out->f, text, TEXT_COLUMN + (unsigned) strlen(label), TEXT_COLUMN, out->width);
 }
 
+/* "error    vfio-broken (group 3)", the text, the remedy; what is about the host itself needs no subject. */
 static void render_finding(json_object *finding, const Output *out) {
         static const Colour colours[_RANK_MAX] = { COLOUR_RED, COLOUR_YELLOW, COLOUR_YELLOW, COLOUR_BOLD };
         const char *severity = view_show(finding, "severity"), *subject = view_string(finding, "subject");

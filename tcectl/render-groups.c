@@ -6,6 +6,7 @@
 #include "table-print.h"
 #include "view.h"
 
+/* Group and state are repeated for each device, so that grep finds whole lines. device NULL: the group has none. */
 static void device_row(Table *t, json_object *group, json_object *device) {
         const char *class_name = view_string(device, "class_name"), *name = view_string(device, "device_name");
         const char *state = view_string(group, "viability");
@@ -29,6 +30,7 @@ static const char *holder_name(json_object *json, const char *holder) {
         return name ? name : holder;
 }
 
+/* An empty group is a row too: pSeries keeps the groups of PHBs whose devices are gone. */
 static int group_rows(Table *t, json_object *json, json_object *group) {
         _cleanup_free_ json_object **devices = view_sorted(group, "devices", "address");
         const char *holder = view_string(group, "holder");

@@ -26,6 +26,7 @@ static bool uuid_starts_with(const char *a, const char *b) {
         }
 }
 
+/* Names come first: one may well look like the beginning of another's UUID. */
 json_object *machine_find(json_object *json, const char *name) {
         json_object *machines = view_get(json, "machines"), *found = NULL;
 
@@ -43,6 +44,7 @@ json_object *machine_find(json_object *json, const char *name) {
         return found;
 }
 
+/* "kernel", "kernel-vfio", and what else may come to begin so. */
 static bool is_kernel(json_object *table) {
         return strncmp(view_show(table, "placement"), "kernel", 6) == 0;
 }
@@ -75,7 +77,9 @@ static void machine_row(Table *t, json_object *machine) {
         table_cellf(t, COLOUR_NONE, "%" PRIu64 " (%s)", sums.user_tables, FORMAT_BYTES(sums.user_bytes));
 }
 
-/* "1 GiB at 0", "8 GiB at 2^59", "4 KiB at 0x3000". */
+/* A 64-bit window starts at 2^59, which nobody reads from its 15 hexadecimal digits.
+ *
+ * "1 GiB at 0", "8 GiB at 2^59", "4 KiB at 0x3000". */
 static void window_cell(Table *t, json_object *table) {
         uint64_t offset;
 
@@ -124,6 +128,7 @@ static void table_row(Table *t, json_object *table) {
         reason_cell(t, table);
 }
 
+/* By LIOBN: VIO devices, then PHBs, each PHB's windows together. */
 static int render_tables(json_object *machine, const Output *out) {
         static const Column columns[] = {
                 { .header = "LIOBN" },

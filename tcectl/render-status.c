@@ -20,6 +20,7 @@
 #define EXTENSION_EEH 5U
 #define EXTENSION_SPAPR_V2 7U
 
+/* One line of the head, "KVM       usable as HV, …", wrapped behind its label. 0 or -ENOMEM. */
 static int field(const Output *out, const char *label, Colour colour, const char *format, ...) _printf_(4, 5);
 static int field(const Output *out, const char *label, Colour colour, const char *format, ...) {
         _cleanup_free_ char *text = NULL;
@@ -53,6 +54,7 @@ static int show_host(json_object *json, const Output *out) {
                      view_show(json, "host.kernel_release"), SHOWN(show_bytes(json, "host.page_size")));
 }
 
+/* Usable is what was proven; why /dev/kvm can't be opened says more than that no VM could be made. */
 static int show_kvm(json_object *json, const Output *out) {
         const char *error = view_string(json, "host.kvm.error"), *proven = view_show(json, "host.kvm.usable.proven");
         const char *why = view_show(json, "host.kvm.usable.why");
@@ -70,6 +72,7 @@ static int show_kvm(json_object *json, const Output *out) {
         return field(out, "KVM", COLOUR_GREEN, "usable%s%s, proven: %s", type ? " as " : "", type ? type : "", why);
 }
 
+/* By its number: names are for people. "-" where this tced did not tell. */
 static const char *extension(json_object *json, unsigned id) {
         json_object *extensions = view_get(json, "host.vfio.extensions");
 
@@ -83,6 +86,7 @@ static const char *extension(json_object *json, unsigned id) {
         return "-";
 }
 
+/* Declared, not proven: on broken kernels the extensions are there, and VFIO does not work. */
 static int show_vfio(json_object *json, const Output *out) {
         const char *error = view_string(json, "host.vfio.error");
 
@@ -112,6 +116,7 @@ static int show_groups(json_object *json, const Output *out) {
                      view_length(groups), count_viable(groups));
 }
 
+/* Over all VMs that the caller may see. */
 static TableSums sum_tables(json_object *json) {
         json_object *machines = view_get(json, "machines");
         TableSums sums = {};
@@ -140,6 +145,7 @@ static int show_tced(json_object *json, const Output *out) {
                      SHOWN(show_number(json, "tced.pid")), running ? "; still proving this host, look again" : "");
 }
 
+/* Why is shown only where the answer is not yes: the rest is as it should be. */
 static void capability_row(Table *t, const char *name, json_object *capability) {
         const char *proven = view_show(capability, "proven");
         uint64_t declared;
@@ -153,6 +159,7 @@ static void capability_row(Table *t, const char *name, json_object *capability) 
         table_cell(t, COLOUR_NONE, streq(proven, "yes") ? NULL : view_string(capability, "why"));
 }
 
+/* The range check is no capability, nothing declares it: it stands here since it decides on KVM_CAP_SPAPR_MULTITCE's use. */
 int render_capabilities(json_object *json, const Output *out) {
         static const Column columns[] = {
                 { .header = "CAPABILITY", .min = 12 },
@@ -243,6 +250,7 @@ static int put_consume(json_object *to, const char *key, json_object *value) {
         return 0;
 }
 
+/* What the screen counts, so that a program need not. NULL when memory ran out. */
 static json_object *make_counts(json_object *json) {
         json_object *counts = json_object_new_object(), *groups = view_get(json, "groups");
         TableSums sums = sum_tables(json);

@@ -13,6 +13,7 @@
 int render_status(json_object *json, const Output *out);
 /* Just the capabilities: what a probe changes. */
 int render_capabilities(json_object *json, const Output *out);
+/* One line for each device, and why a group can't be given to a VM. */
 int render_groups(json_object *json, const Output *out);
 /* name: of one machine, or its UUID, or NULL for all; one that is named shows its tables, as all do when out->verbose. -ESRCH where
  * there is none of that name. */
@@ -32,6 +33,7 @@ Colour colour_of_proof(const char *proven);
 typedef struct TableSums {
         uint64_t kernel_tables, kernel_bytes, user_tables, user_bytes;
 } TableSums;
+/* Adds those of one machine. Tables are counted by their placement; bytes are what tced says of the machine. */
 void table_sums_add(TableSums *sums, json_object *machine);
 
 /* The parts of Describe that a command prints with --json: a new reference, NULL when memory ran out. */

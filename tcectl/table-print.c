@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What table-print.h declares. Cells are kept as they came; text.c makes them safe and cuts them when they are printed. */
+/* What table-print.h declares. Cells are kept as they came; text.c makes them safe and cuts them when they are printed.
+ *
+ * A table is laid out in this order, until it fits: each column as wide as its widest cell; the last column wraps in what is left, if
+ * that is enough to read; it goes below its row; columns that may shrink do, the widest first; each row becomes a list. So at any
+ * width every value is there, and only names are ever cut. */
 
 #include "table-print.h"
 
@@ -9,7 +13,7 @@
 #define GAP 2U            /* blanks between columns */
 #define NOTE_INDENT 4U    /* of notes below a wide first column, and of the cells of a row that became a list */
 #define NOTE_INDENT_MAX 10U
-#define WRAP_COLUMN_MIN 24U
+#define WRAP_COLUMN_MIN 24U /* a narrower column of text is harder to read than a line below */
 
 typedef struct Cell {
         char *text; /* NULL: nothing */
@@ -51,7 +55,7 @@ void table_free(Table *t) {
         free(t);
 }
 
-/* Takes text over. */
+/* Takes text over. A cell behind an error is not kept: rows must stay whole. */
 static void add_consume(Table *t, Colour colour, bool note, char *text) {
         int r;
 
@@ -68,6 +72,7 @@ static void add_consume(Table *t, Colour colour, bool note, char *text) {
         t->cells[t->n_cells++] = (Cell){ .text = text, .colour = colour, .note = note };
 }
 
+/* Copies text; memory that runs out is remembered for table_print(), so that callers need not look at each cell. */
 static void add(Table *t, Colour colour, bool note, const char *text) {
         char *copy = isempty(text) ? NULL : strdup(text);
 
@@ -99,11 +104,12 @@ void table_cellf(Table *t, Colour colour, const char *format, ...) {
                 t->error = -ENOMEM;
 }
 
+/* A dash says that a value is missing; a column of reasons is better left empty. */
 static const char *cell_text(const Cell *c, const Column *column) {
         return c->text ? c->text : column->wrap ? "" : "-";
 }
 
-/* The widths that columns would like. */
+/* The widths that columns would like: that of their widest cell, and of their header where there are headers. */
 static void measure(const Table *t, const Output *out, unsigned *widths) {
         size_t column = 0;
 
@@ -121,6 +127,7 @@ static void measure(const Table *t, const Output *out, unsigned *widths) {
         }
 }
 
+/* How long a line is with its first so many columns, their gaps between them. */
 static unsigned line_width(const Table *t, const unsigned *widths, size_t shown) {
         unsigned width = t->indent;
 
@@ -188,6 +195,7 @@ static void cell_colour(const Output *out, const Cell *c, bool on) {
                 output_colour(out, on ? c->colour : COLOUR_NONE);
 }
 
+/* A text on lines of its own below its row; header names it where the row has become a list. */
 static void print_below(const Output *out, const Layout *l, const char *header, const Cell *c) {
         unsigned at = l->below;
 
@@ -218,6 +226,7 @@ static unsigned print_cell(const Table *t, const Output *out, const Layout *l, s
         return at;
 }
 
+/* The columns that stand side by side, then the one that had no room there. */
 static void print_row(const Table *t, const Output *out, const Layout *l, const Cell *row) {
         unsigned at = 0;
 
@@ -229,6 +238,7 @@ static void print_row(const Table *t, const Output *out, const Layout *l, const 
                 print_below(out, l, NULL, &row[l->shown]);
 }
 
+/* A row as a list: its first cell as the title, the others below it by name. */
 static void print_list(const Table *t, const Output *out, const Layout *l, const Cell *row) {
         text_pad(out->f, t->indent);
         output_colour(out, COLOUR_BOLD);

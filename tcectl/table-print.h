@@ -14,6 +14,7 @@ typedef struct Column {
         bool wrap;    /* the last column alone: wraps, or goes below its row where it is narrow */
 } Column;
 
+/* Filled in cell by cell, row by row, and printed once all are there, since widths depend on all of them. */
 typedef struct Table Table;
 
 /* NULL when memory ran out, which the functions below take and table_print() reports. `columns` must outlive the table. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What text.h declares. setlocale() decides what can be printed: in a locale that knows no UTF-8, the rest shows as "?". */
+/* What text.h declares. All goes by glyphs: glyph_at() is the one place that decides what a character looks like on a terminal, and
+ * every other function here is made of it, so that a width that was measured is the width that gets printed.
+ *
+ * The daemon's texts are UTF-8. setlocale() decides what of it can be printed: in a locale without UTF-8 the rest shows as "?". Bytes
+ * that are no UTF-8 can't come over D-Bus, and are shown as escapes all the same. */
 
 #include "text.h"
 
@@ -16,6 +20,7 @@
 /* An indent that leaves less than this to the text is given up. */
 #define ROOM_MIN 8U
 
+/* A terminal of width 0 is a serial console that was not told its size. */
 static unsigned terminal_width(void) {
         struct winsize size;
         const char *columns = getenv("COLUMNS");
@@ -65,7 +70,9 @@ static Glyph glyph_ascii(char c, size_t consumed) {
         return (Glyph){ .bytes = { c }, .width = 1, .consumed = consumed };
 }
 
-/* How long a sequence of UTF-8 that starts here is, as far as its bytes look like one; 1 for what can't be one. */
+/* mbrtowc() alone would do but for the locales that know no UTF-8, where one character should be one "?", and not one for each byte.
+ *
+ * How long a sequence of UTF-8 that starts here is, as far as its bytes look like one; 1 for what can't be one. */
 static size_t utf8_length(const unsigned char *s) {
         size_t want = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 1, n = 1;
 
@@ -100,6 +107,7 @@ Glyph glyph_at(const char *s) {
         return g;
 }
 
+/* Combining characters have width 0, wide ones (CJK) 2; escapes as many columns as they have letters. */
 unsigned text_width(const char *s) {
         unsigned width = 0;
 
@@ -120,6 +128,7 @@ static const char *put_fitting(FILE *f, const char *s, unsigned columns, unsigne
         return s;
 }
 
+/* May end one column early, where a wide character or an escape would be cut in two. */
 unsigned text_put(FILE *f, const char *s, unsigned columns) {
         Glyph ellipsis = glyph_at("…");
         unsigned used;
@@ -159,6 +168,7 @@ static size_t word_length(const char *s, unsigned *ret_width) {
         return n;
 }
 
+/* Returns the column that the cursor is at. */
 static unsigned new_line(FILE *f, unsigned indent) {
         (void) fputc('\n', f);
         text_pad(f, indent);
@@ -183,6 +193,7 @@ void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned wi
 
         if (indent + ROOM_MIN > width)
                 indent = 0;
+        /* Blanks are printed only once a word follows them: no line ends with one. */
         blanks = at < indent ? indent - at : at > indent;
         for (;;) {
                 s += strspn(s, " \n\t");
@@ -202,6 +213,7 @@ void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned wi
         (void) fputc('\n', f);
 }
 
+/* The plain codes of ECMA-48, which every terminal has that has colours; the eight colours are the user's own theme's. */
 void output_colour(const Output *out, Colour colour) {
         static const char *const codes[_COLOUR_MAX] = {
                 [COLOUR_NONE] = "\033[0m",    [COLOUR_BOLD] = "\033[1m",    [COLOUR_DIM] = "\033[2m",

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* What colours say, everywhere: green is as it should be, yellow wants a look, red does not work; dim is what explains. */
 typedef enum Colour {
         COLOUR_NONE,
         COLOUR_BOLD,
@@ -38,11 +39,13 @@ Output output_standard(void);
 typedef struct Glyph {
         char bytes[16];
         unsigned width;
-        size_t consumed; /* 0: the end */
+        size_t consumed; /* bytes of the source; 0: the end */
 } Glyph;
 
+/* The first character of s. Never consumes more than is there, and never nothing but at the end. */
 Glyph glyph_at(const char *s);
 
+/* How many columns text_put() needs to print all of it. */
 unsigned text_width(const char *s);
 
 /* Prints s, cut to so many columns with … at the end where it has more. Returns the columns that were used. */
@@ -53,6 +56,7 @@ unsigned text_put(FILE *f, const char *s, unsigned columns);
  * is broken. */
 void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width);
 
+/* So many blanks. */
 void text_pad(FILE *f, unsigned columns);
 
 /* Switches the colour on where out has colours; COLOUR_NONE switches all off. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What view.h declares. */
+/* What view.h declares. json-c converts whatever it is asked for (a text is 0 as a number, 1.5 is 1): types are looked at first. */
 
 #include "view.h"
 
@@ -15,6 +15,7 @@ json_object *view_get(json_object *json, const char *path) {
                 size_t n = strcspn(path, ".");
                 char key[KEY_MAX];
 
+                /* A key that is longer is none of those that are asked for. */
                 if (!json_object_is_type(json, json_type_object) || n >= sizeof(key))
                         return NULL;
                 memcpy(key, path, n);
@@ -39,6 +40,7 @@ const char *view_show(json_object *json, const char *path) {
         return isempty(text) ? "-" : text;
 }
 
+/* json-c tells numbers above 2^63 apart from negative ones by itself: get_int64() gives its maximum for them. */
 bool view_u64(json_object *json, const char *path, uint64_t *ret) {
         json_object *value = view_get(json, path);
 

@@ -306,6 +306,41 @@ static void test_ways(void) {
         tap_streq(result.err, "tcectl: tced is not running. Start it: tced --user\n", "no runtime folder");
 }
 
+/* Where the system bus is not to be had; on a host where a tced runs, its own socket answers instead, and nothing can be said. */
+static void test_system(void) {
+        static Run result;
+
+        if (access(TCED_SOCKET, F_OK) == 0) {
+                tap_skip("a tced runs here", "no system bus and no socket");
+                return;
+        }
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1);
+        RUN(&result, (char *) "status");
+        tap_eq(result.status, 1, "no system bus and no socket: exit status");
+        tap_streq(result.err, "tcectl: tced is not running. Start it: systemctl start tced\n", "no system bus and no socket: the remedy");
+        (void) unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
+}
+
+/* Output that can't be written is a failure, even where all else went well. */
+static void test_full_disk(void) {
+        pid_t peer = start_peer(MOOD_FINE), pid;
+        int status = -1;
+
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                if (dup2(open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO) < 0 ||
+                    dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO) < 0)
+                        _exit(99);
+                (void) execl(program, program, "--user", "describe", NULL);
+                _exit(98);
+        }
+        (void) waitpid(pid, &status, 0);
+        tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 1, "a disk that is full");
+        stop_peer(peer);
+}
+
 static void test_usage(void) {
         static Run result;
 
@@ -340,6 +375,8 @@ int main(int argc, char **argv) {
         test_commands();
         test_moods();
         test_ways();
+        test_system();
+        test_full_disk();
         test_usage();
         for (size_t i = 0; i < 4; i++) {
                 (void) snprintf(path, sizeof(path), "%s/%s", folder, (const char *[]){ "tced/socket", "tced", "out", "err" }[i]);

@@ -245,6 +245,110 @@ static void test_table_failures(void) {
         table_free(NULL);
 }
 
+/* Numbers that look random, and are the same each time. */
+static unsigned next_random(unsigned below) {
+        static unsigned state = 12345;
+
+        state = state * 1103515245U + 12345U;
+        return (state >> 16) % below;
+}
+
+/* A text of words, blanks, wide and broken characters, at most 60 pieces. */
+static void random_text(char *buf, size_t size) {
+        static const char *const pieces[] = { "a",  "word", "long-and-longer-still", " ", "\n", "\033[2J", "\347\275\221", "\303",
+                                              "\314\201", "\302\205", "\t", "\377",  " and ", "" };
+        size_t n = 0;
+
+        buf[0] = '\0';
+        for (unsigned i = next_random(60); i > 0; i--)
+                n += (size_t) snprintf(buf + n, size - n, "%s", pieces[next_random(ELEMENTSOF(pieces))]);
+}
+
+/* The widest line, and are there only characters in it that print? */
+static unsigned widest(const char *text, bool *printable) {
+        unsigned width = 0;
+
+        while (*text) {
+                size_t n = strcspn(text, "\n");
+                char line[4096];
+
+                (void) snprintf(line, sizeof(line), "%.*s", (int) n, text);
+                for (const char *p = line; *p; p++)
+                        *printable &= (unsigned char) *p >= 0x20 && *p != 0x7f;
+                if (text_width(line) > width)
+                        width = text_width(line);
+                text += n + (text[n] == '\n');
+        }
+        return width;
+}
+
+/* Whatever the text: no wider than it was asked for, nothing lost but blanks. */
+static void test_random_texts(void) {
+        bool fits = true, whole = true, printable = true;
+
+        for (unsigned i = 0; i < 5000; i++) {
+                char text[2048];
+                unsigned width = 12 + next_random(100), indent = next_random(20), at = next_random(width);
+                size_t glyphs = 0, printed = 0;
+                Capture c;
+
+                random_text(text, sizeof(text));
+                capture_open(&c);
+                text_wrap(c.f, text, at, indent, width);
+                (void) capture_shut(&c);
+                fits &= widest(c.text, &printable) <= width;
+                for (const char *p = text; *p; p += glyph_at(p).consumed)
+                        if (!streq(glyph_at(p).bytes, " "))
+                                glyphs += strlen(glyph_at(p).bytes);
+                for (const char *p = c.text; *p; p++)
+                        printed += *p != ' ' && *p != '\n';
+                whole &= glyphs == printed;
+                free(c.text);
+
+                capture_open(&c);
+                unsigned used = text_put(c.f, text, width);
+                (void) capture_shut(&c);
+                fits &= used <= width && used == text_width(c.text);
+                (void) widest(c.text, &printable);
+                free(c.text);
+        }
+        tap_ok(fits, "5000 random texts: none is too wide");
+        tap_ok(whole, "5000 random texts: wrapping loses nothing");
+        tap_ok(printable, "5000 random texts: nothing unprintable");
+}
+
+/* Tables of random cells, at widths from the least on. */
+static void test_random_tables(void) {
+        static const Column mixed[] = {
+                { .header = "FIXED" }, { .header = "CUT", .min = 4 }, { .header = "NUMBER", .right = true }, { .header = "WHY", .wrap = true },
+        };
+        bool fits = true, printable = true;
+
+        for (unsigned i = 0; i < 500; i++) {
+                _cleanup_(table_freep) Table *t = table_new(mixed, ELEMENTSOF(mixed), next_random(3));
+                unsigned width = OUTPUT_WIDTH_MIN + next_random(120);
+                char text[2048];
+                Capture c;
+
+                for (unsigned row = next_random(5); row > 0; row--) {
+                        for (size_t column = 0; column < ELEMENTSOF(mixed); column++) {
+                                random_text(text, sizeof(text));
+                                table_cell(t, COLOUR_NONE, text);
+                        }
+                        random_text(text, sizeof(text));
+                        table_note(t, COLOUR_NONE, text);
+                }
+                capture_open(&c);
+                Output out = { .f = c.f, .width = width, .legend = i % 2 };
+                fits &= table_print(t, &out) == 0;
+                (void) capture_shut(&c);
+                fits &= widest(c.text, &printable) <= width;
+                free(c.text);
+        }
+        tap_ok(fits, "500 random tables: none is too wide");
+        tap_ok(printable, "500 random tables: nothing unprintable");
+}
+
 static void test_output(void) {
         (void) setenv("COLUMNS", "132", 1);
         (void) setenv("TERM", "xterm", 1);
@@ -274,6 +378,8 @@ int main(void) {
         test_table();
         test_table_list();
         test_table_failures();
+        test_random_texts();
+        test_random_tables();
         test_output();
         return tap_done();
 }

@@ -298,6 +298,48 @@ static void test_widths(void) {
                 }
 }
 
+/* A console without UTF-8: what can't be shown is a "?", nothing is an error, and all is ASCII. */
+static void test_ascii(void) {
+        (void) setlocale(LC_ALL, "C");
+        for (Screen s = 0; s < _SCREEN_MAX; s++) {
+                json_object *json = fixture(s % 2 ? fixture_power : fixture_evil);
+                int r;
+                _cleanup_free_ char *text = render(s, json, (Output){ .width = 40, .legend = true }, &r);
+                bool ascii = true;
+
+                for (const char *p = text; *p; p++)
+                        ascii &= *p == '\n' || ((unsigned char) *p >= 0x20 && (unsigned char) *p < 0x7f);
+                tap_ok((r == 0 || r == -ESRCH) && ascii && is_sound(text, 40), "%s without UTF-8", screen_names[s]);
+                (void) json_object_put(json);
+        }
+        (void) setlocale(LC_ALL, "C.UTF-8");
+}
+
+/* Without a legend: no headers, no remarks that there is nothing, for scripts that read line by line. */
+static void test_no_legend(void) {
+        static const struct {
+                Screen screen;
+                const char *text, *want;
+        } cases[] = {
+                { SCREEN_GROUPS, fixture_x86, "" },
+                { SCREEN_MACHINES, fixture_x86, "" },
+                { SCREEN_MACHINES, fixture_power,
+                  "db    3F2C1A9B  registered    -  0 (0 B)       0 (0 B)\n"
+                  "web1  3f2c1a9b  claimed     811  2 (2049 KiB)  1 (512 KiB)\n" },
+                { SCREEN_CAPABILITIES, fixture_x86, "multi-TCE range check  -  unknown  KVM was not asked\n" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_object *json = fixture(cases[i].text);
+                int r;
+                _cleanup_free_ char *text = render(cases[i].screen, json, (Output){ .width = 80 }, &r);
+
+                tap_eq(r, 0, "%s without a legend: rendered", screen_names[cases[i].screen]);
+                tap_streq(text, cases[i].want, "%s without a legend: the text", screen_names[cases[i].screen]);
+                (void) json_object_put(json);
+        }
+}
+
 static void test_many_findings(void) {
         json_object *json = json_object_new_object(), *findings = json_object_new_array();
         const char *first_info, *last_error;
@@ -583,6 +625,8 @@ int main(void) {
         test_machines();
         test_describe();
         test_widths();
+        test_ascii();
+        test_no_legend();
         test_many_findings();
         test_many_machines();
         test_colours();
