@@ -330,6 +330,24 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
         (void) sd_bus_message_unref(m);
 }
 
+/* Without its dashes; whether the digits are hex ones is for the manager to see. */
+static int copy_uuid(const char *text, char ret[33], sd_bus_error *error) {
+        size_t n = 0;
+
+        for (const char *c = text; *c; c++) {
+                if (*c == '-')
+                        continue;
+                if (n < 32)
+                        ret[n] = *c;
+                n++;
+        }
+        if (n > 32 || (n == 0 && *text))
+                return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT,
+                                         "'%.64s' is no UUID: give 32 hex digits, dashes or not, or nothing and tced makes one", text);
+        ret[n] = '\0';
+        return 0;
+}
+
 static int read_registration(sd_bus_message *m, Connection *c, Caller *caller, Registration *r, sd_bus_error *error) {
         const char *name, *uuid;
         uint64_t flags;
@@ -339,15 +357,12 @@ static int read_registration(sd_bus_message *m, Connection *c, Caller *caller, R
         n = sd_bus_message_read(m, "ss", &name, &uuid);
         if (n < 0)
                 return n;
-        if (strlen(uuid) >= sizeof(r->description.uuid) + 4)
-                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "The UUID is too long for one");
+        n = copy_uuid(uuid, r->description.uuid, error);
+        if (n < 0)
+                return n;
         r->description.name = strdup(name);
         if (!r->description.name)
                 return -ENOMEM;
-        /* With dashes it is longer than what is kept. */
-        for (size_t i = 0, j = 0; uuid[i] && j + 1 < sizeof(r->description.uuid); i++)
-                if (uuid[i] != '-')
-                        r->description.uuid[j++] = uuid[i];
         n = read_windows(m, &c->manager->config.limits, &r->description, error);
         if (n >= 0)
                 n = read_properties(m, &r->owner, error);

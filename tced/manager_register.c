@@ -135,7 +135,8 @@ static int check_identity(Manager *m, Description *d, Refusal *refusal) {
 
         if (!name_valid(d->name))
                 return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
-                              "A machine's name is 1 to %u of a-z A-Z 0-9 . _ - and no UUID; rename the VM", NAME_MAX_LENGTH);
+                              "'%.64s' can't be a machine's name, which is 1 to %u of a-z A-Z 0-9 . _ - and no UUID; rename the VM",
+                              d->name, NAME_MAX_LENGTH);
         if (isempty(d->uuid)) {
                 r = sd_id128_randomize(&id);
                 if (r < 0)
@@ -143,7 +144,8 @@ static int check_identity(Manager *m, Description *d, Refusal *refusal) {
                 (void) sd_id128_to_string(id, d->uuid);
         }
         if (!uuid_normalize(d->uuid, uuid))
-                return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT, "'%s' is no UUID", d->uuid);
+                return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
+                              "'%s' is no UUID: give 32 hex digits, dashes or not, or nothing and tced makes one", d->uuid);
         memcpy(d->uuid, uuid, sizeof(uuid));
         if (manager_find_machine(m, d->name) || manager_find_machine_by_uuid(m, d->uuid))
                 return refuse(refusal, TCED_ERROR_MACHINE_EXISTS,

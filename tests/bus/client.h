@@ -31,10 +31,12 @@ int call(sd_bus *bus, const char *path, const char *interface, const char *metho
 #define call_manager(bus, method, error, ...) call((bus), TCED_BUS_PATH, TCED_INTERFACE_MANAGER, (method), (error), NULL, __VA_ARGS__)
 
 /* A point: the call gave this error (its name behind TCED_ERROR_PREFIX, or a whole name), and its text has each of the fragments, which
- * are set apart by '|'. Clears the error. */
-bool refused(int r, sd_bus_error *error, const char *name, const char *fragments, const char *title);
+ * are set apart by '|'. Clears the error. Gives back whether it was so. */
+#define refused(r, error, name, fragments, ...) tap_ok(is_refused((r), (error), (name), (fragments)), __VA_ARGS__)
 /* A point: the call went well. Clears the error, whose text is shown if not. */
-bool went_well(int r, sd_bus_error *error, const char *title);
+#define went_well(r, error, ...) tap_ok(is_well((r), (error)), __VA_ARGS__)
+bool is_refused(int r, sd_bus_error *error, const char *name, const char *fragments);
+bool is_well(int r, sd_bus_error *error);
 
 typedef struct TestWindow {
         const char *kind, *device;

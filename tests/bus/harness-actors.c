@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #include "harness.h"
-#include "tap.h"
 #include "util.h"
 
 static void become(uid_t uid, const gid_t *groups, size_t n_groups) {
@@ -20,7 +19,8 @@ static void become(uid_t uid, const gid_t *groups, size_t n_groups) {
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-void run_as(uid_t uid, const gid_t *groups, size_t n_groups, void (*fn)(void *), void *userdata) {
+void run_child(uid_t uid, const gid_t *groups, size_t n_groups, void (*fn)(void *), void *userdata, unsigned *points,
+               unsigned *failures) {
         unsigned *counts = mmap(NULL, 2 * sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         int status;
         pid_t pid;
@@ -34,17 +34,16 @@ void run_as(uid_t uid, const gid_t *groups, size_t n_groups, void (*fn)(void *),
         if (pid == 0) {
                 become(uid, groups, n_groups);
                 fn(userdata);
-                counts[0] = tap_points;
-                counts[1] = tap_failures;
+                counts[0] = *points;
+                counts[1] = *failures;
                 (void) fflush(stdout);
                 _exit(0);
         }
         status = wait_exit(pid);
-        if (status == 0) {
-                tap_points = counts[0];
-                tap_failures = counts[1];
-        } else
+        if (status != 0)
                 bail_out("the child that runs as user %d ended with %d", (int) uid, status);
+        *points = counts[0];
+        *failures = counts[1];
         (void) munmap(counts, 2 * sizeof(unsigned));
 }
 

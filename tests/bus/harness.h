@@ -42,10 +42,12 @@ bool host_start_bus(Host *h);
 bool host_start_tced(Host *h, const char *const *extra);
 /* The same with other programs, users and places. */
 bool host_spawn_tced(Host *h, const Spawn *spawn);
-/* SIGTERM; a point that it ended well, and another that no sanitizer spoke. */
-void host_stop_tced(Host *h);
-/* Ends all that runs and removes the folder. */
-void host_done(Host *h);
+/* SIGTERM; a point that it ended well and no sanitizer spoke. */
+#define host_stop_tced(h) tap_ok(host_end_tced(h), "tced ends well when it is told to, and no sanitizer has a complaint")
+bool host_end_tced(Host *h);
+/* Ends all that runs and removes the folder; with the point of host_stop_tced(). */
+#define host_done(h) tap_ok(host_end(h), "tced ends well when it is told to, and no sanitizer has a complaint")
+bool host_end(Host *h);
 
 /* Starts a program. It is the caller's to wait for. */
 pid_t spawn(const Spawn *s);
@@ -83,7 +85,10 @@ int wait_fds(pid_t pid, int most);
 _Noreturn void bail_out(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 /* Runs fn in a child as another user (NO_UID: the same) with these further groups. Its points are counted as this program's. */
-void run_as(uid_t uid, const gid_t *groups, size_t n_groups, void (*fn)(void *userdata), void *userdata);
+#define run_as(uid, groups, n_groups, fn, userdata) \
+        run_child((uid), (groups), (n_groups), (fn), (userdata), &tap_points, &tap_failures)
+void run_child(uid_t uid, const gid_t *groups, size_t n_groups, void (*fn)(void *userdata), void *userdata, unsigned *points,
+               unsigned *failures);
 
 /* A child that does something, says so, and stays until it is told to go on or killed. fn gets a socket: a byte written to it is
  * what actor_hear() gives; a byte read from it is what actor_tell() sent. */
