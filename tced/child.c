@@ -130,11 +130,13 @@ static void close_others(int a, int b) {
 }
 
 /* In the child: nothing of the daemon's is left but the pipe, keep_fd and the standard streams. */
-_Noreturn static void child_main(int pipe_fd, int keep_fd, ChildWork work, char *buffer, size_t size, void *userdata) {
+_Noreturn static void child_main(pid_t parent, int pipe_fd, int keep_fd, ChildWork work, char *buffer, size_t size, void *userdata) {
         sigset_t none;
         int error;
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(0); /* it died before that was set */
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         close_others(pipe_fd, keep_fd);
@@ -173,6 +175,7 @@ static int watch(sd_event *event, Child *child, uint64_t timeout_usec) {
 int child_run(sd_event *event, ChildWork work, void *result, size_t size, int keep_fd, uint64_t timeout_usec,
               ChildDone done, void *userdata, Child **ret) {
         int fds[2] = { -EBADF, -EBADF }, r;
+        const pid_t parent = getpid();
         Child *child;
         pid_t pid;
 
@@ -202,7 +205,7 @@ int child_run(sd_event *event, ChildWork work, void *result, size_t size, int ke
                 goto fail;
         }
         if (pid == 0)
-                child_main(fds[1], keep_fd, work, child->buffer, size, userdata);
+                child_main(parent, fds[1], keep_fd, work, child->buffer, size, userdata);
         fds[1] = fd_close(fds[1]);
         child->pidfd = sys_pidfd_open(pid, 0);
         r = child->pidfd < 0 ? child->pidfd : watch(event, child, timeout_usec);

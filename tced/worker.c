@@ -21,6 +21,7 @@ struct Item {
 
 typedef struct Queue {
         Item *first, **end;
+        unsigned n;
 } Queue;
 
 struct Worker {
@@ -39,12 +40,14 @@ struct Worker {
 static void queue_init(Queue *q) {
         q->first = NULL;
         q->end = &q->first;
+        q->n = 0;
 }
 
 static void queue_push(Queue *q, Item *item) {
         item->next = NULL;
         *q->end = item;
         q->end = &item->next;
+        q->n++;
 }
 
 static Item *queue_pop(Queue *q) {
@@ -53,6 +56,7 @@ static Item *queue_pop(Queue *q) {
         if (!item)
                 return NULL;
         q->first = item->next;
+        q->n--;
         if (!q->first)
                 q->end = &q->first;
         return item;
@@ -160,16 +164,21 @@ static int start_thread(Worker *w) {
 }
 
 int worker_submit(Worker *w, WorkerFunction run, WorkerFunction done, void *task) {
-        Item *item = malloc(sizeof(*item));
-        bool more;
+        Item *item;
+        bool more, stop;
         int r;
 
+        (void) pthread_mutex_lock(&w->lock);
+        /* An idle thread that was called counts for one of those that wait, until it has woken and taken it. */
+        more = w->waiting.n >= w->idle && w->n_threads < WORKER_THREADS;
+        stop = w->stop;
+        (void) pthread_mutex_unlock(&w->lock);
+        if (stop)
+                return -ESHUTDOWN;
+        item = malloc(sizeof(*item));
         if (!item)
                 return -ENOMEM;
         *item = (Item) { .run = run, .done = done, .task = task };
-        (void) pthread_mutex_lock(&w->lock);
-        more = w->idle == 0 && w->n_threads < WORKER_THREADS;
-        (void) pthread_mutex_unlock(&w->lock);
         if (more) {
                 r = start_thread(w);
                 if (r < 0 && w->n_threads == 0) {

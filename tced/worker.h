@@ -17,5 +17,5 @@ int worker_new(sd_event *event, Worker **ret);
 /* Ends the threads once their tasks are run, and tells the event loop's side of all of them. NULL is fine. */
 Worker *worker_free(Worker *worker);
 
-/* 0, or negative errno: then neither function is called. */
+/* 0, or negative errno: then neither function is called. -ESHUTDOWN: the worker is being freed, and this its last tasks' done(). */
 int worker_submit(Worker *worker, WorkerFunction run, WorkerFunction done, void *task);
