@@ -151,7 +151,7 @@ static int open_any(const char *address, uint64_t timeout_usec, sd_bus **ret, bo
                 return streq(address, "system") ? sd_bus_open_system(ret) : sd_bus_open_user(ret);
         if (strncmp(address, PATH_ADDRESS, strlen(PATH_ADDRESS)) == 0 && !strpbrk(address, ",;%"))
                 return open_path(address + strlen(PATH_ADDRESS), timeout_usec, ret);
-        return open_address(address, ret);
+        return strchr(address, ':') ? open_address(address, ret) : -EINVAL;
 }
 
 /* Authentication and, on a bus, Hello: until the connection can carry calls. */
@@ -271,14 +271,14 @@ static int error_number(const sd_bus_error *error, int r) {
 
 int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        const char *member = sd_bus_message_get_member(call);
         int r;
 
         r = sd_bus_call(t->bus, call, t->timeout_usec, &error, ret_reply);
         if (r >= 0)
                 return 0;
         r = error_number(&error, r);
-        return connection_error(t, r, "%s: %s", member, error.message ? error.message : strerrordesc_np(-r));
+        return connection_error(t, r, "%s: %s", sd_bus_message_get_member(call),
+                                error.message ? error.message : strerrordesc_np(-r));
 }
 
 int connection_bad_reply(struct tced *t, const char *member, int r) {
