@@ -180,6 +180,21 @@ static int commit(Registration *r, Fill *f, Refusal *refusal) {
         return 0;
 }
 
+/* Its groups have another holder from now on. */
+static void announce_holder(const Manager *m, const Machine *machine) {
+        const ManagerObserver *o = &m->observer;
+
+        for (size_t i = 0; o->group_changed && i < machine->n_tables; i++) {
+                int group = machine->tables[i].plan->window.group;
+                bool told = group < 0 || !vfio_facts_find_group(&m->vfio, (unsigned) group);
+
+                for (size_t j = 0; j < i && !told; j++)
+                        told = machine->tables[j].plan->window.group == group;
+                if (!told)
+                        o->group_changed((unsigned) group, o->userdata);
+        }
+}
+
 static void finish_registration(Registration *r, Fill *f) {
         Manager *m = r->manager;
         Machine *machine = r->machine;
@@ -202,6 +217,7 @@ static void finish_registration(Registration *r, Fill *f) {
                     FORMAT_BYTES(machine->plan.user_bytes));
         if (m->observer.machine_added)
                 m->observer.machine_added(machine, m->observer.userdata);
+        announce_holder(m, machine);
         r->done(machine, NULL, r->userdata);
         registration_free(r);
 }
@@ -454,6 +470,7 @@ void manager_unregister(Manager *m, Machine *machine) {
         if (m->observer.machine_removed)
                 m->observer.machine_removed(machine, m->observer.userdata);
         manager_remove_machine(m, machine);
+        announce_holder(m, machine);
         account_release(m, machine->registrar, 1, machine->charged);
         (void) machine_free(machine);
 }

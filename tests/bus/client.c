@@ -308,8 +308,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 void signals_record(sd_bus *bus, Signals *s) {
-        int r = sd_bus_is_bus_client(bus) > 0 ? sd_bus_add_match(bus, NULL, "type='signal',sender='" TCED_BUS_NAME "'", on_signal, s)
-                                              : sd_bus_add_match(bus, NULL, "type='signal'", on_signal, s);
+        int r = sd_bus_is_bus_client(bus) > 0 ? sd_bus_add_match(bus, &s->slot, "type='signal',sender='" TCED_BUS_NAME "'", on_signal, s)
+                                              : sd_bus_add_match(bus, &s->slot, "type='signal'", on_signal, s);
 
         if (r < 0)
                 bail_out("can't listen to signals: %s", strerror(-r));
@@ -337,7 +337,13 @@ bool signals_have(sd_bus *bus, Signals *s, const char *text) {
         return s->text && strstr(s->text, text);
 }
 
-void signals_clear(Signals *s) {
+void signals_forget(Signals *s) {
         free(s->text);
-        *s = (Signals) {};
+        s->text = NULL;
+        s->size = 0;
+}
+
+void signals_end(Signals *s) {
+        s->slot = sd_bus_slot_unref(s->slot);
+        signals_forget(s);
 }

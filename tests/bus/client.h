@@ -80,6 +80,7 @@ void wait_probed(sd_bus *bus);
 /* Signals as they come in, one line each: "MEMBER PATH FIRST", FIRST being the first string in it or, for changed properties, the
  * interface and the names. */
 typedef struct Signals {
+        sd_bus_slot *slot;
         char *text;
         size_t size;
 } Signals;
@@ -90,4 +91,7 @@ void signals_record(sd_bus *bus, Signals *s);
 bool signals_wait(sd_bus *bus, Signals *s, const char *text);
 /* All that has come until now, without waiting for more. */
 bool signals_have(sd_bus *bus, Signals *s, const char *text);
-void signals_clear(Signals *s);
+/* Forgets what came until now; ends the recording. */
+void signals_forget(Signals *s);
+void signals_end(Signals *s);
+#define _cleanup_signals_ _cleanup_(signals_end)
