@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The small VMM, from the command line to the end: what vmm.h says of it. Exit status 0: all was done; 1: something failed, with
+ * "errno=NAME" and the text on stderr; 77: not a POWER machine. */
+
+#include <poll.h>
+#include <time.h>
+
+#include "util.h"
+#include "vmm.h"
+
+/* tced may be proving the host when we come, and an emulated POWER takes its time. */
+#define PATIENCE UINT64_C(120000000)
+
+static int failed(int error, const char *what, struct tced *t) {
+        const char *text = t ? tced_last_error(t) : "";
+
+        printf("errno=%s\n", strerrorname_np(-error));
+        (void) fprintf(stderr, "test-vmm: %s: %s%s%s\n", what, strerrordesc_np(-error), *text ? ": " : "", text);
+        return error;
+}
+
+/* A VM is made where the host can; without one every table has to be planned for us. */
+static int make_guest(Vmm *v, const VmmOptions *options) {
+        int r = vmm_make_memory(v);
+
+        if (r < 0)
+                return failed(r, "guest memory", NULL);
+        r = vmm_make_vm(v);
+        if (r >= 0)
+                return 0;
+        if (options->demo)
+                printf("This host can't run a VM (%s): we get our tables, and no guest\nruns.\n\n", strerrordesc_np(-r));
+        else
+                printf("vm=%s\n", strerrorname_np(-r));
+        vmm_clear(v);
+        *v = (Vmm) VMM_INIT;
+        return vmm_make_memory(v);
+}
+
+static int get_tables(Vmm *v, struct tced *t, VmmOptions *options, VmmGroups *groups, struct tced_machine **ret) {
+        struct tced_window windows[VMM_WINDOWS_MAX];
+        int r;
+
+        r = vmm_vfio_find(t, options);
+        if (r < 0)
+                return failed(r, "finding groups", t);
+        for (size_t i = 0; i < options->n_windows; i++)
+                windows[i] = options->windows[i].window;
+        r = tced_register(t, options->name, options->uuid, windows, options->n_windows, TCED_OWNER_CALLER, ret);
+        if (r < 0)
+                return failed(r, "registering", t);
+        r = tced_claim(*ret);
+        if (r < 0)
+                return failed(r, "claiming", t);
+        r = tced_acquire(*ret, v->vm);
+        if (r < 0)
+                return failed(r, "acquiring tables", t);
+        r = vmm_vfio_link(v, t, *ret, options, groups);
+        if (r < 0)
+                return failed(r, "linking groups", t);
+        if (!options->multitce || !tced_machine_multitce_allowed(*ret) || v->vm < 0)
+                return 0;
+        r = tced_machine_enable_multitce(*ret, v->vm);
+        return r < 0 ? failed(r, "enabling multi-TCE", t) : 0;
+}
+
+static int run_program(Vmm *v, struct tced_machine *m, const VmmOptions *options, struct tced_table *table,
+                       VmmProgram program) {
+        uint64_t entries = tced_table_entries(table), count = options->puts < entries ? options->puts : entries;
+        VmmResult result;
+        int r;
+
+        r = vmm_run(v, m, table, program, count, &result);
+        if (r < 0)
+                return failed(r, "running the guest", NULL);
+        vmm_print_run(options, table, program, count, &result);
+        return 0;
+}
+
+static int use_table(Vmm *v, struct tced_machine *m, const VmmOptions *options, struct tced_table *table) {
+        uint64_t entries = tced_table_entries(table);
+        int r = 0;
+
+        vmm_print_table(options, table);
+        if (v->vcpu >= 0 && options->puts > 0)
+                r = run_program(v, m, options, table, options->indirect ? VMM_INDIRECT : VMM_PUT);
+        if (r < 0)
+                return r;
+        vmm_print_entries(options, table, options->puts < entries ? options->puts : entries);
+        if (options->dump) {
+                r = vmm_dump(options->dump, table);
+                if (r < 0)
+                        return failed(r, "writing entries", NULL);
+        }
+        if (v->vcpu >= 0 && options->stuff)
+                r = run_program(v, m, options, table, VMM_STUFF);
+        return r;
+}
+
+/* Stays, and reads what tced has to say, as any VMM's loop does. Its end is no reason to go. */
+static void hold(struct tced *t, unsigned seconds) {
+        time_t end = time(NULL) + seconds;
+
+        printf("holding=1\n");
+        (void) fflush(stdout);
+        while (time(NULL) < end) {
+                struct pollfd fd = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
+
+                (void) poll(&fd, 1, 200);
+                (void) tced_process(t);
+        }
+}
+
+static int work(VmmOptions *options, Vmm *v, struct tced *t, VmmGroups *groups, struct tced_machine **ret_machine) {
+        int r;
+
+        vmm_print_start(options);
+        r = make_guest(v, options);
+        if (r < 0)
+                return r;
+        r = get_tables(v, t, options, groups, ret_machine);
+        if (r < 0)
+                return r;
+        vmm_print_machine(options, *ret_machine);
+        for (size_t i = 0; i < tced_machine_n_tables(*ret_machine); i++) {
+                r = use_table(v, *ret_machine, options, tced_machine_table(*ret_machine, i));
+                if (r < 0)
+                        return r;
+        }
+        if (options->hold)
+                hold(t, options->hold);
+        r = tced_unregister(*ret_machine);
+        return r < 0 ? failed(r, "unregistering", t) : 0;
+}
+
+static bool is_power(void) {
+#ifdef __powerpc64__
+        return true;
+#else
+        return false;
+#endif
+}
+
+int main(int argc, char **argv) {
+        struct tced_machine *machine = NULL;
+        VmmGroups groups = {};
+        VmmOptions options;
+        struct tced *t = NULL;
+        Vmm v = VMM_INIT;
+        int r;
+
+        r = vmm_options_parse(argc, argv, &options);
+        if (r != 0)
+                return r < 0 ? 2 : 0;
+        if (!is_power()) {
+                (void) fprintf(stderr, "test-vmm: its guest needs a POWER machine; this is none\n");
+                return 77;
+        }
+        r = tced_connect(options.socket, PATIENCE, &t);
+        if (r < 0)
+                r = failed(r, "connecting to tced", NULL);
+        else
+                r = work(&options, &v, t, &groups, &machine);
+        (void) tced_machine_unref(machine);
+        (void) tced_unref(t);
+        vmm_clear(&v);
+        vmm_vfio_clear(&groups);
+        return r < 0;
+}
