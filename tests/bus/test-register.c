@@ -175,6 +175,7 @@ static void test_totals(const Host *h, sd_bus *bus) {
                        "more bytes than there may be in all");
         (void) unregister(bus, three, NULL);
         went_well(register_windows(bus, "four", "", &large, 1, NO_UID, NULL, &error), &error, "there is room again");
+        free(three);
         three = find_machine(bus, "four");
         (void) unregister(bus, three, NULL);
         (void) unregister(bus, one, NULL);
