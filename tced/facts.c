@@ -25,6 +25,7 @@ int proof_from_string(const char *text) {
         return name_lookup(proof_names, ELEMENTSOF(proof_names), text);
 }
 
+/* What does not fit is cut: a reason is for people, and one that is long is none. */
 void outcome_set(Outcome *o, Proof proof, const char *format, ...) {
         va_list ap;
 
@@ -34,6 +35,7 @@ void outcome_set(Outcome *o, Proof proof, const char *format, ...) {
         va_end(ap);
 }
 
+/* The names are the kernel's own (include/uapi/linux/kvm.h): what an administrator finds when he searches for them. */
 static const struct {
         const char *name;
         unsigned number;
@@ -105,6 +107,7 @@ void vfio_facts_clear(VfioFacts *f) {
         *f = (VfioFacts){};
 }
 
+/* Groups are in order of their numbers, and there may be thousands: one for each virtual function. */
 const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number) {
         size_t low = 0, high = f->n_groups;
 
@@ -120,6 +123,7 @@ const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number) {
         return NULL;
 }
 
+/* A search through all: asked for by people and once for each device of a domain, not in a loop. */
 const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address) {
         for (size_t i = 0; i < f->n_groups; i++)
                 for (size_t j = 0; j < f->groups[i].n_devices; j++)
@@ -128,6 +132,7 @@ const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address
         return NULL;
 }
 
+/* NULL is a value: the kernel said nothing. */
 static bool same_text(const char *a, const char *b) {
         return a && b ? streq(a, b) : a == b;
 }
@@ -145,6 +150,7 @@ bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
         return true;
 }
 
+/* What may change while the device stays the one it is. */
 static bool device_facts_equal(const DeviceFacts *a, const DeviceFacts *b) {
         return same_text(a->vendor_name, b->vendor_name) && same_text(a->device_name, b->device_name) &&
                same_text(a->class_name, b->class_name) && same_text(a->driver, b->driver) &&
@@ -166,6 +172,7 @@ bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
                same_text(a->viability_why, b->viability_why) && a->numa_node == b->numa_node;
 }
 
+/* KVM may not be loaded yet, or not be open to us, so that what it declares can't be all. */
 bool facts_host_has_tce(const KvmFacts *kvm) {
         for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
                 if (kvm->capability[i].declared)
@@ -174,8 +181,9 @@ bool facts_host_has_tce(const KvmFacts *kvm) {
 }
 
 Proof facts_range_check_by_version(const char *release, const char *version) {
-        /* 0b271f7d7f5e came late in 7.3's cycle: of its candidates only rc7 was looked at. The stable series are those where it
-         * was found, from the first release that is known to have it. */
+        /* Never NO, as distributions backport. 0b271f7d7f5e came late in 7.3's cycle: of its candidates only rc7 was looked at,
+         * and a vCPU showed that it has the check. The stable series are those whose Debian changelogs name the fix, from the first
+         * release that is known to have it. */
         static const KernelVersion mainline = { 7, 3, 0, 7 }, stable[] = { { 6, 12, 113, 0 }, { 6, 1, 190, 0 } };
         KernelVersion v;
 
@@ -189,6 +197,8 @@ Proof facts_range_check_by_version(const char *release, const char *version) {
         return PROOF_UNKNOWN;
 }
 
+/* From the first candidate of 5.19 to the last of 6.3. Red Hat's and others' backports are not told by their version: for them
+ * there is what the groups show (GROUP_VFIO_BROKEN). */
 bool facts_vfio_broken_by_version(const char *release, const char *version) {
         static const KernelVersion first = { 5, 19, 0, 1 }, fixed = { 6, 4, 0, 1 };
         KernelVersion v;

@@ -46,6 +46,7 @@ const char *finding_id_to_string(FindingId id) {
         return names[id];
 }
 
+/* Takes a half-made one. */
 static void finding_clear(Finding *finding) {
         free(finding->subject);
         free(finding->text);
@@ -88,6 +89,7 @@ const Finding *findings_find(const Findings *f, FindingId id) {
         return NULL;
 }
 
+/* The order counts: both come from findings_from_host(), which keeps to one. */
 bool findings_equal(const Findings *a, const Findings *b) {
         if (a->n != b->n)
                 return false;
@@ -108,6 +110,7 @@ static const char *device_remedy(const KvmFacts *kvm) {
         return facts_host_has_tce(kvm) ? "Load KVM: modprobe kvm_hv" : "Load KVM's module for this machine";
 }
 
+/* Without KVM a POWER host runs no guests at speed, which is all that it is for; another machine only shows its groups here. */
 static int find_kvm_unusable(Findings *f, const KvmFacts *kvm) {
         bool tce = facts_host_has_tce(kvm);
 
@@ -124,6 +127,8 @@ static int find_kvm_unusable(Findings *f, const KvmFacts *kvm) {
                             "accelerated, and no table can be in the kernel", kvm->vm.why);
 }
 
+/* A kernel without CONFIG_SPAPR_TCE_IOMMU declares the capabilities and answers their ioctls with ENOTTY, as the first depends
+ * on CONFIG_PPC_BOOK3S_64 alone (powerpc.c:kvm_vm_ioctl_check_extension): so what was disproven counts as not there. */
 static int find_no_tce(Findings *f, const KvmFacts *kvm) {
         const KvmCapabilityFact *tce = &kvm->capability[KVM_CAPABILITY_TCE],
                                 *tce_64 = &kvm->capability[KVM_CAPABILITY_TCE_64];
@@ -143,6 +148,7 @@ static int find_no_tce(Findings *f, const KvmFacts *kvm) {
                             tce->proven.why);
 }
 
+/* Partitions declared it from 6.15 on, and in Debian's 6.12.25-1, though they could do VFIO since 6.11. */
 static int find_no_vfio_coupling(Findings *f, const KvmFacts *kvm) {
         const KvmCapabilityFact *vfio = &kvm->capability[KVM_CAPABILITY_TCE_VFIO];
 
@@ -158,6 +164,8 @@ static int find_no_vfio_coupling(Findings *f, const KvmFacts *kvm) {
                             vfio->declared ? vfio->proven.why : "declared 0");
 }
 
+/* Where /sys/class/iommu has a PHB the fix is there (arch/powerpc/kernel/iommu.c:spapr_tce_setup_phb_iommus_initcall), whatever
+ * the version says; where it has none, a version may still be a distribution's, so a group that shows it counts as well. */
 static int find_vfio_broken(Findings *f, const KvmFacts *kvm, const VfioFacts *vfio) {
         const GroupFacts *broken = NULL;
 
@@ -177,6 +185,7 @@ static int find_vfio_broken(Findings *f, const KvmFacts *kvm, const VfioFacts *v
                             broken ? "; seen here: " : "", broken ? broken->viability_why : "");
 }
 
+/* What a vCPU was seen to do outweighs what the version says: the probe is of this kernel as it runs. */
 static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
         static const char remedy[] =
                 "Use a kernel with the range check: 7.3 or newer, Debian 13 from 6.12.113-1, Debian 12 from 6.1.190-1 (apt-get "
@@ -197,16 +206,19 @@ static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
                             "range check, and only the deep probe (org.tced1.Manager.Probe) can tell", kvm->release);
 }
 
+/* Told before it happens, as afterwards nothing but a boot mends it; seen with 6.12 and 7.3. */
 static int find_ddw_failed(Findings *f, const VfioFacts *vfio) {
         if (!vfio->no_maxmem)
                 return 0;
         return findings_add(f, FINDING_DDW_FAILED, SEVERITY_WARNING, "host",
-                            "Give the partition room for memory that it need not use (QEMU: -m 4G,slots=1,maxmem=16G), or keep the "
-                            "host's drivers off the devices meant for VMs: vfio-pci.ids=VENDOR:DEVICE on the kernel's command line",
-                            "This partition has no maxmem (ibm,lrdr-capacity is 0). With Linux 6.12 a device that a host driver has "
-                            "used can then get no DMA window from VFIO any more, until the next boot");
+                            "Give the partition room for memory that it need not use (QEMU: -m 4G,slots=1,maxmem=16G), or keep "
+                            "the host's drivers off the devices meant for VMs: vfio-pci.ids=VENDOR:DEVICE on the kernel's "
+                            "command line",
+                            "This partition has no maxmem (ibm,lrdr-capacity is 0). Under Linux (seen with 6.12 and 7.3) a "
+                            "device that a host driver has used then gets no DMA window from VFIO any more, until the next boot");
 }
 
+/* One for each: they are bound and given back one by one. */
 static int find_group_partial(Findings *f, const VfioFacts *vfio) {
         for (size_t i = 0; i < vfio->n_groups; i++) {
                 const GroupFacts *g = &vfio->groups[i];

@@ -21,6 +21,7 @@ static bool take_number(const char **p, unsigned *ret) {
         return digits > 0;
 }
 
+/* At the start of a text; what stands behind the version is left alone. */
 static int version_from_text(const char *text, KernelVersion *ret) {
         KernelVersion v = {};
 
@@ -41,6 +42,7 @@ static int version_from_text(const char *text, KernelVersion *ret) {
         return 0;
 }
 
+/* uname -v first: a release of Debian 12 says nothing of the stable release that is in it. */
 int kernel_version_parse(const char *release, const char *version, KernelVersion *ret) {
         const char *debian = version ? strstr(version, DEBIAN_PREFIX) : NULL;
 

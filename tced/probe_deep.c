@@ -25,7 +25,7 @@
 /* No hypercall of that number: it ends in the VMM, with r4 and up as its arguments (book3s_hv.c:kvmppc_pseries_do_hcall). */
 #define H_REPORT 0x7ffcU
 
-/* The instructions that are needed (Power ISA, book I, 3.3.8 and 3.3.13; book III, 4.3.1). */
+/* The instructions that are needed: or, addi, sc with LEV of 1, and a branch (Power ISA, book I). */
 #define MR(to, from) (31U << 26 | (uint32_t) (from) << 21 | (uint32_t) (to) << 16 | (uint32_t) (from) << 11 | 444U << 1)
 #define LI(to, value) (14U << 26 | (uint32_t) (to) << 21 | (value))
 #define SC_1 0x44000022U
@@ -58,6 +58,7 @@ static const uint32_t program[] = {
         BRANCH_TO_SELF,
 };
 
+/* Everything that one run needs; made and cleared as a whole, from whatever half of it is there. */
 typedef struct DeepProbe {
         const KvmOps *ops;
         int kvm, vm, table, vcpu;
@@ -69,6 +70,7 @@ typedef struct DeepProbe {
         const char *step; /* what was tried last: the one that failed */
 } DeepProbe;
 
+/* The guest's memory goes last: the VM has it as long as it lives. */
 static void deep_probe_clear(DeepProbe *p) {
         if (p->run)
                 (void) munmap(p->run, p->run_size);
@@ -82,7 +84,8 @@ static void deep_probe_clear(DeepProbe *p) {
                 (void) munmap(p->memory, GUEST_MEMORY_SIZE);
 }
 
-/* The guest's memory: where memory is short it takes what it touches, a page. */
+/* The guest's memory from address 0, as a hash guest's real-mode area has to be (book3s_hv.c:kvmppc_hv_setup_htab_rma). It takes
+ * what is touched of it, which is a page. */
 static int make_memory(DeepProbe *p) {
         struct kvm_memory_region region = { .memory_size = GUEST_MEMORY_SIZE };
         void *memory;
@@ -93,13 +96,14 @@ static int make_memory(DeepProbe *p) {
                 return -errno;
         p->memory = memory;
         memcpy(p->memory + GUEST_CODE, program, sizeof(program));
-        /* What was stored is data until the instruction cache is told (Power ISA, book II, 1.8). */
+        /* What was stored is data until the instruction cache is told (Power ISA, book II). */
         __builtin___clear_cache((char *) p->memory + GUEST_CODE, (char *) p->memory + GUEST_CODE + sizeof(program));
         region.userspace_addr = (uintptr_t) memory;
         p->step = "KVM_SET_USER_MEMORY_REGION";
         return probe_ioctl(p->ops, p->vm, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+/* The first page's worth of entries, of which the kernel is told of seven. */
 static int make_table(DeepProbe *p) {
         struct kvm_spapr_tce_64 small = { .liobn = PROBE_LIOBN, .page_shift = PAGE_SHIFT, .size = TABLE_ENTRIES };
 
@@ -115,6 +119,7 @@ static int make_table(DeepProbe *p) {
         return probe_enable(p->ops, p->vm, KVM_CAP_PPC_ENABLE_HCALL, H_STUFF_TCE, 1);
 }
 
+/* One vCPU, which has to be told to speak PAPR: without it `sc 1` is an illegal instruction. */
 static int make_vcpu(DeepProbe *p) {
         int r;
 
@@ -135,6 +140,7 @@ static int make_vcpu(DeepProbe *p) {
         return probe_enable(p->ops, p->vcpu, KVM_CAP_PPC_PAPR, 0, 0);
 }
 
+/* What is not named here is left as KVM made it. */
 static int set_registers(DeepProbe *p) {
         struct kvm_ppc_regs regs = {};
         int r;
@@ -179,7 +185,7 @@ static int deep_probe_make(DeepProbe *p, const char *dev) {
         return r;
 }
 
-/* What the two hypercalls gave back and did to the table's page. */
+/* What the two hypercalls gave back and did to the table's page. What was written counts, whatever was returned. */
 static void judge(const DeepProbe *p, Outcome *o) {
         int64_t inside = (int64_t) p->run->papr_hcall.args[0], across = (int64_t) p->run->papr_hcall.args[1];
         unsigned past = 0;
@@ -200,6 +206,8 @@ static void judge(const DeepProbe *p, Outcome *o) {
                             (long long) across);
 }
 
+/* One exit is all that the program makes on purpose, so that every other one is an answer too. The exit is never finished: the
+ * vCPU does not run again. */
 static void deep_probe_run(DeepProbe *p, Outcome *o) {
         int r;
 
@@ -237,6 +245,8 @@ static void prove_range_check(const KvmOps *ops, const char *dev, KvmFacts *fact
                 deep_probe_run(&p, &facts->range_check);
 }
 
+/* As long as there is a PR VM, a whole partition takes its interrupts the slow way (book3s_pr.c:kvmppc_core_init_vm_pr counts them
+ * and calls pseries_disable_reloc_on_exc): hence only when asked. */
 static void prove_pr(const KvmOps *ops, const char *dev, KvmFacts *facts) {
         _cleanup_fd_ int kvm = -EBADF, vm = -EBADF;
         Outcome *o = &facts->vm_type[VM_TYPE_PR];

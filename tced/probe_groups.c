@@ -39,6 +39,7 @@ static char *read_link_name(int dir, const char *name, int *error) {
         return copy;
 }
 
+/* sysfs writes "0x8086". */
 static bool read_hex(int dir, const char *name, uint64_t max, uint64_t *ret) {
         char text[32];
         return read_file_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
@@ -93,6 +94,7 @@ static int read_names(sd_hwdb *hwdb, const char *modalias, DeviceFacts *d) {
         return r;
 }
 
+/* -1 is what the kernel says where there is none, and what is left of anything else. */
 static int read_numa_node(int dir) {
         char text[16];
         uint64_t node;
@@ -132,6 +134,7 @@ static int compare_devices(const void *a, const void *b) {
         return strcmp(((const DeviceFacts *) a)->address, ((const DeviceFacts *) b)->address);
 }
 
+/* A link whose device is gone can't be opened; one that is going has lost its attributes. Neither is an error. */
 static int add_device(const GroupReader *reader, int devices, const char *name, size_t *allocated, GroupFacts *g) {
         _cleanup_fd_ int dir = openat(devices, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
@@ -146,6 +149,7 @@ static int add_device(const GroupReader *reader, int devices, const char *name, 
         return r;
 }
 
+/* readdir gives them in no order; people and comparisons want one. */
 static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
         _cleanup_fd_ int fd = openat(group, "devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -210,6 +214,7 @@ static bool bind_failed(const GroupReader *reader, int group, const DeviceFacts 
         return read_file_at(group, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
 }
 
+/* A sandbox may hide /dev/vfio from us, so the kernel's own list counts as well. */
 static bool group_has_node(const GroupReader *reader, unsigned number) {
         char name[16];
 
@@ -232,6 +237,7 @@ static const DeviceFacts *device_to_bind(const GroupFacts *g) {
         return found;
 }
 
+/* Every reason names the device and what to type; driverctl(8) keeps its settings over a boot, which sysfs does not. */
 static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) _printf_(3, 4);
 static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) {
         va_list ap;
@@ -246,6 +252,7 @@ static int set_viability(GroupFacts *g, GroupViability viability, const char *fo
         return n < 0 ? -ENOMEM : 0;
 }
 
+/* No device is on a VFIO driver: not asked for, or asked for and failed. */
 static int judge_unbound(const GroupReader *reader, int group, GroupFacts *g) {
         const DeviceFacts *d;
 
@@ -262,6 +269,7 @@ static int judge_unbound(const GroupReader *reader, int group, GroupFacts *g) {
         return set_viability(g, GROUP_NOT_BOUND, "%s has no driver: driverctl set-override %s vfio-pci", d->address, d->address);
 }
 
+/* The kernel's own rule, in the order in which an administrator has to act: first bind all, then there has to be a node. */
 static int judge(const GroupReader *reader, int group, GroupFacts *g) {
         const DeviceFacts *blocks = NULL, *bound = NULL;
 
@@ -284,6 +292,7 @@ static int judge(const GroupReader *reader, int group, GroupFacts *g) {
         return set_viability(g, GROUP_VIABLE, "%s", "");
 }
 
+/* Where the group's memory should be. Devices that disagree leave it open. */
 static int group_numa_node(const GroupFacts *g) {
         for (size_t i = 1; i < g->n_devices; i++)
                 if (g->devices[i].numa_node != g->devices[0].numa_node)

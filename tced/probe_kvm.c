@@ -2,7 +2,7 @@
 
 /* What KVM declares, and the proofs that need no vCPU and no group: a VM of each type that may be tried, a table of each kind,
  * the two hypercalls of multi-TCE. Making a VM has side effects (on POWER8 it blocks onlining of threads, below PowerVM it makes a
- * guest there), so there is one of each type at most, and PR, which slows a partition for good, is left to the deep probe. */
+ * guest there), so there is one of each type at most, and PR, which slows all of a partition, is left to the deep probe. */
 
 #include "probe_kvm.h"
 
@@ -13,6 +13,7 @@
 #include "probe_calls.h"
 #include "util.h"
 
+/* open(2) and ioctl(2) are variadic, so that their addresses can't stand in the table. */
 static int system_open(const char *path, int flags) {
         return open(path, flags);
 }
@@ -28,6 +29,7 @@ static void *system_map(int fd, size_t size) {
 
 const KvmOps kvm_ops_system = { system_open, system_ioctl, system_map };
 
+/* A result of zero or more is a value or an fd: KVM answers with either. */
 int probe_ioctl(const KvmOps *ops, int fd, unsigned long request, void *argument) {
         int r = ops->ioctl(fd, request, argument);
         return r < 0 ? -errno : r;
@@ -71,6 +73,7 @@ static bool error_is_shortage(int error) {
         return false;
 }
 
+/* UNKNOWN leaves a policy free to try, NO does not: so NO is for what the kernel answered, not for what it had not. */
 void outcome_failed(Outcome *o, const char *step, int error) {
         outcome_set(o, error_is_shortage(error) ? PROOF_UNKNOWN : PROOF_NO, "%s: %s", step, strerror(-error));
 }
@@ -90,6 +93,7 @@ static void set_all(KvmFacts *facts, const Outcome *outcome) {
         set_capabilities(facts, outcome, "");
 }
 
+/* POWER kernels come with pages of 4 KiB and of 64 KiB, and what a table costs depends on it. */
 static void describe_machine(KvmFacts *facts) {
         struct utsname name;
 
@@ -101,6 +105,7 @@ static void describe_machine(KvmFacts *facts) {
         (void) snprintf(facts->machine, sizeof(facts->machine), "%s", name.machine);
 }
 
+/* /dev/kvm is a static node that is there before its module is, and then gives ENODEV or ENXIO. */
 static const char *open_remedy(int error) {
         switch (-error) {
         case EACCES:
@@ -140,7 +145,8 @@ void probe_kvm_declared(const KvmOps *ops, const char *dev, KvmFacts *ret) {
         *ret = facts;
 }
 
-/* Maps a new table of one entry, uses and closes it. */
+/* Maps a new table of one entry, uses and closes it. The fd is what the ioctl gave, also where that is an error. A VMM fills tables
+ * through this mapping when they move between it and the kernel, so it has to hold what is written. */
 static void prove_table(const KvmOps *ops, int table_consume, const KvmFacts *facts, const char *what, Outcome *o) {
         static const uint64_t value = 0x5a000; /* no permission bits: a value that means nothing to anybody */
         _cleanup_fd_ int table = table_consume;
@@ -173,6 +179,7 @@ static void prove_table(const KvmOps *ops, int table_consume, const KvmFacts *fa
         (void) munmap((void *) entry, facts->page_size);
 }
 
+/* The older call knows pages of 4 KiB from bus address 0 on, and counts the window in 32 bits. */
 static void prove_tce(const KvmOps *ops, int vm, KvmFacts *facts) {
         struct kvm_spapr_tce small = { .liobn = PROBE_LIOBN, .window_size = 4096 };
 
@@ -235,6 +242,7 @@ static void prove_vm_types(const KvmOps *ops, int kvm, int vm, KvmFacts *facts) 
                 outcome_set(pr, PROOF_UNKNOWN, "not tried: the deep probe alone does it, as it slows a partition down");
 }
 
+/* All on one VM: a table is closed before the next is made, so that one LIOBN is enough. */
 static void prove_capabilities(const KvmOps *ops, int vm, KvmFacts *facts) {
         static void (*const proofs[_KVM_CAPABILITY_MAX])(const KvmOps *, int, KvmFacts *) = {
                 [KVM_CAPABILITY_TCE] = prove_tce,
@@ -265,6 +273,7 @@ void probe_kvm_prove(const KvmOps *ops, const char *dev, KvmFacts *facts) {
                 for (int i = 0; i < _VM_TYPE_MAX; i++)
                         facts->vm_type[i] = facts->vm;
                 set_capabilities(facts, &facts->vm, "no VM can be created: ");
+                /* The better reason, where there is one: it stays when the VM can be made. */
                 for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
                         if (!facts->capability[i].declared)
                                 outcome_set(&facts->capability[i].proven, PROOF_NO, "not declared");
@@ -274,6 +283,7 @@ void probe_kvm_prove(const KvmOps *ops, const char *dev, KvmFacts *facts) {
         outcome_set(&facts->vm, PROOF_YES, "a VM was created and closed");
         prove_vm_types(ops, kvm, vm, facts);
         prove_capabilities(ops, vm, facts);
+        /* What a deep probe has shown still holds: the kernel is the same. */
         if (facts->range_check.proof == PROOF_UNKNOWN)
                 outcome_set(&facts->range_check, PROOF_UNKNOWN, "not tried: the deep probe alone does it, with a vCPU");
 }

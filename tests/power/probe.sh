@@ -168,8 +168,10 @@ check_shared() {
 # The group is linked, twice, so that the first one was undone; on a host that can't, the reason is told.
 check_link() {
         local alone=$POWER_HOST_VFIO_ALONE group driver
+        local linked
         group=$(group_of "$alone")
         driver=$(driver_of "$alone")
+        linked="linked IOMMU group $group to a table of a VM: window at 0"
         rebind "$alone" vfio-pci
         run
         if [[ $kernel == 6.1 ]]; then
@@ -179,8 +181,8 @@ check_link() {
                 run --vfio "/dev/vfio/$group"
                 run --vfio "/dev/vfio/$group"
                 case $kind in
-                lpar-nested) like KVM_CAP_SPAPR_TCE_VFIO.why "linked IOMMU group $group to a table of a VM: window at 0, 1024 MiB" ;;
-                powernv9) like KVM_CAP_SPAPR_TCE_VFIO.why "linked IOMMU group $group to a table of a VM: window at 0, 2048 MiB" ;;
+                lpar-nested) like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 1024 MiB" ;;
+                powernv9) like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 2048 MiB" ;;
                 lpar) like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: KVM_CREATE_VM: Invalid argument" ;;
                 *) like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device" ;;
                 esac

@@ -56,120 +56,120 @@ static void check_outcome(const Outcome *o, Want want, const char *what, const c
 #define PR_UNTRIED UNKNOWN("deep probe")
 #define HV_MADE YES("type HV")
 
-static void test_prove(void) {
-        static const struct {
-                const char *name;
-                Fake fake;
-                Want vm, hv, pr, capability[_KVM_CAPABILITY_MAX];
-        } cases[] = {
-                {
-                        "a host with HV", {}, YES("a VM was created"), HV_MADE, PR_UNTRIED,
-                        { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "a host with PR alone",
-                        { .pr = true, .failures = { WITH(KVM_CREATE_VM, KVM_VM_TYPE_HV, EINVAL) } },
-                        YES("a VM was created"), NO("type HV: Invalid argument"), YES("KVM_CAP_PPC_OSI is 1"),
-                        { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "all declared, and no VM",
-                        { .failures = { ALWAYS(KVM_CREATE_VM, EINVAL) } },
-                        NO("KVM_CREATE_VM: Invalid argument"), NO("Invalid argument"), NO("Invalid argument"),
-                        { NO_VM, NO_VM, NO_VM, NO_VM },
-                },
-                {
-                        "no VM, and one not declared",
-                        { .undeclared = 1 << KVM_CAPABILITY_TCE_VFIO, .failures = { ALWAYS(KVM_CREATE_VM, EINVAL) } },
-                        NO("KVM_CREATE_VM: Invalid argument"), NO("Invalid argument"), NO("Invalid argument"),
-                        { NO_VM, NO_VM, NO("not declared"), NO_VM },
-                },
-                {
-                        "no memory for a VM",
-                        { .failures = { ALWAYS(KVM_CREATE_VM, ENOMEM) } },
-                        NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW,
-                        { NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW },
-                },
-                {
-                        "a signal while a VM is made",
-                        { .failures = { { KVM_CREATE_VM, KVM_VM_TYPE_ANY, EINTR, 1 } } },
-                        YES("a VM was created"), HV_MADE, PR_UNTRIED,
-                        { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "signals without end",
-                        { .failures = { ALWAYS(KVM_CREATE_VM, EINTR) } },
-                        UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted"),
-                        { UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted") },
-                },
-                {
-                        "locked memory is short",
-                        { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, ENOMEM), ALWAYS(KVM_CREATE_SPAPR_TCE_64, ENOMEM) } },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { UNKNOWN("RLIMIT_MEMLOCK"), UNKNOWN("RLIMIT_MEMLOCK"), NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "a kernel without SPAPR_TCE_IOMMU",
-                        { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, ENOTTY), ALWAYS(KVM_CREATE_SPAPR_TCE_64, ENOTTY) } },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { NO("KVM_CREATE_SPAPR_TCE, one entry: Inappropriate ioctl"), NO("at 2^59: Inappropriate ioctl"),
-                          NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "no fds left",
-                        { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, EMFILE) } },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { UNKNOWN("Too many open files"), TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "a table that can't be mapped",
-                        { .map_error_kind = FAKE_TABLE },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { UNKNOWN("mapping it failed"), UNKNOWN("mapping it failed"), NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "a table that is not empty",
-                        { .dirty_table = true },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { NO("not empty"), NO("not empty"), NO_GROUP, MULTITCE_ENABLED },
-                },
-                {
-                        "H_PUT_TCE_INDIRECT can't be enabled",
-                        { .failures = { WITH(KVM_ENABLE_CAP, H_PUT_TCE_INDIRECT, EINVAL) } },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, NO("H_PUT_TCE_INDIRECT: Invalid argument") },
-                },
-                {
-                        "H_STUFF_TCE can't be enabled",
-                        { .failures = { WITH(KVM_ENABLE_CAP, H_STUFF_TCE, EINVAL) } },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, NO("H_STUFF_TCE: Invalid argument") },
-                },
-                {
-                        "the oldest: one capability",
-                        { .undeclared = ~(1U << KVM_CAPABILITY_TCE) },
-                        YES(""), HV_MADE, PR_UNTRIED,
-                        { TABLE_WAS_USED, NO("not declared"), NO("not declared"), NO("not declared") },
-                },
-        };
+static const struct {
+        const char *name;
+        Fake fake;
+        Want vm, hv, pr, capability[_KVM_CAPABILITY_MAX];
+} prove_cases[] = {
+        {
+                "a host with HV", {}, YES("a VM was created"), HV_MADE, PR_UNTRIED,
+                { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "a host with PR alone",
+                { .pr = true, .failures = { WITH(KVM_CREATE_VM, KVM_VM_TYPE_HV, EINVAL) } },
+                YES("a VM was created"), NO("type HV: Invalid argument"), YES("KVM_CAP_PPC_OSI is 1"),
+                { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "all declared, and no VM",
+                { .failures = { ALWAYS(KVM_CREATE_VM, EINVAL) } },
+                NO("KVM_CREATE_VM: Invalid argument"), NO("Invalid argument"), NO("Invalid argument"),
+                { NO_VM, NO_VM, NO_VM, NO_VM },
+        },
+        {
+                "no VM, and one not declared",
+                { .undeclared = 1 << KVM_CAPABILITY_TCE_VFIO, .failures = { ALWAYS(KVM_CREATE_VM, EINVAL) } },
+                NO("KVM_CREATE_VM: Invalid argument"), NO("Invalid argument"), NO("Invalid argument"),
+                { NO_VM, NO_VM, NO("not declared"), NO_VM },
+        },
+        {
+                "no memory for a VM",
+                { .failures = { ALWAYS(KVM_CREATE_VM, ENOMEM) } },
+                NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW,
+                { NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW, NO_MEMORY_NOW },
+        },
+        {
+                "a signal while a VM is made",
+                { .failures = { { KVM_CREATE_VM, KVM_VM_TYPE_ANY, EINTR, 1 } } },
+                YES("a VM was created"), HV_MADE, PR_UNTRIED,
+                { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "signals without end",
+                { .failures = { ALWAYS(KVM_CREATE_VM, EINTR) } },
+                UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted"),
+                { UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted"), UNKNOWN("Interrupted") },
+        },
+        {
+                "locked memory is short",
+                { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, ENOMEM), ALWAYS(KVM_CREATE_SPAPR_TCE_64, ENOMEM) } },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { UNKNOWN("RLIMIT_MEMLOCK"), UNKNOWN("RLIMIT_MEMLOCK"), NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "a kernel without SPAPR_TCE_IOMMU",
+                { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, ENOTTY), ALWAYS(KVM_CREATE_SPAPR_TCE_64, ENOTTY) } },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { NO("KVM_CREATE_SPAPR_TCE, one entry: Inappropriate ioctl"), NO("at 2^59: Inappropriate ioctl"),
+                  NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "no fds left",
+                { .failures = { ALWAYS(KVM_CREATE_SPAPR_TCE, EMFILE) } },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { UNKNOWN("Too many open files"), TABLE_WAS_USED, NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "a table that can't be mapped",
+                { .map_error_kind = FAKE_TABLE },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { UNKNOWN("mapping it failed"), UNKNOWN("mapping it failed"), NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "a table that is not empty",
+                { .dirty_table = true },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { NO("not empty"), NO("not empty"), NO_GROUP, MULTITCE_ENABLED },
+        },
+        {
+                "H_PUT_TCE_INDIRECT can't be enabled",
+                { .failures = { WITH(KVM_ENABLE_CAP, H_PUT_TCE_INDIRECT, EINVAL) } },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, NO("H_PUT_TCE_INDIRECT: Invalid argument") },
+        },
+        {
+                "H_STUFF_TCE can't be enabled",
+                { .failures = { WITH(KVM_ENABLE_CAP, H_STUFF_TCE, EINVAL) } },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { TABLE_WAS_USED, TABLE_WAS_USED, NO_GROUP, NO("H_STUFF_TCE: Invalid argument") },
+        },
+        {
+                "the oldest: one capability",
+                { .undeclared = ~(1U << KVM_CAPABILITY_TCE) },
+                YES(""), HV_MADE, PR_UNTRIED,
+                { TABLE_WAS_USED, NO("not declared"), NO("not declared"), NO("not declared") },
+        },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                const char *name = cases[i].name;
+static void test_prove(void) {
+        for (size_t i = 0; i < ELEMENTSOF(prove_cases); i++) {
+                const char *name = prove_cases[i].name;
                 unsigned fds = count_fds();
                 KvmFacts facts;
 
                 fake_reset();
-                fake = cases[i].fake;
+                fake = prove_cases[i].fake;
                 probe_kvm_declared(&fake_ops, "/dev", &facts);
                 tap_ok(facts.device_error == 0 && facts.api_version == 12, "%s: declared", name);
                 probe_kvm_prove(&fake_ops, "/dev", &facts);
-                check_outcome(&facts.vm, cases[i].vm, "VM", name);
-                check_outcome(&facts.vm_type[VM_TYPE_HV], cases[i].hv, "HV", name);
-                check_outcome(&facts.vm_type[VM_TYPE_PR], cases[i].pr, "PR", name);
+                check_outcome(&facts.vm, prove_cases[i].vm, "VM", name);
+                check_outcome(&facts.vm_type[VM_TYPE_HV], prove_cases[i].hv, "HV", name);
+                check_outcome(&facts.vm_type[VM_TYPE_PR], prove_cases[i].pr, "PR", name);
                 for (int c = 0; c < _KVM_CAPABILITY_MAX; c++) {
-                        tap_eq(facts.capability[c].declared, !(cases[i].fake.undeclared >> c & 1), "%s: %s declared", name,
+                        tap_eq(facts.capability[c].declared, !(prove_cases[i].fake.undeclared >> c & 1), "%s: %s declared", name,
                                kvm_capability_to_string((KvmCapability) c));
-                        check_outcome(&facts.capability[c].proven, cases[i].capability[c],
+                        check_outcome(&facts.capability[c].proven, prove_cases[i].capability[c],
                                       kvm_capability_to_string((KvmCapability) c), name);
                 }
                 tap_eq(facts.range_check.proof, PROOF_UNKNOWN, "%s: the range check stays open", name);
@@ -273,7 +273,8 @@ static void test_deep(void) {
                 { "not in the kernel", { .stuff = STUFF_NOT_IN_KERNEL }, YES(""), UNKNOWN("went to the VMM") },
                 { "never works", { .stuff = STUFF_REFUSED }, YES(""), UNKNOWN("inside the window gave -4") },
                 { "success, nothing written", { .stuff = STUFF_CUT }, YES(""), UNKNOWN("gave 0, but wrote nothing there") },
-                { "refused and written", { .stuff = STUFF_BOTH }, YES(""), NO("changed 5 entries behind the seventh, and gave -4") },
+                { "refused and written", { .stuff = STUFF_BOTH }, YES(""),
+                  NO("changed 5 entries behind the seventh, and gave -4") },
                 { "another exit", { .stuff = STUFF_HALTS }, YES(""), UNKNOWN("exit reason 5") },
                 { "another hypercall", { .stuff = STUFF_JUNK }, YES(""), UNKNOWN("unknown hypercall, 0x1234") },
                 { "no PR", { .failures = { WITH(KVM_CREATE_VM, KVM_VM_TYPE_PR, EINVAL) } }, NO("type PR: Invalid"), YES("") },
@@ -359,7 +360,8 @@ static void test_link(void) {
                 { "not linked", WITH(KVM_SET_DEVICE_ATTR, KVM_VFIO_GROUP_SET_SPAPR_TCE, ENXIO),
                   NO("group 7: KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: No such device or address"),
                   "attach iommu info remove create vm table64 device add del remove detach" },
-                { "no memory for the link", WITH(KVM_SET_DEVICE_ATTR, KVM_VFIO_GROUP_SET_SPAPR_TCE, ENOMEM), UNKNOWN("SET_SPAPR_TCE"),
+                { "no memory for the link", WITH(KVM_SET_DEVICE_ATTR, KVM_VFIO_GROUP_SET_SPAPR_TCE, ENOMEM),
+                  UNKNOWN("SET_SPAPR_TCE"),
                   "attach iommu info remove create vm table64 device add del remove detach" },
         };
 

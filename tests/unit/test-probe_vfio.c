@@ -139,7 +139,8 @@ static void test_partition(void) {
         static const GroupWant want[] = {
                 { 0, "domain0-pe0", 0, GROUP_EMPTY, "no device", -1, 0, 0, 0, -1, "no device" },
                 { 1, "domain1-pe0", 1, GROUP_NOT_BOUND,
-                  "0001:00:01.0 is used by the host's driver e1000e: driverctl set-override 0001:00:01.0 vfio-pci", -1, 0, 1 << 30, 0, 1,
+                  "0001:00:01.0 is used by the host's driver e1000e: driverctl set-override 0001:00:01.0 vfio-pci", -1, 0,
+                  1 << 30, 0, 1,
                   "by the node of 0001:00:01.0: ibm,dma-window" },
                 { 2, NULL, 2, GROUP_PARTIAL, "0002:00:02.0 is still used by the host's driver nvme", -1, 0x100000000, 1 << 29, 0, 0,
                   "ibm,dma-window" },
@@ -252,7 +253,7 @@ static const TreeEntry broken_kernel[] = {
 
 static void test_broken_kernel(void) {
         static const TreeEntry fixed[] = { TEXT("sys/class/iommu/iommu-phb0001", "x") };
-        static const GroupWant broken = { 1, NULL, 1, GROUP_VFIO_BROKEN, "0001:00:01.0 is meant for vfio-pci", -1, 0, 0, 0, -1, "" };
+        static const GroupWant broken = { 1, NULL, 1, GROUP_VFIO_BROKEN, "0001:00:01.0 is meant for vfio", -1, 0, 0, 0, -1, "" };
         static const GroupWant on_fixed = { 1, NULL, 1, GROUP_NOT_BOUND, "0001:00:01.0 has no driver", -1, 0, 0, 0, -1, "" };
         static const GroupWant others[] = {
                 { 2, NULL, 1, GROUP_NOT_BOUND, "has no driver", -1, 0, 0, 0, -1, "" },
@@ -324,7 +325,8 @@ static void test_odd(void) {
         for (size_t i = 0; i < ELEMENTSOF(want); i++)
                 check_group(&f, &want[i]);
         if (f.n_groups == ELEMENTSOF(want)) {
-                tap_ok(f.groups[2].devices[0].vendor == 0x8086 && f.groups[2].devices[0].class_code == 0x020000, "ids by three files");
+                tap_ok(f.groups[2].devices[0].vendor == 0x8086 && f.groups[2].devices[0].class_code == 0x020000,
+                       "ids by three files");
                 tap_ok(!f.groups[3].devices[0].is_pci && !f.groups[4].devices[0].is_pci, "what has no ids is not PCI's");
         }
         vfio_facts_clear(&f);
