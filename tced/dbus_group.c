@@ -157,14 +157,9 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         _cleanup_caller_ Caller caller = CALLER_INIT;
         const GroupFacts *g = userdata;
         Machine *machine;
-        uint64_t flags;
         int r;
 
-        r = sd_bus_message_read(m, "t", &flags);
-        if (r >= 0)
-                r = check_flags(flags, error);
-        if (r >= 0)
-                r = caller_get(m, true, &caller, error);
+        r = read_flags_and_caller(m, &caller, error);
         if (r < 0)
                 return r;
         if (caller.uid != 0) {

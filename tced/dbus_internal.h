@@ -48,8 +48,10 @@ int refusal_to_error(const Refusal *refusal, sd_bus_error *error);
 /* Answers a message that waited, and lets it go. */
 void reply_refusal(sd_bus_message *m, const Refusal *refusal);
 
-/* flags must be 0 until one is defined. */
-int check_flags(uint64_t flags, sd_bus_error *error);
+/* Reads the flags, a method's last argument, which must be 0 until one is defined. */
+int read_flags(sd_bus_message *m, sd_bus_error *error);
+/* The same, then who called and the process they did it from. 0, or negative errno with *error set. */
+int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error);
 
 /* May whoever is behind this connection know of the machine at all; is it theirs, so that it is listed to them? */
 bool connection_may_see(const Connection *c, const Machine *machine);

@@ -96,14 +96,9 @@ static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         _cleanup_caller_ Caller caller = CALLER_INIT;
         Machine *machine = userdata;
         Refusal refusal;
-        uint64_t flags;
         int r;
 
-        r = sd_bus_message_read(m, "t", &flags);
-        if (r >= 0)
-                r = check_flags(flags, error);
-        if (r >= 0)
-                r = caller_get(m, true, &caller, error);
+        r = read_flags_and_caller(m, &caller, error);
         if (r < 0)
                 return r;
         if (caller.uid != 0 && caller.uid != machine->owner)
@@ -199,16 +194,13 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         Selection s = {};
         const uint32_t *liobns;
         const void *array;
-        uint64_t flags;
         size_t size;
         int r;
 
         r = sd_bus_message_read_array(m, 'u', &array, &size);
         liobns = array;
         if (r >= 0)
-                r = sd_bus_message_read(m, "t", &flags);
-        if (r >= 0)
-                r = check_flags(flags, error);
+                r = read_flags(m, error);
         if (r >= 0)
                 r = check_claimant(m, machine, error);
         if (r < 0)
@@ -259,14 +251,13 @@ static int method_report_table(sd_bus_message *m, void *userdata, sd_bus_error *
         Machine *machine = userdata;
         const char *text;
         uint32_t liobn;
-        uint64_t flags;
         int32_t number;
         int r, placement;
         Table *t;
 
-        r = sd_bus_message_read(m, "usit", &liobn, &text, &number, &flags);
+        r = sd_bus_message_read(m, "usi", &liobn, &text, &number);
         if (r >= 0)
-                r = check_flags(flags, error);
+                r = read_flags(m, error);
         if (r >= 0)
                 r = check_claimant(m, machine, error);
         if (r < 0)
@@ -286,15 +277,10 @@ static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *er
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_caller_ Caller caller = CALLER_INIT;
         Machine *machine = userdata;
-        uint64_t flags;
         bool allowed;
         int r;
 
-        r = sd_bus_message_read(m, "t", &flags);
-        if (r >= 0)
-                r = check_flags(flags, error);
-        if (r >= 0)
-                r = caller_get(m, true, &caller, error);
+        r = read_flags_and_caller(m, &caller, error);
         if (r < 0)
                 return r;
         /* Whoever holds it, else its owner. */

@@ -350,7 +350,6 @@ static int copy_uuid(const char *text, char ret[33], sd_bus_error *error) {
 
 static int read_registration(sd_bus_message *m, Connection *c, Caller *caller, Registration *r, sd_bus_error *error) {
         const char *name, *uuid;
-        uint64_t flags;
         int n;
 
         r->owner = r->registrar = caller->uid;
@@ -366,9 +365,7 @@ static int read_registration(sd_bus_message *m, Connection *c, Caller *caller, R
         n = read_windows(m, &c->manager->config.limits, &r->description, error);
         if (n >= 0)
                 n = read_properties(m, &r->owner, error);
-        if (n >= 0)
-                n = sd_bus_message_read(m, "t", &flags);
-        return n < 0 ? n : check_flags(flags, error);
+        return n < 0 ? n : read_flags(m, error);
 }
 
 static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -411,12 +408,11 @@ static void on_probed(int error, const char *why, void *userdata) {
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
-        uint64_t flags;
         int r, deep;
 
-        r = sd_bus_message_read(m, "bt", &deep, &flags);
+        r = sd_bus_message_read(m, "b", &deep);
         if (r >= 0)
-                r = check_flags(flags, error);
+                r = read_flags(m, error);
         if (r >= 0)
                 r = caller_check_root(m, "Probe", error);
         if (r < 0)
@@ -456,12 +452,9 @@ static bool listed(const Machine *machine, void *userdata) {
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         _cleanup_free_ char *json = NULL;
-        uint64_t flags;
         int r;
 
-        r = sd_bus_message_read(m, "t", &flags);
-        if (r >= 0)
-                r = check_flags(flags, error);
+        r = read_flags(m, error);
         if (r >= 0)
                 r = describe(c->manager, listed, c, &json);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", json);

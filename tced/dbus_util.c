@@ -77,10 +77,23 @@ void reply_refusal(sd_bus_message *m, const Refusal *refusal) {
         (void) sd_bus_message_unref(m);
 }
 
-int check_flags(uint64_t flags, sd_bus_error *error) {
+int read_flags(sd_bus_message *m, sd_bus_error *error) {
+        uint64_t flags;
+        int r;
+
+        r = sd_bus_message_read(m, "t", &flags);
+        if (r < 0)
+                return r;
         if (flags == 0)
                 return 0;
         return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0", flags);
+}
+
+int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error) {
+        int r;
+
+        r = read_flags(m, error);
+        return r < 0 ? r : caller_get(m, true, ret, error);
 }
 
 bool connection_lists(const Connection *c, const Machine *machine) {
