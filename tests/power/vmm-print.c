@@ -22,7 +22,7 @@ void vmm_print_machine(const VmmOptions *options, const struct tced_machine *m) 
 
         if (options->demo)
                 printf("tced knows the machine as %s\n"
-                       "and has brought %zu tables into place. Many entries with one hypercall\n"
+                       "and has brought its tables into place: %zu. Many entries with one hypercall\n"
                        "(multi-TCE) %s be left to this host's kernel.\n",
                        tced_machine_uuid(m), tced_machine_n_tables(m), allowed ? "may" : "may not");
         else
@@ -40,6 +40,23 @@ static void explain_placement(const char *placement) {
                        "  comes to us, and libtced answers it.\n");
 }
 
+/* The words that this VMM can meet, for people; tced has them all (`tcectl describe`). */
+static const char *explain_reason(const char *reason) {
+        static const char *const words[][2] = {
+                { "in-kernel", "KVM on this host can hold it" },
+                { "in-kernel-linked", "KVM on this host can hold it and link it to the device's group" },
+                { "rule-user", "an administrator's rule says so" },
+                { "kernel-refused", "the kernel refused it, so tced gave us a memfd in its place" },
+                { "no-kvm", "this host can run no VM, so no table can be in KVM" },
+                { "no-vfio-coupling", "KVM here can't couple its tables with passthrough devices" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (streq(words[i][0], reason))
+                        return words[i][1];
+        return reason;
+}
+
 void vmm_print_table(const VmmOptions *options, const struct tced_table *table) {
         uint32_t liobn = tced_table_liobn(table), shift = tced_table_page_shift(table);
         uint64_t entries = tced_table_entries(table);
@@ -54,9 +71,9 @@ void vmm_print_table(const VmmOptions *options, const struct tced_table *table) 
         printf("\nTable %08x: %" PRIu64 " entries for %s in pages of %s\n", liobn, entries, FORMAT_BYTES(entries << shift),
                FORMAT_BYTES(UINT64_C(1) << shift));
         explain_placement(tced_table_placement(table));
-        printf("  Why: %s\n", tced_table_reason(table));
+        printf("  Why: %s.\n", explain_reason(tced_table_reason(table)));
         if (refusal)
-                printf("  The kernel refused it: %s\n", strerrordesc_np(refusal));
+                printf("  What the kernel said: %s.\n", strerrordesc_np(refusal));
 }
 
 void vmm_print_run(const VmmOptions *options, const struct tced_table *table, VmmProgram program, uint64_t count,
