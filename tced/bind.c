@@ -21,13 +21,14 @@
 #include "names.h"
 #include "util.h"
 
-#define IDLE_USEC (30U * 1000U * 1000U)
+#define IDLE_SECONDS 30U
 
 typedef struct Bind {
         sd_event *event;
         sd_event_source *idle;
         const char *dev;
         uid_t client;
+        uint64_t idle_usec;
         unsigned n_connections;
 } Bind;
 
@@ -90,7 +91,7 @@ static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userda
                 log_warning("Closing a connection: %s", strerror(-r));
         if (--b->n_connections == 0)
                 (void) sd_event_source_set_enabled(b->idle, SD_EVENT_ONESHOT);
-        (void) sd_event_source_set_time_relative(b->idle, IDLE_USEC);
+        (void) sd_event_source_set_time_relative(b->idle, b->idle_usec);
         /* Not floating any more, the source has no reference left and closes its fd. */
         (void) sd_event_source_set_floating(s, 0);
         return 0;
@@ -138,7 +139,7 @@ static int run(Bind *b, int listener) {
                 return r;
         r = sd_event_add_io(b->event, NULL, listener, EPOLLIN, on_connection, b);
         if (r >= 0)
-                r = sd_event_add_time_relative(b->event, &b->idle, CLOCK_MONOTONIC, IDLE_USEC, 0, on_idle, b);
+                r = sd_event_add_time_relative(b->event, &b->idle, CLOCK_MONOTONIC, b->idle_usec, 0, on_idle, b);
         if (r >= 0)
                 r = sd_event_add_signal(b->event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
         if (r >= 0) {
@@ -151,10 +152,11 @@ static int run(Bind *b, int listener) {
 }
 
 static int usage(FILE *to, int status) {
-        (void) fputs("tced-bind [--dev=DIR] [--user=NAME|UID]\n"
+        (void) fputs("tced-bind [--dev=DIR] [--user=NAME|UID] [--idle=SECONDS]\n"
                      "The helper of tced that opens VFIO groups; started by tced-bind.socket.\n"
                      "  --dev=DIR     where the device nodes are (/dev)\n"
                      "  --user=NAME   the only user, besides root, that is served (tced)\n"
+                     "  --idle=SECONDS  end when nobody has been connected for so long (30)\n"
                      "  --version\n", to);
         return status;
 }
@@ -177,11 +179,15 @@ static int find_client(const char *name, uid_t *ret) {
 
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
-                { "dev", required_argument, NULL, 'd' },  { "user", required_argument, NULL, 'u' },
-                { "version", no_argument, NULL, 'v' },    { "help", no_argument, NULL, 'h' },
+                { "dev", required_argument, NULL, 'd' },
+                { "user", required_argument, NULL, 'u' },
+                { "idle", required_argument, NULL, 'i' },
+                { "version", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },
                 {},
         };
         Bind b = { .dev = "/dev" };
+        uint64_t idle = IDLE_SECONDS;
         const char *user = "tced";
         int c, r;
 
@@ -193,6 +199,10 @@ int main(int argc, char *argv[]) {
                 case 'u':
                         user = optarg;
                         break;
+                case 'i':
+                        if (parse_u64(optarg, 24 * 60 * 60, &idle) < 0)
+                                return usage(stderr, 2);
+                        break;
                 case 'v':
                         (void) puts("tced-bind " TCED_VERSION);
                         return 0;
@@ -201,6 +211,9 @@ int main(int argc, char *argv[]) {
                 default:
                         return usage(stderr, 2);
                 }
+        if (optind < argc)
+                return usage(stderr, 2);
+        b.idle_usec = idle * 1000000;
         if (sd_listen_fds(1) != 1) {
                 log_error("tced-bind is given its socket by the service manager: systemctl start tced-bind.socket");
                 return EXIT_FAILURE;

@@ -14,6 +14,9 @@ static const char *const operation_names[_BIND_OPERATION_MAX] = {
 DEFINE_POINTER_CLEANUP(struct json_object, json_object_put, json_putp)
 #define _cleanup_json_ _cleanup_(json_putp)
 
+/* A packet is an object of numbers and strings. */
+#define JSON_DEPTH 2
+
 /* Room for more fds than a packet of ours has, so that surplus ones are seen and closed. */
 #define FDS_ROOM 8U
 
@@ -73,13 +76,30 @@ static int take_fd(struct msghdr *message) {
         return fd;
 }
 
+/* The one JSON object that fills a packet to its last byte, or NULL. */
+static struct json_object *parse_packet(const char *packet, size_t size) {
+        struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
+        struct json_object *json;
+
+        if (!tokener)
+                return NULL;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json = json_tokener_parse_ex(tokener, packet, (int) size);
+        if (json && json_tokener_get_parse_end(tokener) != size) {
+                (void) json_object_put(json);
+                json = NULL;
+        }
+        json_tokener_free(tokener);
+        return json;
+}
+
 static int receive_packet(int socket, struct json_object **ret, int *ret_fd) {
-        char buffer[BIND_PACKET_MAX + 1];
+        char buffer[BIND_PACKET_MAX];
         union {
                 char bytes[CMSG_SPACE(FDS_ROOM * sizeof(int))];
                 struct cmsghdr align;
         } control;
-        struct iovec iov = { .iov_base = buffer, .iov_len = BIND_PACKET_MAX };
+        struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(buffer) };
         struct msghdr message = {
                 .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
         };
@@ -95,8 +115,7 @@ static int receive_packet(int socket, struct json_object **ret, int *ret_fd) {
                 return 0;
         if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 return -EBADMSG;
-        buffer[n] = '\0';
-        json = json_tokener_parse(buffer);
+        json = parse_packet(buffer, (size_t) n);
         if (!json)
                 return -EBADMSG;
         *ret = json;

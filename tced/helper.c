@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connection lasts while something is asked. tced-bind ends when it has been idle, and it is not idle while tced is connected; its
+ * socket stays, so that a later connection starts it again. */
+
 #include "helper.h"
 
 #include <sys/epoll.h>
@@ -29,6 +32,8 @@ struct Helper {
         sd_event_source *source; /* of the connection, whose fd it owns; NULL: not connected */
         int fd;
         uint64_t last_id;
+        uint64_t deadline_usec;
+        bool ending;
         Question *questions;
 };
 
@@ -44,13 +49,25 @@ int helper_new(sd_event *event, const char *path, Helper **ret) {
         }
         h->event = event;
         h->fd = -EBADF;
+        h->deadline_usec = HELPER_DEADLINE_USEC;
         *ret = h;
         return 0;
 }
 
-/* Takes a question out of the list and answers it; fd is handed on. */
+void helper_set_deadline(Helper *h, uint64_t usec) {
+        h->deadline_usec = usec;
+}
+
+static void disconnect(Helper *h) {
+        h->source = sd_event_source_disable_unref(h->source);
+        h->fd = -EBADF; /* it was the source's */
+}
+
+/* Takes a question out of the list, where it still is in it, and answers it; fd is handed on. */
 static void answer(Question *q, int error, const char *text, int fd) {
-        for (Question **p = &q->helper->questions; *p; p = &(*p)->next)
+        Helper *h = q->helper;
+
+        for (Question **p = &h->questions; *p; p = &(*p)->next)
                 if (*p == q) {
                         *p = q->next;
                         break;
@@ -58,19 +75,29 @@ static void answer(Question *q, int error, const char *text, int fd) {
         (void) sd_event_source_disable_unref(q->deadline);
         q->done(error, text, fd, q->userdata);
         free(q);
+        if (!h->questions)
+                disconnect(h);
 }
 
-static void disconnect(Helper *h, int error, const char *text) {
-        h->source = sd_event_source_disable_unref(h->source);
-        h->fd = -EBADF;
-        while (h->questions)
-                answer(h->questions, error, text, -EBADF);
+/* Ends the connection and with it all that was asked on it; what done() asks for meanwhile goes over a new one. */
+static void give_up(Helper *h, int error, const char *text) {
+        Question *q = h->questions;
+
+        disconnect(h);
+        h->questions = NULL;
+        while (q) {
+                Question *next = q->next;
+
+                answer(q, error, text, -EBADF);
+                q = next;
+        }
 }
 
 Helper *helper_free(Helper *h) {
         if (!h)
                 return NULL;
-        disconnect(h, ECANCELED, "tced is ending");
+        h->ending = true;
+        give_up(h, ECANCELED, "tced is ending");
         free(h->path);
         free(h);
         return NULL;
@@ -87,7 +114,7 @@ static int on_reply(sd_event_source *s, int fd, uint32_t revents, void *userdata
         if (r <= 0) {
                 if (r < 0)
                         log_warning("tced-bind: %s", r == -EBADMSG ? "an answer that makes no sense" : strerror(-r));
-                disconnect(h, EHOSTDOWN, "tced-bind went away; look into `journalctl -u tced-bind`");
+                give_up(h, EHOSTDOWN, "tced-bind went away; look into `journalctl -u tced-bind`");
                 return 0;
         }
         for (Question *q = h->questions; q; q = q->next)
@@ -138,20 +165,23 @@ int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata
         Question *q;
         int r;
 
-        r = helper_connect(h);
-        if (r < 0)
-                return r;
+        if (h->ending)
+                return -ECANCELED;
         q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
         *q = (Question) { .helper = h, .id = ++h->last_id, .done = done, .userdata = userdata };
         request.id = q->id;
-        r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, HELPER_DEADLINE_USEC, 0, on_deadline, q);
+        r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, h->deadline_usec, 0, on_deadline, q);
+        if (r >= 0)
+                r = helper_connect(h);
         if (r >= 0)
                 r = bind_send_request(h->fd, &request);
         if (r < 0) {
                 (void) sd_event_source_disable_unref(q->deadline);
                 free(q);
+                if (!h->questions)
+                        disconnect(h);
                 return r;
         }
         q->next = h->questions;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The daemon's side of tced-bind: asks it, with a deadline, and never waits. Connects when something is asked, and again when
- * the helper went away. */
+/* The daemon's side of tced-bind: asks it, with a deadline, and never waits. Connects when something is asked, and lets go when
+ * all is answered. */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -18,5 +18,9 @@ int helper_new(sd_event *event, const char *path, Helper **ret);
 /* What is still asked for ends with ECANCELED. NULL is fine. */
 Helper *helper_free(Helper *helper);
 
-/* Asks for /dev/vfio/N. 0, and done is called later; or negative errno, and it is not. */
+/* How long a question that is asked from now on may take; 10 s at first. */
+void helper_set_deadline(Helper *helper, uint64_t usec);
+
+/* Asks for /dev/vfio/N. 0, and done is called later; or negative errno, and it is not. done may ask again. -ECANCELED: the helper
+ * is being freed, and this its last questions' done(). */
 int helper_open_group(Helper *helper, uint32_t group, HelperDone done, void *userdata);
