@@ -3,36 +3,13 @@
 # The probes on a real kernel: what each kind of host and kernel declares and proves, the deep probe, a group linked to a table.
 # Runs as root in the POWER host (tools/power-host/README.md); devices that it binds to vfio-pci are given back.
 set -u
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
 probe=${POWER_HOST_TESTS:?}/probe-tool
 kind=$POWER_HOST_KIND kernel=$POWER_HOST_KERNEL
-points=0
-
-ok() {
-        local good=$1
-        shift
-        points=$((points + 1))
-        if [[ $good == 0 ]]; then echo "ok $points - $*"; else echo "not ok $points - $*"; fi
-}
-
-# is KEY WANT: a value that the last probe printed.
-is() {
-        local have
-        have=$(sed -n "s/^$1 //p" <<<"$output")
-        [[ $have == "$2" ]]
-        ok $? "$1 is '$2'"
-        [[ $have == "$2" ]] || printf '#   have %s\n' "${have:-nothing}"
-}
-
-# like KEY PATTERN: a glob.
-like() {
-        local have
-        have=$(sed -n "s/^$1 //p" <<<"$output")
-        # shellcheck disable=SC2053
-        [[ $have == $2 ]]
-        ok $? "$1 is like '$2'"
-        # shellcheck disable=SC2053
-        [[ $have == $2 ]] || printf '#   have %s\n' "${have:-nothing}"
-}
+# printed KEY WANT: a value that the last probe printed. printed_like KEY GLOB.
+printed() { is "$(sed -n "s/^$1 //p" <<<"$output")" "$2" "$1 is '$2'"; }
+printed_like() { like "$(sed -n "s/^$1 //p" <<<"$output")" "$2" "$1 is like '$2'"; }
 
 # finding ID: its severity and text; no_finding ID.
 finding() { grep -q "^finding\.$1 $2 " <<<"$output"; ok $? "finding $1, $2"; }
@@ -43,50 +20,39 @@ run() {
         ok $? "probe-tool $*"
 }
 
-driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
-group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
-
-# rebind ADDRESS DRIVER: an empty one lets the kernel choose.
-rebind() {
-        local device=/sys/bus/pci/devices/$1
-        [[ ! -e $device/driver ]] || echo "$1" >"$device/driver/unbind"
-        echo "$2" >"$device/driver_override"
-        echo "$1" >/sys/bus/pci/drivers_probe
-}
-
 check_declared() {
         local size=65536 vfio=1 capability
         [[ $kernel != 4k ]] || size=4096
         [[ $kernel != 6.1 || $kind == powernv9 ]] || vfio=0
-        is page-size "$size"
-        is machine ppc64le
-        is api-version 12
+        printed page-size "$size"
+        printed machine ppc64le
+        printed api-version 12
         for capability in KVM_CAP_SPAPR_TCE KVM_CAP_SPAPR_TCE_64 KVM_CAP_SPAPR_MULTITCE; do
-                is "$capability.declared" 1
+                printed "$capability.declared" 1
         done
-        is KVM_CAP_SPAPR_TCE_VFIO.declared "$vfio"
+        printed KVM_CAP_SPAPR_TCE_VFIO.declared "$vfio"
 }
 
 check_proven() {
         local answer=yes capability
         [[ $kind != lpar ]] || answer=no
-        is vm.proven "$answer"
-        is HV.proven "$answer"
+        printed vm.proven "$answer"
+        printed HV.proven "$answer"
         for capability in KVM_CAP_SPAPR_TCE KVM_CAP_SPAPR_TCE_64 KVM_CAP_SPAPR_MULTITCE; do
-                is "$capability.proven" "$answer"
+                printed "$capability.proven" "$answer"
         done
         if [[ $kind == lpar ]]; then
-                is vm.why 'KVM_CREATE_VM: Invalid argument'
-                is KVM_CAP_SPAPR_TCE.why 'no VM can be created: KVM_CREATE_VM: Invalid argument'
+                printed vm.why 'KVM_CREATE_VM: Invalid argument'
+                printed KVM_CAP_SPAPR_TCE.why 'no VM can be created: KVM_CREATE_VM: Invalid argument'
                 finding kvm-unusable error
         else
                 no_finding kvm-unusable
-                is PR.proven unknown
+                printed PR.proven unknown
                 if [[ $kernel == 6.1 && $kind != powernv9 ]]; then
-                        is KVM_CAP_SPAPR_TCE_VFIO.proven no
+                        printed KVM_CAP_SPAPR_TCE_VFIO.proven no
                         finding no-vfio-coupling warning
                 else
-                        is KVM_CAP_SPAPR_TCE_VFIO.proven unknown
+                        printed KVM_CAP_SPAPR_TCE_VFIO.proven unknown
                         no_finding no-vfio-coupling
                 fi
         fi
@@ -94,21 +60,21 @@ check_proven() {
 
 check_deep() {
         run --deep
-        is PR.proven no
+        printed PR.proven no
         case $kind:$kernel in
         lpar:*)
-                is range-check.proven unknown
+                printed range-check.proven unknown
                 ;;
         *:64k | *:4k | *:6.1)
-                is range-check.proven no
-                like range-check.why 'H_STUFF_TCE wrote past a window*changed 5 entries*gave 0'
-                is range-check.by-version unknown
+                printed range-check.proven no
+                printed_like range-check.why 'H_STUFF_TCE wrote past a window*changed 5 entries*gave 0'
+                printed range-check.by-version unknown
                 finding multitce-unchecked error
                 ;;
         *)
-                is range-check.proven yes
-                like range-check.why '*gave H_PARAMETER and wrote nothing there'
-                is range-check.by-version yes
+                printed range-check.proven yes
+                printed_like range-check.why '*gave H_PARAMETER and wrote nothing there'
+                printed range-check.by-version yes
                 no_finding multitce-unchecked
                 ;;
         esac
@@ -119,18 +85,18 @@ check_vfio() {
         [[ $kernel != 6.1 ]] || class=0
         [[ $kind != powernv9 ]] || eeh=1 window=0+0x80000000 sizes=0x40211000
         group=$(group_of "$alone")
-        is container-error 0
-        is VFIO_SPAPR_TCE_IOMMU 1
-        is VFIO_SPAPR_TCE_v2_IOMMU 1
-        is VFIO_EEH "$eeh"
-        is VFIO_TYPE1v2_IOMMU 0
-        is iommu-class "$class"
-        is "group.$group.viability" not-bound
-        is "group.$group.window32" "$window"
-        is "group.$group.page-sizes" "$sizes"
-        is "group.$group.ddw" 1
-        like "group.$group.device" "$alone 020000 8086:10d3 driver=* numa=*"
-        is "device.$alone.name" 'Intel Corporation | 82574L Gigabit Network Connection | Ethernet controller'
+        printed container-error 0
+        printed VFIO_SPAPR_TCE_IOMMU 1
+        printed VFIO_SPAPR_TCE_v2_IOMMU 1
+        printed VFIO_EEH "$eeh"
+        printed VFIO_TYPE1v2_IOMMU 0
+        printed iommu-class "$class"
+        printed "group.$group.viability" not-bound
+        printed "group.$group.window32" "$window"
+        printed "group.$group.page-sizes" "$sizes"
+        printed "group.$group.ddw" 1
+        printed_like "group.$group.device" "$alone 020000 8086:10d3 driver=* numa=*"
+        printed "device.$alone.name" 'Intel Corporation | 82574L Gigabit Network Connection | Ethernet controller'
         if [[ $kernel == 6.1 ]]; then finding vfio-broken error; else no_finding vfio-broken; fi
         if [[ $kind == lpar-nested-nomaxmem ]]; then finding ddw-failed warning; else no_finding ddw-failed; fi
 }
@@ -145,18 +111,18 @@ check_shared() {
         # What has no driver does not count (nvme is refused on some hosts), so the second must have one.
         if [[ $kernel == 6.1 ]]; then
                 run
-                is "group.$group.viability" vfio-broken
+                printed "group.$group.viability" vfio-broken
         else
                 run
                 if [[ -n $driver_second ]]; then
-                        is "group.$group.viability" partial
-                        like "group.$group.why" "$second is still used by the host's driver $driver_second: *"
+                        printed "group.$group.viability" partial
+                        printed_like "group.$group.why" "$second is still used by the host's driver $driver_second: *"
                         finding group-partial warning
                 fi
                 rebind "$second" vfio-pci
                 run
-                is "group.$group.viability" viable
-                is "group.$group.why" ''
+                printed "group.$group.viability" viable
+                printed "group.$group.why" ''
                 no_finding group-partial
         fi
         rebind "$first" ''
@@ -175,20 +141,20 @@ check_link() {
         rebind "$alone" vfio-pci
         run
         if [[ $kernel == 6.1 ]]; then
-                is "group.$group.viability" vfio-broken
+                printed "group.$group.viability" vfio-broken
         else
-                is "group.$group.viability" viable
+                printed "group.$group.viability" viable
                 run --vfio "/dev/vfio/$group"
                 run --vfio "/dev/vfio/$group"
                 case $kind in
-                lpar-nested) like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 1024 MiB" ;;
-                powernv9) like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 2048 MiB" ;;
-                lpar) like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: KVM_CREATE_VM: Invalid argument" ;;
-                *) like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device" ;;
+                lpar-nested) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 1024 MiB" ;;
+                powernv9) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 2048 MiB" ;;
+                lpar) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: KVM_CREATE_VM: Invalid argument" ;;
+                *) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device" ;;
                 esac
                 case $kind in
-                lpar-nested | powernv9) is KVM_CAP_SPAPR_TCE_VFIO.proven yes ;;
-                *) is KVM_CAP_SPAPR_TCE_VFIO.proven unknown ;;
+                lpar-nested | powernv9) printed KVM_CAP_SPAPR_TCE_VFIO.proven yes ;;
+                *) printed KVM_CAP_SPAPR_TCE_VFIO.proven unknown ;;
                 esac
         fi
         rebind "$alone" ''
@@ -207,4 +173,4 @@ check_shared
 check_link
 ! dmesg | grep -A3 'WARNING: CPU\|Oops\|BUG:'
 ok $? "the kernel warned of nothing"
-echo "1..$points"
+finish
