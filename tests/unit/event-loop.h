@@ -39,7 +39,7 @@ static inline sd_event *loop_new(void) {
         sigemptyset(&blocked);
         sigaddset(&blocked, SIGCHLD);
         if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0 || sd_event_new(&event) < 0 ||
-            sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, 0, 0, on_loop_warm, NULL) < 0 || sd_event_run(event, UINT64_MAX) < 0)
+            sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, 0, 1, on_loop_warm, NULL) < 0 || sd_event_run(event, UINT64_MAX) < 0)
                 exit(EXIT_FAILURE);
         (void) sd_event_source_disable_unref(timer);
         return event;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* account.c: what fits under which limit, what is said where it does not, and that sums come back to nothing. */
+
+#include "account.h"
+
+#include <inttypes.h>
+
+#include "error.h"
+#include "tap.h"
+#include "util.h"
+
+#define ALICE 1000U
+#define BOB 1001U
+
+static Manager manager_with(uint64_t machines, uint64_t per_user, uint64_t bytes, uint64_t bytes_per_user) {
+        return (Manager) {
+                .config.limits = {
+                        .machines_max = machines,
+                        .machines_per_user_max = per_user,
+                        .table_bytes_max = bytes,
+                        .table_bytes_per_user_max = bytes_per_user,
+                },
+        };
+}
+
+/* Nobody has anything. */
+static bool is_empty(const Manager *m) {
+        return m->machines_held == 0 && m->table_bytes == 0 && m->n_accounts == 0;
+}
+
+static void test_limits(void) {
+        static const struct {
+                const char *name;
+                uint64_t limits[4];   /* machines, those of a user, bytes, those of a user */
+                uint64_t have[2];     /* machines and bytes that Bob has */
+                uid_t uid;            /* who asks */
+                uint64_t more[2];     /* for machines and bytes */
+                const char *exceeded; /* NULL: it fits */
+        } cases[] = {
+                { "the first", { 10, 10, 1000, 1000 }, { 0, 0 }, ALICE, { 1, 100 }, NULL },
+                { "the last machine", { 3, 10, 1000, 1000 }, { 2, 0 }, ALICE, { 1, 0 }, NULL },
+                { "one machine too many", { 3, 10, 1000, 1000 }, { 3, 0 }, ALICE, { 1, 0 }, "MachinesMax=3" },
+                { "one too many for root too", { 3, 10, 1000, 1000 }, { 3, 0 }, 0, { 1, 0 }, "MachinesMax=3" },
+                { "the last machine of a user", { 10, 3, 1000, 1000 }, { 2, 0 }, BOB, { 1, 0 }, NULL },
+                { "one too many of a user", { 10, 3, 1000, 1000 }, { 3, 0 }, BOB, { 1, 0 }, "MachinesPerUserMax=3" },
+                { "another user's do not count", { 10, 3, 1000, 1000 }, { 3, 0 }, ALICE, { 3, 0 }, NULL },
+                { "root is no user", { 10, 1, 1000, 10 }, { 1, 0 }, 0, { 9, 1000 }, NULL },
+                { "the last byte", { 10, 10, 1000, 1000 }, { 1, 999 }, ALICE, { 1, 1 }, NULL },
+                { "one byte too many", { 10, 10, 1000, 1000 }, { 1, 999 }, ALICE, { 1, 2 }, "TableBytesMax=1000" },
+                { "one byte too many for root too", { 10, 10, 1000, 1000 }, { 1, 999 }, 0, { 1, 2 }, "TableBytesMax=1000" },
+                { "the last byte of a user", { 10, 10, 1000, 100 }, { 1, 99 }, BOB, { 1, 1 }, NULL },
+                { "one byte too many of a user", { 10, 10, 1000, 100 }, { 1, 99 }, BOB, { 1, 2 }, "TableBytesPerUserMax=100" },
+                { "too much for a new user", { 10, 10, 1000, 100 }, { 0, 0 }, ALICE, { 1, 101 }, "TableBytesPerUserMax=100" },
+                { "2^64 - 1 bytes", { 10, 10, 1000, 1000 }, { 1, 1 }, ALICE, { 1, UINT64_MAX }, "TableBytesMax=1000" },
+                { "a sum of 2^64", { 10, 10, UINT64_MAX, UINT64_MAX }, { 1, 1 }, ALICE, { 1, UINT64_MAX },
+                  "TableBytesMax=18446744073709551615" },
+                { "a limit lowered below what there is", { 2, 10, 1000, 1000 }, { 2, 0 }, ALICE, { 0, 10 }, NULL },
+                { "no machines at all", { 0, 10, 1000, 1000 }, { 0, 0 }, 0, { 1, 0 }, "MachinesMax=0" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const uint64_t *l = cases[i].limits;
+                /* What is there already came when nothing was limited. */
+                Manager m = manager_with(UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX), before;
+                Refusal refusal = {};
+                int r;
+
+                (void) account_charge(&m, BOB, cases[i].have[0], cases[i].have[1], &refusal);
+                m.config.limits = manager_with(l[0], l[1], l[2], l[3]).config.limits;
+                before = m;
+                r = account_charge(&m, cases[i].uid, cases[i].more[0], cases[i].more[1], &refusal);
+                tap_eq(r, cases[i].exceeded ? -EINVAL : 0, "%s", cases[i].name);
+                if (cases[i].exceeded) {
+                        tap_streq(refusal.name, TCED_ERROR_LIMIT_EXCEEDED, "%s: the error", cases[i].name);
+                        tap_ok(strncmp(refusal.text, cases[i].exceeded, strlen(cases[i].exceeded)) == 0 &&
+                                       refusal.text[strlen(cases[i].exceeded)] == ' ',
+                               "%s: '%s'", cases[i].name, refusal.text);
+                        tap_ok(m.machines_held == before.machines_held && m.table_bytes == before.table_bytes &&
+                                       m.n_accounts == before.n_accounts,
+                               "%s: nothing is booked", cases[i].name);
+                } else {
+                        tap_ok(m.machines_held == cases[i].have[0] + cases[i].more[0] && m.table_bytes == cases[i].have[1] + cases[i].more[1],
+                               "%s: the sums", cases[i].name);
+                        account_release(&m, cases[i].uid, cases[i].more[0], cases[i].more[1]);
+                }
+                account_release(&m, BOB, cases[i].have[0], cases[i].have[1]);
+                tap_ok(is_empty(&m), "%s: all is given back", cases[i].name);
+                free(m.accounts);
+        }
+}
+
+/* What a machine costs comes and goes in parts: its tables that the kernel refused are booked later. */
+static void test_parts(void) {
+        Manager m = manager_with(10, 2, 1000, 100);
+        Refusal refusal;
+
+        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), 0, "a machine without a byte");
+        tap_eq(account_charge(&m, ALICE, 0, 60, &refusal), 0, "60 bytes more for it");
+        tap_eq(account_charge(&m, ALICE, 1, 41, &refusal), -EINVAL, "a second machine is too large");
+        tap_eq(account_charge(&m, ALICE, 1, 40, &refusal), 0, "a smaller one is not");
+        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), -EINVAL, "a third is one too many");
+        account_release(&m, ALICE, 1, 60);
+        tap_ok(m.n_accounts == 1 && m.accounts[0].machines == 1 && m.accounts[0].table_bytes == 40, "the first goes, the second stays");
+        account_release(&m, ALICE, 0, 40);
+        tap_eq(m.n_accounts, 1, "a user who has a machine has an account, though not a byte");
+        account_release(&m, ALICE, 1, 0);
+        tap_ok(is_empty(&m), "who has nothing has none");
+        account_release(&m, ALICE, 0, 0);
+        tap_ok(is_empty(&m), "and nothing can be given back all the same");
+        free(m.accounts);
+}
+
+/* Accounts come and go in any order; each keeps its own numbers. */
+static void test_many_users(void) {
+        Manager m = manager_with(UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+        uint64_t machines[200] = {}, bytes[200] = {}, seed = 1;
+        unsigned wrong = 0;
+        Refusal refusal;
+
+        for (unsigned step = 0; step < 20000; step++) {
+                uint32_t random;
+                size_t user;
+
+                seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+                random = (uint32_t) (seed >> 33);
+                user = random % ELEMENTSOF(machines);
+                if (machines[user] == 0 || (random >> 16) % 2) {
+                        wrong += account_charge(&m, (uid_t) (ALICE + user), 1, random % 1000, &refusal) < 0;
+                        machines[user]++;
+                        bytes[user] += random % 1000;
+                } else {
+                        account_release(&m, (uid_t) (ALICE + user), machines[user], bytes[user]);
+                        machines[user] = bytes[user] = 0;
+                }
+        }
+        for (size_t user = 0; user < ELEMENTSOF(machines); user++) {
+                const Account *found = NULL;
+
+                for (size_t i = 0; i < m.n_accounts; i++)
+                        if (m.accounts[i].uid == ALICE + user) {
+                                wrong += found != NULL;
+                                found = &m.accounts[i];
+                        }
+                wrong += found ? found->machines != machines[user] || found->table_bytes != bytes[user] : machines[user] > 0;
+                account_release(&m, (uid_t) (ALICE + user), machines[user], bytes[user]);
+        }
+        tap_eq(wrong, 0, "200 users, each with an account while there is something in it");
+        tap_ok(is_empty(&m), "all is given back");
+        free(m.accounts);
+}
+
+int main(void) {
+        test_limits();
+        test_parts();
+        test_many_users();
+        return tap_done();
+}
