@@ -16,11 +16,17 @@
 #include "names.h"
 #include "util.h"
 
+/* Answers that wait for a peer that is not root's to read them. */
+#define UNREAD_MAX 256U
+/* How long nobody is let in when there are no file descriptors left. */
+#define ACCEPT_PAUSE_USEC (1000U * 1000U)
+
 struct DBus {
         Manager *manager;
         Connection *connections;
         size_t n_peers;
         sd_event_source *listener; /* owns its fd */
+        sd_event_source *pause; /* lets it listen again */
         char *socket_path;
         void (*lost)(const char *why, void *userdata);
         void *lost_userdata;
@@ -47,7 +53,8 @@ static void connection_free(Connection *c) {
                         break;
                 }
         c->dbus->n_peers -= c->peer;
-        c->bus = sd_bus_flush_close_unref(c->bus);
+        /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
+        c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
         process_close(&c->process);
         free(c);
 }
@@ -67,10 +74,26 @@ static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
+/* Looks at each message before it is handled: who asks on without reading the answers, which pile up here, is cut off. */
+static int on_peer_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        uint64_t unread;
+
+        if (c->uid == 0 || sd_bus_get_n_queued_write(c->bus, &unread) < 0 || unread <= UNREAD_MAX)
+                return 0;
+        log_warning("Closed the connection of user %u, process %d: it does not read what it is answered", (unsigned) c->uid,
+                    (int) c->process.pid);
+        connection_free(c);
+        return 1;
+}
+
 /* sd-bus's own signal for the end of a connection, also of one that never got through the handshake. */
 static int watch_peer(Connection *c) {
-        return sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
-                                   "org.freedesktop.DBus.Local", "Disconnected", on_peer_gone, c);
+        int r;
+
+        r = sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local", "Disconnected", on_peer_gone, c);
+        return r < 0 ? r : sd_bus_add_filter(c->bus, NULL, on_peer_message, c);
 }
 
 static size_t peers_of_user(const DBus *d, uid_t uid) {
@@ -145,14 +168,29 @@ static int add_peer_consume(DBus *d, int fd) {
         return r;
 }
 
+static int on_pause_over(sd_event_source *s, uint64_t usec, void *userdata) {
+        DBus *d = userdata;
+
+        return sd_event_source_set_enabled(d->listener, SD_EVENT_ON);
+}
+
+/* Who waits to be let in would wake the loop again and again. */
+static void pause_listening(DBus *d) {
+        if (sd_event_source_set_time_relative(d->pause, ACCEPT_PAUSE_USEC) >= 0 &&
+            sd_event_source_set_enabled(d->pause, SD_EVENT_ONESHOT) >= 0)
+                (void) sd_event_source_set_enabled(d->listener, SD_EVENT_OFF);
+}
+
 static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         DBus *d = userdata;
         int connection, r;
 
         connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (connection < 0) {
-                if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        log_warning("Can't accept a connection on %s: %s", d->socket_path, strerror(errno));
+                if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+                        return 0;
+                log_warning("Can't accept a connection on %s: %s; see LimitNOFILE= of tced.service", d->socket_path, strerror(errno));
+                pause_listening(d);
                 return 0;
         }
         r = add_peer_consume(d, connection);
@@ -163,8 +201,14 @@ static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userda
 
 /* Removes a socket that an earlier tced left; one that answers is a tced that runs. */
 static int remove_stale_socket(const struct sockaddr_un *address) {
-        _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_fd_ int fd = -EBADF;
+        struct stat st;
 
+        if (lstat(address->sun_path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -EEXIST;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
         if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN)
@@ -196,7 +240,11 @@ int dbus_listen(DBus *d, const char *path) {
         d->socket_path = strdup(path);
         if (!d->socket_path)
                 return -ENOMEM;
-        r = sd_event_add_io(d->manager->event, &d->listener, fd, EPOLLIN, on_connect, d);
+        r = sd_event_add_time(d->manager->event, &d->pause, CLOCK_MONOTONIC, 0, 0, on_pause_over, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->pause, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_io(d->manager->event, &d->listener, fd, EPOLLIN, on_connect, d);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_io_fd_own(d->listener, 1);
@@ -345,6 +393,7 @@ DBus *dbus_free(DBus *d) {
                 return NULL;
         d->manager->observer = (ManagerObserver) {};
         d->listener = sd_event_source_disable_unref(d->listener);
+        d->pause = sd_event_source_disable_unref(d->pause);
         if (d->socket_path)
                 (void) unlink(d->socket_path);
         free(d->socket_path);

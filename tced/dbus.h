@@ -10,7 +10,7 @@ typedef struct DBus DBus;
 
 /* Makes the face of a manager, and its observer. 0 or negative errno. */
 int dbus_new(Manager *m, DBus **ret);
-/* Closes all connections, sends what waits before. NULL is fine. */
+/* Closes all connections; what waits for the bus is sent before. NULL is fine. */
 DBus *dbus_free(DBus *d);
 
 /* Connects to the system bus, or the session bus, and takes the name; waits for both, so that whoever is told READY=1 finds it there.
@@ -18,6 +18,6 @@ DBus *dbus_free(DBus *d);
  * -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *why, void *userdata), void *userdata);
 
-/* Listens on the private socket at this path; what is there of an earlier run is replaced. -EADDRINUSE: another tced answers
- * there. */
+/* Listens on the private socket at this path; a socket that is there of an earlier run is replaced. -EADDRINUSE: another tced
+ * answers there; -EEXIST: what is there is no socket. */
 int dbus_listen(DBus *d, const char *path);

@@ -163,6 +163,10 @@ static int serve(DBus *d, const Options *o, sd_event *event) {
                 socket = TCED_SOCKET;
         if (socket)
                 on_socket = dbus_listen(d, socket);
+        if (on_socket == -EADDRINUSE) {
+                log_error("The socket %s is taken: another tced answers there; end it first", socket);
+                return on_socket;
+        }
         if (on_socket < 0 && (socket || on_bus < 0))
                 log_warning("Can't listen on %s: %s", socket ? socket : "$XDG_RUNTIME_DIR/tced/socket", strerror(-on_socket));
         if (on_bus < 0 && !o->user) {

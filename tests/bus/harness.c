@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -89,11 +88,6 @@ pid_t spawn(const Spawn *s) {
 
                 if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
                         _exit(126);
-        }
-        if (s->fds_max > 0) {
-                struct rlimit limit = { s->fds_max, s->fds_max };
-
-                (void) setrlimit(RLIMIT_NOFILE, &limit);
         }
         set_environment(s->env);
         if (s->uid != 0 && setgroups(0, NULL) < 0)

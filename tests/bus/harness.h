@@ -31,7 +31,6 @@ typedef struct Spawn {
         const char *const *env;  /* "NAME=value", or "NAME" to take it away; ends with NULL */
         const char *output;      /* file for what it prints, made anew */
         uid_t uid;               /* 0: stays as it is */
-        unsigned fds_max;        /* RLIMIT_NOFILE; 0: stays */
 } Spawn;
 
 /* Makes the folder; seconds: how long the whole program may take. No process is started yet. */

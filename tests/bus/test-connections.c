@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Connections to the private socket that are up to no good: too many, not D-Bus, never authenticated, cut off, never read; and
+ * several daemons that want the same. After each the daemon still answers. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "client.h"
+#include "tap.h"
+
+#define OTHER_UID 65534
+#define PER_USER 8
+
+/* A connection that has not said a word; negative errno. */
+static int connect_raw(const Host *h) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void) strcpy(address.sun_path, h->socket);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                bail_out("can't connect to %s: %s", h->socket, strerror(errno));
+        return fd;
+}
+
+/* Has the daemon hung up? Waits for it. */
+static bool hung_up(int fd) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        char text[512];
+
+        while (poll(&pfd, 1, HARNESS_PATIENCE * 1000) > 0) {
+                ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+
+                if (n == 0 || (n < 0 && errno != EAGAIN))
+                        return true;
+        }
+        return false;
+}
+
+/* Does it answer somebody else? */
+static bool answers(const Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_peer(h);
+        _cleanup_free_ char *version = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Version");
+
+        return version != NULL;
+}
+
+static void send_all(int fd, const void *data, size_t size) {
+        for (const char *p = data; size > 0;) {
+                ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
+
+                if (n <= 0)
+                        return;
+                p += n;
+                size -= (size_t) n;
+        }
+}
+
+/* What is said, then silence or the end. */
+static void test_bad_openings(const Host *h, int fds) {
+        static const struct {
+                const char *name, *text;
+                size_t size;
+        } cases[] = {
+                { "nothing", "", 0 },
+                { "a NUL", "\0", 1 },
+                { "garbage", "GET / HTTP/1.1\r\nHost: tced\r\n\r\n", 30 },
+                { "garbage behind a NUL", "\0\xff\xfe\xfd\xfc\r\n\r\n", 9 },
+                { "AUTH cut off", "\0AUTH EXTER", 11 },
+                { "AUTH as another", "\0AUTH EXTERNAL 3939\r\n", 21 },
+                { "AUTH that is no hex", "\0AUTH EXTERNAL zz\r\n", 19 },
+                { "AUTH without a mechanism", "\0AUTH\r\n", 7 },
+                { "BEGIN at once", "\0BEGIN\r\n", 8 },
+                { "BEGIN and no message", "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 30 },
+                { "BEGIN and garbage", "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\nthis is no message at all, sorry", 62 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int fd = connect_raw(h);
+
+                send_all(fd, cases[i].text, cases[i].size);
+                tap_ok(answers(h), "answers while one is open that said: %s", cases[i].name);
+                (void) close(fd);
+                tap_ok(answers(h), "answers when that is closed");
+        }
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "no connection is left");
+}
+
+/* A kilobyte of bytes that look like nothing, from a fixed seed. */
+static void test_noise(const Host *h, int fds) {
+        unsigned state = 42, answered = 0;
+
+        for (unsigned i = 0; i < 200; i++) {
+                static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+                unsigned char noise[1024];
+                int fd = connect_raw(h);
+
+                for (size_t j = 0; j < sizeof(noise); j++) {
+                        state = state * 1664525 + 1013904223;
+                        noise[j] = (unsigned char) (state >> 24);
+                }
+                if (i % 2)
+                        send_all(fd, hello, sizeof(hello) - 1);
+                /* The head of a message that could be one: little-endian, a method call, version 1. */
+                if (i % 4 == 3)
+                        memcpy(noise, "l\1\0\1", 4);
+                send_all(fd, noise, sizeof(noise));
+                (void) close(fd);
+                answered += i % 20 == 0 && answers(h);
+        }
+        tap_eq(answered, 10, "answers all along while 200 clients send noise");
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "none of them is left");
+}
+
+/* One that claims to be larger than D-Bus allows. */
+static void test_giant(const Host *h) {
+        static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+        struct __attribute__((__packed__)) {
+                char head[4];
+                uint32_t body, serial, fields;
+        } header = { { 'l', 1, 0, 1 }, 256U << 20, 1, 16 };
+        int fd = connect_raw(h);
+        char answer[256] = "";
+
+        send_all(fd, hello, sizeof(hello) - 1);
+        while (!strstr(answer, "OK ") && recv(fd, answer, sizeof(answer) - 1, 0) > 0)
+                ;
+        send_all(fd, &header, sizeof(header));
+        send_all(fd, (char[64]){}, 64);
+        tap_ok(hung_up(fd), "a message of 256 MiB ends the connection");
+        (void) close(fd);
+        tap_ok(answers(h), "and nothing else");
+}
+
+/* A large message that is allowed, and makes no sense. */
+static void test_large(const Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_peer(h);
+        const size_t size = 32U << 20;
+        char *name = malloc(size + 1);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        long before = resident_kib(h->tced_pid), after;
+
+        if (!name)
+                bail_out("no memory");
+        memset(name, 'x', size);
+        name[size] = '\0';
+        refused(call_manager(bus, "GetMachine", &error, "s", name), &error, "NoSuchMachine", "", "a name of 32 MiB");
+        free(name);
+        bus = sd_bus_flush_close_unref(bus);
+        tap_ok(answers(h), "it answers");
+        after = resident_kib(h->tced_pid);
+        tap_ok(after < before + 24 * 1024 || getenv("ASAN_OPTIONS"), "and has let it go: %ld KiB, then %ld KiB", before, after);
+}
+
+/* Without it a call would say that it wants no answer. */
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return 0;
+}
+
+/* Asks and asks, and never reads an answer. */
+static void ask_and_never_read(int fd, void *userdata) {
+        const Host *h = userdata;
+        sd_bus *bus = open_peer(h);
+        unsigned sent = 0;
+
+        /* One round trip, so that the connection is made. */
+        (void) get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Version");
+        for (unsigned i = 0; i < 20000; i++) {
+                if (sd_bus_call_method_async(bus, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Describe", on_answer, NULL, "t",
+                                             UINT64_C(0)) < 0 ||
+                    sd_bus_flush(bus) < 0)
+                        break;
+                sent++;
+        }
+        actor_say(fd, sent < 20000 ? 'c' : 'a');
+        (void) actor_listen(fd);
+}
+
+static void test_never_reads(const Host *h) {
+        long before = resident_kib(h->tced_pid), after;
+        Actor a = actor_start(geteuid() == 0 ? OTHER_UID : NO_UID, ask_and_never_read, (void *) h);
+
+        tap_eq(actor_hear(&a), 'c', "who asks without reading is cut off");
+        after = resident_kib(h->tced_pid);
+        tap_ok(after < before + 32 * 1024 || getenv("ASAN_OPTIONS"), "its answers don't fill the memory: %ld KiB, then %ld KiB", before,
+               after);
+        actor_kill(&a);
+        tap_ok(answers(h), "others are answered");
+}
+
+/* Opens more than one may: 'y' where the rest was refused. */
+static void open_too_many(int fd, void *userdata) {
+        const Host *h = userdata;
+        int fds[PER_USER + 4], open_ones = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                fds[i] = connect_raw(h);
+        /* The last are closed by the daemon as soon as it has looked at them. */
+        for (size_t i = PER_USER; i < ELEMENTSOF(fds); i++)
+                open_ones += !hung_up(fds[i]);
+        actor_say(fd, open_ones == 0 ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+static void try_one(int fd, void *userdata) {
+        const Host *h = userdata;
+
+        actor_say(fd, answers(h) ? 'y' : 'n');
+}
+
+static void test_limit(const Host *h, int fds) {
+        Actor a, b;
+
+        if (geteuid() != 0) {
+                tap_skip("only root can be another user", "a user's limit of connections");
+                return;
+        }
+        a = actor_start(OTHER_UID, open_too_many, (void *) h);
+        tap_eq(actor_hear(&a), 'y', "a user has no more than ConnectionsPerUserMax, though none is authenticated");
+        tap_ok(host_log_has(h, "ConnectionsPerUserMax="), "the log names the setting");
+        b = actor_start(1234, try_one, (void *) h);
+        tap_eq(actor_hear(&b), 'y', "another user is served");
+        (void) actor_end(&b);
+        tap_ok(answers(h), "so is root");
+        actor_kill(&a);
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "they are gone with their process");
+        b = actor_start(OTHER_UID, try_one, (void *) h);
+        tap_eq(actor_hear(&b), 'y', "then that user is served again");
+        (void) actor_end(&b);
+}
+
+/* Another daemon, that should end by itself. */
+static int second_daemon(const Host *h, const char *socket, char **ret_output) {
+        char output[64], option[96], sys[64], dev[64], bus[96], root[64];
+        const char *argv[] = { h->tced, option, sys, dev, root, NULL }, *env[] = { bus, "NOTIFY_SOCKET", NULL };
+
+        (void) snprintf(output, sizeof(output), "%s/second.log", h->dir);
+        (void) snprintf(option, sizeof(option), "--socket=%s", socket);
+        (void) snprintf(sys, sizeof(sys), "--sys=%s/sys", h->dir);
+        (void) snprintf(dev, sizeof(dev), "--dev=%s/dev", h->dir);
+        (void) snprintf(root, sizeof(root), "--config-root=%s/root", h->dir);
+        (void) snprintf(bus, sizeof(bus), "DBUS_SYSTEM_BUS_ADDRESS=%s", h->address);
+        return run_program(&(Spawn) { .argv = argv, .env = env, .output = output }, ret_output);
+}
+
+static void test_second(const Host *h) {
+        _cleanup_free_ char *output = NULL, *other_output = NULL;
+        char path[64];
+
+        tap_eq(second_daemon(h, h->socket, &output), 1, "a second daemon ends with 1");
+        tap_ok(strstr(output, "org.tced1") && strstr(output, "taken"), "it says that the name is taken");
+        tap_ok(answers(h), "the first goes on, on its socket");
+        (void) snprintf(path, sizeof(path), "%s/other-socket", h->dir);
+        tap_eq(second_daemon(h, path, &other_output), 1, "so does one with a socket of its own");
+        tap_ok(access(path, F_OK) < 0, "and leaves no socket behind");
+}
+
+/* With --user there may be no bus, and the socket alone tells that another runs. */
+static void test_second_user(Host *h) {
+        char output[64], socket[96], sys[64], dev[64], runtime[96];
+        const char *argv[] = { h->tced, "--user", socket, sys, dev, NULL };
+        const char *env[] = { "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent", "NOTIFY_SOCKET", runtime, NULL };
+        _cleanup_free_ char *text = NULL;
+
+        (void) snprintf(output, sizeof(output), "%s/user.log", h->dir);
+        (void) snprintf(socket, sizeof(socket), "--socket=%s", h->socket);
+        (void) snprintf(sys, sizeof(sys), "--sys=%s/sys", h->dir);
+        (void) snprintf(dev, sizeof(dev), "--dev=%s/dev", h->dir);
+        (void) snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%s/run", h->dir);
+        tap_eq(run_program(&(Spawn) { .argv = argv, .env = env, .output = output }, &text), 1, "--user on a socket that is served ends with 1");
+        tap_ok(strstr(text, h->socket) && strstr(text, "another tced"), "it says so");
+        tap_ok(answers(h), "the first goes on");
+}
+
+/* What an earlier daemon left is replaced; what is no socket is left alone. */
+static void test_stale(Host *h) {
+        _cleanup_free_ char *output = NULL, *kept = NULL;
+        char path[64];
+        struct stat st;
+
+        (void) kill(h->tced_pid, SIGKILL);
+        (void) wait_exit(h->tced_pid);
+        h->tced_pid = 0;
+        tap_ok(lstat(h->socket, &st) == 0 && S_ISSOCK(st.st_mode), "a daemon that is killed leaves its socket");
+        tap_ok(host_start_tced(h, NULL) && answers(h), "the next one replaces it");
+        tap_ok(stat(h->socket, &st) == 0 && (st.st_mode & 0777) == 0666, "anyone may connect");
+        host_stop_tced(h);
+        tap_ok(lstat(h->socket, &st) < 0, "one that ends well takes its socket with it");
+        (void) snprintf(path, sizeof(path), "%s/precious", h->dir);
+        host_write(h, "precious", "do not delete\n");
+        tap_eq(second_daemon(h, path, &output), 1, "a file that is no socket: the daemon ends with 1");
+        kept = read_whole(path);
+        tap_streq(kept, "do not delete\n", "and the file is as it was");
+        tap_ok(strstr(output, path), "it says which");
+}
+
+static uint64_t cpu_ticks(pid_t pid) {
+        char path[32];
+        _cleanup_free_ char *text = NULL;
+        unsigned long long user = 0, system = 0;
+        const char *rest;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+        text = read_whole(path);
+        rest = strrchr(text, ')');
+        if (!rest || sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+                bail_out("%s can't be read", path);
+        return user + system;
+}
+
+static void set_fds_max(pid_t pid, rlim_t max) {
+        struct rlimit limit;
+
+        if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        limit.rlim_cur = max;
+        if (prlimit(pid, RLIMIT_NOFILE, &limit, NULL) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+}
+
+/* Not one file descriptor is left: for tables, and for who wants to connect. */
+static void test_no_fds_left(Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_peer(h);
+        _cleanup_free_ char *log = NULL;
+        struct timespec some_time = { .tv_sec = 2 };
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        TestWindow w = small_window(0);
+        uint64_t ticks;
+        int fd;
+
+        wait_probed(bus);
+        set_fds_max(h->tced_pid, (rlim_t) count_fds(h->tced_pid) + 20);
+        {
+                TestWindow many[40];
+
+                for (unsigned i = 0; i < ELEMENTSOF(many); i++)
+                        many[i] = small_window(i);
+                refused(register_windows(bus, "many", "", many, ELEMENTSOF(many), NO_UID, NULL, &error), &error, "LimitExceeded",
+                        "LimitNOFILE", "more tables than fds are refused");
+        }
+        tap_eq(count_machines(bus), 0, "nothing stays of them");
+        set_fds_max(h->tced_pid, 3);
+        ticks = cpu_ticks(h->tced_pid);
+        fd = connect_raw(h);
+        tap_ok(host_log_has(h, "Can't accept a connection"), "without a single fd it says that it can accept nobody");
+        (void) nanosleep(&some_time, NULL);
+        ticks = cpu_ticks(h->tced_pid) - ticks;
+        tap_ok(ticks < (uint64_t) sysconf(_SC_CLK_TCK) / 2, "that keeps it not busy: %" PRIu64 " ticks of CPU", ticks);
+        log = host_log(h);
+        tap_ok(strlen(log) < 8192, "nor fills it the log: %zu bytes", strlen(log));
+        tap_ok(register_windows(bus, "one", "", &w, 1, NO_UID, NULL, &error) < 0 && error.name, "a machine is refused: %s", error.message);
+        sd_bus_error_free(&error);
+        set_fds_max(h->tced_pid, 1024);
+        (void) close(fd);
+        tap_ok(answers(h), "once there are fds everyone is served");
+}
+
+/* The daemon ends at once, also when somebody has not read its answers. */
+static void test_end_with_unread(Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_peer(h);
+        _cleanup_free_ char *path = register_small(bus, "one", 60, NO_UID);
+
+        for (unsigned i = 0; i < 100; i++)
+                (void) sd_bus_call_method_async(bus, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Describe", on_answer, NULL, "t",
+                                                UINT64_C(0));
+        (void) sd_bus_flush(bus);
+        host_stop_tced(h);
+}
+
+int main(void) {
+        Host h;
+        int fds;
+
+        host_init(&h, 110);
+        host_write(&h, "root/etc/tced/tced.conf", "[Limits]\nConnectionsPerUserMax=%u\n", PER_USER);
+        if (!host_start_bus(&h)) {
+                tap_skip("there is no dbus-daemon", "connections");
+                host_done(&h);
+                return tap_done();
+        }
+        if (!host_start_tced(&h, NULL))
+                bail_out("tced does not start");
+        {
+                _cleanup_bus_ sd_bus *peer = open_peer(&h);
+                wait_probed(peer);
+        }
+        tap_ok(answers(&h), "it answers");
+        fds = count_fds(h.tced_pid);
+        test_bad_openings(&h, fds);
+        test_noise(&h, fds);
+        test_giant(&h);
+        test_large(&h);
+        test_limit(&h, fds);
+        test_never_reads(&h);
+        test_second(&h);
+        test_second_user(&h);
+        test_stale(&h);
+        if (!host_start_tced(&h, NULL))
+                bail_out("tced does not start");
+        test_no_fds_left(&h);
+        test_end_with_unread(&h);
+        host_done(&h);
+        return tap_done();
+}
