@@ -4,6 +4,7 @@
  * "errno=NAME" and the text on stderr; 77: not a POWER machine. */
 
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 
 #include "util.h"
@@ -98,13 +99,22 @@ static int use_table(Vmm *v, struct tced_machine *m, const VmmOptions *options, 
         return r;
 }
 
-/* Stays, and reads what tced has to say, as any VMM's loop does. Its end is no reason to go. */
+static volatile sig_atomic_t terminated;
+
+static void on_terminate(int number) {
+        terminated = 1;
+}
+
+/* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Its end is no
+ * reason to go. */
 static void hold(struct tced *t, unsigned seconds) {
+        const struct sigaction action = { .sa_handler = on_terminate };
         time_t end = time(NULL) + seconds;
 
+        (void) sigaction(SIGTERM, &action, NULL);
         printf("holding=1\n");
         (void) fflush(stdout);
-        while (time(NULL) < end) {
+        while (time(NULL) < end && !terminated) {
                 struct pollfd fd = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
 
                 (void) poll(&fd, 1, 200);

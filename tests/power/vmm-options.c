@@ -25,7 +25,7 @@ static const char help[] =
         "  --multitce      these two in the kernel, where tced allows it\n"
         "  --socket ADDR   D-Bus address of tced; \"system\", \"user\"\n"
         "  --dump DIR      write every entry to DIR/LIOBN\n"
-        "  --hold SECONDS  stay, with all tables, before the end\n"
+        "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM\n"
         "  --demo          tell it for people; otherwise KEY=VALUE\n";
 
 /* The next field of text, cut off; NULL where there is none. */
