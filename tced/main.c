@@ -169,6 +169,11 @@ static int serve(DBus *d, const Options *o, sd_event *event) {
         }
         if (on_socket < 0 && (socket || on_bus < 0))
                 log_warning("Can't listen on %s: %s", socket ? socket : "$XDG_RUNTIME_DIR/tced/socket", strerror(-on_socket));
+        if (!o->user && (on_bus == -EACCES || on_bus == -EPERM)) {
+                log_error("This user may not own the name " TCED_BUS_NAME " on the system bus: `systemctl start tced`, or see org.tced1.conf in "
+                          "dbus-1/system.d");
+                return on_bus;
+        }
         if (on_bus < 0 && !o->user) {
                 log_error("Can't connect to the system bus: %s; is D-Bus running?", strerror(-on_bus));
                 return on_bus;

@@ -142,7 +142,11 @@ int manager_new(sd_event *event, const Places *places, Manager **ret) {
         m->proof_group = -1;
         m->proof_group_fd = -EBADF;
         m->proc_fd = open(places->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        r = m->proc_fd < 0 ? -errno : worker_new(event, &m->worker);
+        r = m->proc_fd < 0 ? -errno : 0;
+        if (r < 0)
+                log_error("Can't open %s, which tells who asks: %s; mount it", places->proc, strerror(-r));
+        if (r >= 0)
+                r = worker_new(event, &m->worker);
         if (r >= 0)
                 r = helper_new(event, places->bind_socket, &m->helper);
         if (r >= 0)
