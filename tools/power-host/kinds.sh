@@ -37,9 +37,9 @@ partition_args() {
                 -device e1000e,bus=alone.0,addr=1,romfile=,netdev=net1
                 -device spapr-pci-host-bridge,index=2,id=shared
                 -device e1000e,bus=shared.0,addr=1,romfile=,netdev=net2
-                -device nvme,bus=shared.0,addr=2,serial=tced
+                -device nvme,bus=shared.0,addr=2,serial=shared
                 -device spapr-pci-host-bridge,index=3,id=spare
-                -device nvme,bus=spare.0,addr=1,serial=tced
+                -device nvme,bus=spare.0,addr=1,serial=spare
         )
         SHARE_BUS=pci.0 SHARE_SLOT=1
         VFIO_ALONE=0001:00:01.0 VFIO_SHARED='0002:00:01.0 0002:00:02.0' VFIO_SPARE=0003:00:01.0
@@ -53,8 +53,8 @@ powernv_args() {
                 # Behind a bridge without ACS all devices are one PE, and so one IOMMU group.
                 -device pcie-pci-bridge,bus=pcie.2,addr=0,id=shared
                 -device e1000e,bus=shared,addr=1,romfile=,netdev=net2
-                -device nvme,bus=shared,addr=2,serial=tced
-                -device nvme,bus=pcie.3,addr=0,serial=tced
+                -device nvme,bus=shared,addr=2,serial=shared
+                -device nvme,bus=pcie.3,addr=0,serial=spare
         )
         SHARE_BUS=pcie.0 SHARE_SLOT=0
         VFIO_ALONE=0001:01:00.0 VFIO_SHARED='0002:02:01.0 0002:02:02.0' VFIO_SPARE=0003:01:00.0
