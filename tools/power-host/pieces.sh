@@ -23,4 +23,4 @@ host_root() { local suite; suite=$(kernel_suite "$1"); piece root "root-$suite-$
 host_kernel() { piece kernel "kernel-$1" "$(kernel_suite "$1")" "$(kernel_package "$1")"; }
 
 # The ppc64el sysroot that cross builds link with.
-host_sysroot() { echo "$(piece sysroot sysroot bookworm)/root"; }
+host_sysroot() { local path; path=$(piece sysroot sysroot bookworm) && echo "$path/root"; }
