@@ -441,6 +441,12 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
                 r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
                            "The table %08" PRIx32 " is planned as `%s`: only tables for the kernel are reported", plan->window.liobn,
                            placement_to_string(plan->verdict.placement));
+        else if (placement == PLACEMENT_KERNEL_VFIO && plan->verdict.placement != PLACEMENT_KERNEL_VFIO)
+                r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
+                           "The table %08" PRIx32 " is planned as `kernel`: there is no IOMMU group to link it to", plan->window.liobn);
+        else if (error > 0 && t->state == TABLE_MADE)
+                r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
+                           "The table %08" PRIx32 " has been reported as made: a table that is there was not refused", plan->window.liobn);
         else if (error < 0 || error > 4095) /* the kernel's MAX_ERRNO */
                 r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT, "%d is no errno: report 0 or a positive one", error);
         else if (error > 0)

@@ -365,8 +365,8 @@ static void test_no_fds_left(Host *h) {
 /* The daemon ends at once, also when somebody has not read its answers. */
 static void test_end_with_unread(Host *h) {
         _cleanup_bus_ sd_bus *bus = open_peer(h);
-        _cleanup_free_ char *path = register_small(bus, "one", 60, NO_UID);
 
+        free(register_small(bus, "one", 60, NO_UID));
         for (unsigned i = 0; i < 100; i++)
                 (void) sd_bus_call_method_async(bus, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Describe", on_answer, NULL, "t",
                                                 UINT64_C(0));

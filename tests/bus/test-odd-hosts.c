@@ -238,7 +238,7 @@ static void test_user_mode(Host *h) {
         static const char *const status[] = { "--user", "status", NULL };
         UserRun alone = user_run(h, true, NULL), with_bus = user_run(h, true, h->address), neither = user_run(h, false, NULL);
         UserTry t = { h, &alone };
-        _cleanup_free_ char *output = NULL, *at_bus = NULL, *gone = NULL;
+        _cleanup_free_ char *output = NULL, *at_bus = NULL, *gone = NULL, *nothing = NULL;
         const char *arguments[] = { "--user", NULL }, *const env[] = { neither.env[0], neither.env[1], NULL };
         struct stat st;
 
@@ -265,8 +265,8 @@ static void test_user_mode(Host *h) {
                 tap_eq(run_tcectl(h, &with_bus, status, &at_bus), 0, "tcectl --user finds it there");
                 host_stop_tced(h);
         }
-        tap_eq(run_tced(h, arguments, env, neither.uid, &output), 1, "--user with neither ends with 1");
-        tap_ok(strstr(output, "session bus") && strstr(output, "XDG_RUNTIME_DIR"), "and says what is missing");
+        tap_eq(run_tced(h, arguments, env, neither.uid, &nothing), 1, "--user with neither ends with 1");
+        tap_ok(strstr(nothing, "session bus") && strstr(output, "XDG_RUNTIME_DIR"), "and says what is missing");
 }
 
 int main(void) {

@@ -286,7 +286,6 @@ static void test_quota(World *w, sd_bus *root) {
 static void try_to_see(void *userdata) {
         const World *w = userdata;
         _cleanup_bus_ sd_bus *bus = open_peer(w->host);
-        _cleanup_signals_ Signals s = {};
         _cleanup_free_ char *json = describe_text(bus), *objects = managed_objects(bus), *nodes = introspect(bus, TCED_MACHINE_PREFIX);
         _cleanup_free_ char *by_name = find_machine(bus, "secret"), *name = NULL, *holder = NULL;
         const char *uuid = w->machine + strlen(TCED_MACHINE_PREFIX "/");

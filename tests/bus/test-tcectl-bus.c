@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tcectl and the real daemon: each command over the bus and over the private socket, for people and as JSON; as another user; and when
+ * nobody is there. */
+
+#include <json-c/json.h>
+
+#include "client.h"
+#include "tap.h"
+
+static int run_tcectl(const Host *h, bool by_address, uid_t uid, const char *const *arguments, char **ret_output) {
+        char output[64], bus[96], address[96];
+        const char *argv[12] = { getenv("TCECTL") }, *env[] = { bus, "LC_ALL=C.UTF-8", NULL };
+        size_t n = 1;
+
+        (void) snprintf(output, sizeof(output), "%s/tcectl.log", h->dir);
+        (void) snprintf(bus, sizeof(bus), "DBUS_SYSTEM_BUS_ADDRESS=%s", by_address ? "unix:path=/nonexistent" : h->address);
+        (void) snprintf(address, sizeof(address), "--address=unix:path=%s", h->socket);
+        if (by_address)
+                argv[n++] = address;
+        for (; *arguments && n + 1 < ELEMENTSOF(argv); arguments++)
+                argv[n++] = *arguments;
+        return run_program(&(Spawn) { .argv = argv, .env = env, .output = output, .uid = uid }, ret_output);
+}
+
+typedef struct Case {
+        const char *arguments[4];
+        int status;
+        const char *fragments; /* set apart by '|'; NULL: the output is JSON */
+} Case;
+
+static bool has_all(const char *text, const char *fragments) {
+        char *copy = strdup(fragments), *rest = NULL;
+        bool ok = copy != NULL;
+
+        for (char *part = strtok_r(copy, "|", &rest); ok && part; part = strtok_r(NULL, "|", &rest)) {
+                ok = strstr(text, part) != NULL;
+                if (!ok)
+                        printf("#   '%s' is not in it\n", part);
+        }
+        free(copy);
+        return ok;
+}
+
+static bool is_json(const char *text) {
+        json_object *json = json_tokener_parse(text);
+        bool ok = json != NULL;
+
+        (void) json_object_put(json);
+        return ok;
+}
+
+static void run_case(const Host *h, bool by_address, uid_t uid, const Case *c) {
+        const char *const arguments[] = { c->arguments[0], c->arguments[1], c->arguments[2], NULL };
+        _cleanup_free_ char *output = NULL;
+        int status = run_tcectl(h, by_address, uid, arguments, &output);
+        char title[128];
+
+        (void) snprintf(title, sizeof(title), "tcectl %s%s%s%s%s, %s, %s", arguments[0], arguments[1] ? " " : "",
+                        arguments[1] ? arguments[1] : "", arguments[1] && arguments[2] ? " " : "",
+                        arguments[1] && arguments[2] ? arguments[2] : "", by_address ? "private socket" : "bus", uid ? "another user" : "root");
+        tap_eq(status, c->status, "%s: exit status", title);
+        if (!tap_ok(c->fragments ? has_all(output, c->fragments) : is_json(output), "%s: what it prints", title))
+                for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n"))
+                        printf("#   %s\n", line);
+}
+
+static void test_commands(const Host *h) {
+        static const Case cases[] = {
+                { { "status" }, 0, "KVM|no" },
+                { { "status", "--json" }, 0, NULL },
+                { { "groups" }, 0, "7|0000:01:00.0|e1000e|not-bound|driverctl" },
+                { { "groups", "--json" }, 0, NULL },
+                { { "groups", "--json=short" }, 0, NULL },
+                { { "machines" }, 0, "web1|registered" },
+                { { "machines", "-v" }, 0, "web1|71000000" },
+                { { "machines", "web1" }, 0, "web1|71000000|71000001|user" },
+                { { "machines", "web1", "--json" }, 0, NULL },
+                { { "machines", "--json" }, 0, NULL },
+                { { "machines", "nobody" }, 1, "nobody|tcectl machines" },
+                { { "describe" }, 0, "web1|0000:01:00.0|MachinesMax" },
+                { { "describe", "--json" }, 0, NULL },
+                { { "probe" }, 0, "KVM" },
+                { { "probe", "--json" }, 0, NULL },
+                { { "rescan" }, 0, "" },
+                { { "reload" }, 0, "" },
+                { { "version" }, 0, "tcectl |tced |running" },
+                { { "explode" }, 2, "explode|--help" },
+                { { "rescan", "--json" }, 2, "--json" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                run_case(h, false, 0, &cases[i]);
+                run_case(h, true, 0, &cases[i]);
+        }
+}
+
+static void test_another_user(const Host *h, uid_t uid) {
+        static const Case on_both[] = {
+                { { "status" }, 0, "KVM" },
+                { { "groups" }, 0, "0000:01:00.0" },
+                { { "rescan" }, 1, "Rescan|root" },
+                { { "reload" }, 1, "Reload|root" },
+                { { "probe" }, 1, "Probe|root" },
+        };
+        static const char *const machines[] = { "machines", "--json=short", NULL };
+        _cleanup_free_ char *on_socket = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(on_both); i++)
+                run_case(h, true, uid, &on_both[i]);
+        tap_eq(run_tcectl(h, true, uid, machines, &on_socket), 0, "another user's machines on the private socket");
+        tap_ok(!strstr(on_socket, "web1"), "are not root's");
+}
+
+static void test_nobody_there(const Host *h) {
+        static const char *const status[] = { "status", NULL };
+        _cleanup_free_ char *on_bus = NULL, *on_socket = NULL;
+
+        tap_eq(run_tcectl(h, true, 0, status, &on_socket), 1, "nobody at the address: exit status");
+        tap_ok(has_all(on_socket, h->socket) && has_all(on_socket, "--address"), "it names the address");
+        if (access(TCED_SOCKET, F_OK) == 0) {
+                tap_skip("a tced of this machine's own would answer", "no daemon on the bus");
+                return;
+        }
+        tap_eq(run_tcectl(h, false, 0, status, &on_bus), 1, "no daemon on the bus: exit status");
+        tap_ok(has_all(on_bus, "not running|systemctl start tced"), "it says how to start one");
+}
+
+int main(void) {
+        _cleanup_free_ char *machine = NULL;
+        Host h;
+
+        host_init(&h, 100);
+        host_add_group(&h, 7, "0000:01:00.0", "e1000e");
+        if (!host_start_bus(&h)) {
+                tap_skip("there is no dbus-daemon", "tcectl");
+                host_done(&h);
+                return tap_done();
+        }
+        if (!host_start_tced(&h, NULL))
+                bail_out("tced does not start");
+        {
+                _cleanup_bus_ sd_bus *bus = open_bus(&h);
+
+                wait_probed(bus);
+                machine = register_small(bus, "web1", 2, NO_UID);
+                test_commands(&h);
+                if (geteuid() == 0)
+                        test_another_user(&h, 65534);
+                else
+                        tap_skip("only root can be another user", "tcectl as another user");
+        }
+        host_stop_tced(&h);
+        test_nobody_there(&h);
+        host_done(&h);
+        return tap_done();
+}
