@@ -266,7 +266,7 @@ static void test_user_mode(Host *h) {
                 host_stop_tced(h);
         }
         tap_eq(run_tced(h, arguments, env, neither.uid, &nothing), 1, "--user with neither ends with 1");
-        tap_ok(strstr(nothing, "session bus") && strstr(output, "XDG_RUNTIME_DIR"), "and says what is missing");
+        tap_ok(strstr(nothing, "session bus") && strstr(nothing, "XDG_RUNTIME_DIR"), "and says what is missing");
 }
 
 int main(void) {
