@@ -67,6 +67,8 @@ static void test_requests(void) {
                 { "an operation that is a number", "{\"id\":5,\"operation\":0,\"group\":7}", -EBADMSG, 0, 0 },
                 { "an operation that is null", "{\"id\":5,\"operation\":null,\"group\":7}", -EBADMSG, 0, 0 },
                 { "something behind it", "{\"id\":5,\"operation\":\"open-group\",\"group\":7}{}", -EBADMSG, 0, 0 },
+                { "a comma too many", "{\"id\":5,\"operation\":\"open-group\",\"group\":7,}", -EBADMSG, 0, 0 },
+                { "the wrong quotes", "{'id':5,'operation':'open-group','group':7}", -EBADMSG, 0, 0 },
                 { "half of it", "{\"id\":5,\"operation\":\"open-gr", -EBADMSG, 0, 0 },
                 { "an array", "[5,\"open-group\",7]", -EBADMSG, 0, 0 },
                 { "a string", "\"open-group\"", -EBADMSG, 0, 0 },

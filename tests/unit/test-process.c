@@ -51,6 +51,7 @@ static void test_open(int proc_fd) {
         (void) waitid(P_PID, (id_t) pid, &(siginfo_t) {}, WEXITED | WNOWAIT);
         tap_ok(!process_alive(&child), "a child that was killed is not alive, though not reaped");
         tap_ok(poll(&(struct pollfd) { .fd = child.pidfd, .events = POLLIN }, 1, 0) == 1, "its pidfd is readable");
+        tap_eq(process_in_group(proc_fd, &child, getgid()), -ESRCH, "it is in no group any more, whatever /proc says");
         process_close(&again);
         tap_eq(process_open(proc_fd, pid, &again), -ESRCH, "a process that has ended can't be taken hold of");
         end_child(pid);
