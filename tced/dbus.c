@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-id128.h>
+#include <time.h>
 
 #include "dbus_internal.h"
 #include "log.h"
@@ -20,6 +21,8 @@
 #define UNREAD_MAX 256U
 /* How long nobody is let in when there are no file descriptors left. */
 #define ACCEPT_PAUSE_USEC (1000U * 1000U)
+/* How long another may take to give the name up before it counts as one that stays. */
+#define NAME_PATIENCE_USEC (2U * 1000U * 1000U)
 
 struct DBus {
         Manager *manager;
@@ -259,6 +262,46 @@ static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+static int on_name_acquired(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+        bool *acquired = userdata;
+
+        if (sd_bus_message_read(m, "s", &name) > 0)
+                *acquired |= streq(name, TCED_BUS_NAME);
+        return 0;
+}
+
+/* Queues for the name and waits a moment: the bus may not have noticed yet that a tced which was restarted is gone. */
+static int take_name(sd_bus *bus) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        uint64_t now, deadline = 0;
+        bool acquired = false;
+        int r;
+
+        r = sd_bus_match_signal(bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameAcquired",
+                                on_name_acquired, &acquired);
+        if (r >= 0)
+                r = sd_bus_request_name(bus, TCED_BUS_NAME, SD_BUS_NAME_QUEUE);
+        if (r != 0)
+                return r;
+        while (!acquired) {
+                struct timespec t;
+
+                r = sd_bus_process(bus, NULL);
+                if (r > 0)
+                        continue;
+                (void) clock_gettime(CLOCK_MONOTONIC, &t);
+                now = (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+                if (deadline == 0)
+                        deadline = now + NAME_PATIENCE_USEC;
+                if (r >= 0)
+                        r = now < deadline ? sd_bus_wait(bus, deadline - now) : -EEXIST;
+                if (r < 0)
+                        return r;
+        }
+        return 1;
+}
+
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), void *userdata) {
         sd_bus *bus = NULL;
         Connection *c;
@@ -279,7 +322,7 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                 r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
         if (r >= 0)
-                r = sd_bus_request_name(bus, TCED_BUS_NAME, 0);
+                r = take_name(bus);
         if (r >= 0)
                 r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)

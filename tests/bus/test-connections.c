@@ -290,6 +290,14 @@ static void test_stale(Host *h) {
         h->tced_pid = 0;
         tap_ok(lstat(h->socket, &st) == 0 && S_ISSOCK(st.st_mode), "a daemon that is killed leaves its socket");
         tap_ok(host_start_tced(h, NULL) && answers(h), "the next one replaces it");
+        for (unsigned i = 0; i < 20; i++) {
+                (void) kill(h->tced_pid, i % 2 ? SIGKILL : SIGTERM);
+                (void) wait_exit(h->tced_pid);
+                h->tced_pid = 0;
+                if (!host_start_tced(h, NULL))
+                        bail_out("restart %u failed", i);
+        }
+        tap_ok(answers(h), "it can be restarted at once, also when the bus has not noticed yet");
         tap_ok(stat(h->socket, &st) == 0 && (st.st_mode & 0777) == 0666, "anyone may connect");
         host_stop_tced(h);
         tap_ok(lstat(h->socket, &st) < 0, "one that ends well takes its socket with it");
