@@ -16,12 +16,20 @@ debian_mirror() {
 
 # debian_unpack SUITE DIR PACKAGE...: these packages and all that they depend on, unpacked into DIR.
 debian_unpack() {
-        local suite=$1 dir=$2 mode=root mirror
+        local suite=$1 dir=$2 mode=root mirror options=() sources=()
         shift 2
         ((EUID == 0)) || mode=chrootless
         mirror=$(debian_mirror)
-        mmdebstrap --quiet --mode="$mode" --arch=ppc64el --variant=extract --include="$*" \
-                "$suite" "$dir" ${mirror:+"$mirror"}
+        [[ -z $mirror ]] || sources=("$mirror")
+        if [[ $suite == experimental ]]; then
+                # An addition to unstable, whose packages are taken only where asked for. A mirror's copy of the two may be
+                # older than they say they are good for; the signature still counts.
+                suite=unstable
+                options=(--aptopt='APT::Default-Release "experimental"' --aptopt='Acquire::Check-Valid-Until "false"')
+                [[ -z $mirror ]] || sources=("deb $mirror unstable main" "deb $mirror experimental main")
+        fi
+        mmdebstrap --quiet --mode="$mode" --arch=ppc64el --variant=extract --include="$*" "${options[@]}" \
+                "$suite" "$dir" "${sources[@]}"
         debian_merge_usr "$dir"
 }
 

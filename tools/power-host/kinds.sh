@@ -7,20 +7,28 @@
 # The kinds of host and the kernels that there are, and what QEMU is told to make each. Sourced.
 
 KINDS=(lpar-nested powernv9 lpar lpar-nested-nomaxmem)
-KERNELS=(64k 4k 6.1)
+KERNELS=(64k 4k 6.1 next)
 
-# kernel_suite KERNEL: the Debian release that this kernel and its root come from.
-kernel_suite() {
+# root_suite KERNEL: the Debian release that this kernel's root comes from.
+root_suite() {
         case $1 in
-        64k | 4k) echo trixie ;;
+        64k | 4k | next) echo trixie ;;
         6.1) echo bookworm ;;
         *) die "no kernel '$1'; there are: ${KERNELS[*]}" ;;
         esac
 }
 
+# kernel_suite KERNEL: the one that the kernel comes from.
+kernel_suite() {
+        case $1 in
+        next) echo experimental ;;
+        *) root_suite "$1" ;;
+        esac
+}
+
 kernel_package() {
         case $1 in
-        64k) echo linux-image-powerpc64le-64k ;;
+        64k | next) echo linux-image-powerpc64le-64k ;;
         *) echo linux-image-powerpc64le ;;
         esac
 }

@@ -17,7 +17,7 @@ piece() {
 }
 
 # host_root KERNEL plain|libvirt
-host_root() { local suite; suite=$(kernel_suite "$1"); piece root "root-$suite-$2" "$suite" "$2"; }
+host_root() { local suite; suite=$(root_suite "$1"); piece root "root-$suite-$2" "$suite" "$2"; }
 
 # host_kernel KERNEL
 host_kernel() { piece kernel "kernel-$1" "$(kernel_suite "$1")" "$(kernel_package "$1")"; }
