@@ -80,7 +80,8 @@ static void test_limits(void) {
                                        m.n_accounts == before.n_accounts,
                                "%s: nothing is booked", cases[i].name);
                 } else {
-                        tap_ok(m.machines_held == cases[i].have[0] + cases[i].more[0] && m.table_bytes == cases[i].have[1] + cases[i].more[1],
+                        tap_ok(m.machines_held == cases[i].have[0] + cases[i].more[0] &&
+                                       m.table_bytes == cases[i].have[1] + cases[i].more[1],
                                "%s: the sums", cases[i].name);
                         account_release(&m, cases[i].uid, cases[i].more[0], cases[i].more[1]);
                 }

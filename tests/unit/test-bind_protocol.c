@@ -170,7 +170,8 @@ static void test_surplus_fds(void) {
 }
 
 static void test_round_trip(void) {
-        static const char *const texts[] = { "", "a text", "\"quotes\", \\ and / and\nlines\t", "Gr\303\274\303\237e \342\202\254", "\001\037" };
+        static const char *const texts[] = { "", "a text", "\"quotes\", \\ and / and\nlines\t",
+                                             "Gr\303\274\303\237e \342\202\254", "\001\037" };
         BindRequest request = {}, sent = { .id = INT64_MAX, .operation = BIND_OPEN_GROUP, .group = UINT32_MAX };
         BindReply reply, full = { .id = 1, .error = ENOENT, .fd = -EBADF };
         int ends[2], r, n = 0;

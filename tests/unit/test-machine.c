@@ -222,7 +222,8 @@ static void test_findings(void) {
                 if (cases[i].n > 0) {
                         const Finding *f = &m->findings.items[0];
 
-                        tap_ok(f->id == FINDING_SLOW_PATH && f->severity == SEVERITY_WARNING, "%s: a warning of the slow path", cases[i].name);
+                        tap_ok(f->id == FINDING_SLOW_PATH && f->severity == SEVERITY_WARNING, "%s: a warning of the slow path",
+                               cases[i].name);
                         tap_streq(f->subject, cases[i].n == 4 ? "liobn 00001000" : "liobn 80000101", "%s: its subject", cases[i].name);
                         tap_ok(strncmp(f->text, cases[i].text, strlen(cases[i].text)) == 0 && strlen(f->text) > strlen(cases[i].text),
                                "%s: '%s'", cases[i].name, f->text);

@@ -61,9 +61,11 @@ static void test_judge(void) {
                 { "kvm is loaded", MESSAGE("add@/m\0ACTION=add\0DEVPATH=/module/kvm\0SUBSYSTEM=module"), false, true },
                 { "its keys in another order", MESSAGE("add@/m\0SUBSYSTEM=module\0X=y\0DEVPATH=/module/kvm"), false, true },
                 { "another module", MESSAGE("add@/m\0ACTION=add\0DEVPATH=/module/loop\0SUBSYSTEM=module"), false, false },
-                { "a module below another path", MESSAGE("add@/m\0ACTION=add\0DEVPATH=/devices/module/kvm\0SUBSYSTEM=module"), false, false },
+                { "a module below another path", MESSAGE("add@/m\0ACTION=add\0DEVPATH=/devices/module/kvm\0SUBSYSTEM=module"), false,
+                  false },
                 { "a network device", MESSAGE("add@/n\0ACTION=add\0DEVPATH=/devices/virtual/net/lo\0SUBSYSTEM=net"), false, false },
-                { "a device of kvm's", MESSAGE("change@/k\0ACTION=change\0DEVPATH=/devices/virtual/misc/kvm\0SUBSYSTEM=misc"), false, false },
+                { "a device of kvm's", MESSAGE("change@/k\0ACTION=change\0DEVPATH=/devices/virtual/misc/kvm\0SUBSYSTEM=misc"), false,
+                  false },
                 { "a subsystem that begins with pci", MESSAGE("add@/p\0DEVPATH=/p\0SUBSYSTEM=pci_bus"), false, false },
                 { "a subsystem that ends with pci", MESSAGE("add@/p\0DEVPATH=/p\0SUBSYSTEM=xpci"), false, false },
                 { "a subsystem in capitals", MESSAGE("add@/p\0DEVPATH=/p\0SUBSYSTEM=PCI"), false, false },
@@ -279,7 +281,8 @@ static void test_kernel_pci(sd_event *event) {
                 sent++;
         }
         took = monotonic_usec() - start;
-        tap_ok(took >= SECOND_USEC / 2 && took < 10 * SECOND_USEC, "one that does not end (%u messages) is looked at after a second (%" PRIu64 " ms)",
+        tap_ok(took >= SECOND_USEC / 2 && took < 10 * SECOND_USEC,
+               "one that does not end (%u messages) is looked at after a second (%" PRIu64 " ms)",
                sent, took / 1000);
         loop_for(event, SECOND_USEC / 2);
         rescans = 0;
