@@ -54,6 +54,11 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
         return 0;
 }
 
+/* Root, and in --user mode the one user whom the daemon serves. */
+static bool is_master(uid_t uid) {
+        return uid == 0 || (geteuid() != 0 && uid == geteuid());
+}
+
 int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error) {
         _cleanup_caller_ Caller caller = CALLER_INIT;
         int r;
@@ -61,8 +66,7 @@ int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error) 
         r = caller_get(m, false, &caller, error);
         if (r < 0)
                 return r;
-        /* In --user mode the daemon serves one user, who owns it. */
-        if (caller.uid != 0 && !(geteuid() != 0 && caller.uid == geteuid()))
+        if (!is_master(caller.uid))
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "%s is for root; try sudo", what);
         return 0;
 }
@@ -97,7 +101,7 @@ int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error) {
 }
 
 bool connection_lists(const Connection *c, const Machine *machine) {
-        if (!c->peer || c->uid == 0)
+        if (!c->peer || is_master(c->uid))
                 return true;
         return process_same(&machine->process, &c->process);
 }
