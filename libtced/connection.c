@@ -154,10 +154,8 @@ static int open_any(const char *address, uint64_t timeout_usec, sd_bus **ret, bo
         return strchr(address, ':') ? open_address(address, ret) : -EINVAL;
 }
 
-/* Authentication and, on a bus, Hello: until the connection can carry calls. */
-static int wait_ready(sd_bus *bus, uint64_t timeout_usec) {
-        uint64_t start = now_usec();
-
+/* Authentication and, on a bus, Hello: until the connection can carry calls. The time since `start` counts. */
+static int wait_ready(sd_bus *bus, uint64_t start, uint64_t timeout_usec) {
         for (;;) {
                 uint64_t passed;
                 int r = sd_bus_is_ready(bus);
@@ -180,6 +178,7 @@ static int wait_ready(sd_bus *bus, uint64_t timeout_usec) {
 
 _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret) {
         _cleanup_(tced_unrefp) struct tced *t = NULL;
+        uint64_t start = now_usec();
         bool is_bus;
         int r;
 
@@ -198,7 +197,7 @@ _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tce
                 return r;
         if (is_bus)
                 t->destination = TCED_BUS_NAME;
-        r = wait_ready(t->bus, timeout_usec);
+        r = wait_ready(t->bus, start, timeout_usec);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);

@@ -16,8 +16,8 @@
  *   gone; tables and the guest go on, connect again. -EBADMSG: what answered isn't tced, or is a faulty one. Errors of tced's
  *   own, org.tced1.Error.*, come as the errno in brackets at each function; -EACCES: this process may not do that.
  *   tced_last_error() has the text.
- * - A connection, and what was made from it, is for one thread at a time. The tced_h_…() functions and the accessors of
- *   tables may be called by any number of threads at once while no other function changes that machine.
+ * - A connection, and what was made from it, is for one thread at a time. tced_hcall(), the tced_h_…() functions and the
+ *   accessors of tables may be called by any number of threads at once while no other function changes that machine.
  * - Sizes and offsets are bytes; LIOBNs, hypercalls and their return codes are those of PAPR. */
 
 #include <stddef.h>
@@ -139,7 +139,8 @@ int tced_machine_enable_multitce(struct tced_machine *m, int vm_fd);
 
 /* Where it lives: "kernel", "kernel-vfio", "user". Expect new words. Valid until the table moves (tced_table_link_group()). */
 const char *tced_table_placement(const struct tced_table *table);
-/* Why there, in a word ("in-kernel", "no-vfio-coupling", "kernel-refused", …; org.tced1(5) has them). */
+/* Why there, in a word: "in-kernel", "in-kernel-linked", "rule-user", "no-kvm", "no-tce", "no-tce-64", "no-vfio-coupling",
+ * "kernel-refused". Expect new ones. Valid as the placement is. */
 const char *tced_table_reason(const struct tced_table *table);
 /* The errno with which the kernel refused it; 0: it did not, or wasn't asked. */
 int tced_table_refusal(const struct tced_table *table);
@@ -180,8 +181,8 @@ int tced_group_open(struct tced *t, const char *address, int *ret_container, int
  * A `user` table gets its window alone, and its group must never be added to kvm_vfio; the VMM then maps and unmaps what
  * the guest puts into the table itself (VFIO_IOMMU_MAP_DMA). A kernel that refuses the link is handled as in
  * tced_acquire(): look at tced_table_placement() afterwards.
- * Errors: EOPNOTSUPP (not a v2 container, or a table that isn't for VFIO), EADDRNOTAVAIL (the host puts the window elsewhere), and
- * VFIO's and KVM's own; what was made by then is undone, but for the default window, which stays away. */
+ * Errors: EBADF (no container), EOPNOTSUPP (not a v2 container, or a `kernel` table: it isn't for VFIO), EADDRNOTAVAIL (the host
+ * puts the window elsewhere), and VFIO's and KVM's own; what was made by then is undone, but for the default window, which stays away. */
 int tced_table_link_group(struct tced_table *table, int container, int group, int kvm_vfio, uint64_t memory_page);
 
 /* ---- Hypercalls ---- */

@@ -164,7 +164,8 @@ static int group_attribute(struct tced *t, int kvm_vfio, uint64_t attribute, voi
         return t->ioctl(kvm_vfio, KVM_SET_DEVICE_ATTR, &args);
 }
 
-/* A group that was added and isn't linked to a table makes the kernel warn when it goes: it is taken out again. */
+/* A group whose link is refused is taken out again, as KVM would hold on to it. That makes no WARN: the attempt to link has noted
+ * the group already (virt/kvm/vfio.c:kvm_vfio_group_set_spapr_tce). */
 static int link_in_kvm(struct tced *t, const struct tced_table *table, int group, int kvm_vfio) {
         struct kvm_vfio_link args = { .groupfd = group, .tablefd = table->mapping.fd };
         int r, added;
@@ -186,6 +187,9 @@ _public_ int tced_table_link_group(struct tced_table *table, int container, int 
 
         if (table->placement == PLACEMENT_KERNEL)
                 return connection_error(t, -EOPNOTSUPP, "table %08x: its window isn't a \"vfio\" one", table->liobn);
+        /* Before it is compared with what stands for none. */
+        if (container < 0)
+                return connection_error(t, -EBADF, "table %08x: there is no container to make its window in", table->liobn);
         if (table->window_container != container) {
                 r = window_make(t, container, table,
                                 memory_page ? memory_page : (uint64_t) sysconf(_SC_PAGESIZE));

@@ -506,6 +506,7 @@ static void test_link_others(void) {
         kernel.window_start = 0;
         tap_eq(tced_table_link_group(tced_machine_table(c.machine, 1), 50, 51, 52, 0), -EOPNOTSUPP,
                "a table of emulated devices isn't linked");
+        tap_eq(tced_table_link_group(tced_machine_table(c.machine, 0), -EBADF, 51, -1, 4096), -EBADF, "no container, no window");
         tap_eq(tced_table_link_group(tced_machine_table(c.machine, 0), 50, 51, -1, 4096), 0, "a `user` table gets its window");
         tap_streq(kernel.trace, "remove 0;window 12 200000 1;", "in the default window's place; its group stays out of KVM");
         case_end(&c, "link others");
