@@ -119,6 +119,9 @@ static int find_kvm_unusable(Findings *f, const KvmFacts *kvm) {
                                     device_remedy(kvm), "KVM can't be used: %s", kvm->vm.why);
         if (kvm->vm.proof != PROOF_NO)
                 return 0;
+        if (!tce)
+                return findings_add(f, FINDING_KVM_UNUSABLE, SEVERITY_INFO, "host", "See the kernel's log: dmesg | grep -i kvm",
+                                    "KVM is there, but no VM can be created (%s)", kvm->vm.why);
         /* kvm.ko alone answers every question with yes (arch/powerpc/kvm/powerpc.c:kvm_vm_ioctl_check_extension). */
         return findings_add(f, FINDING_KVM_UNUSABLE, SEVERITY_ERROR, "host",
                             "Load the backend: modprobe kvm_hv. If that says \"No such device\", the hypervisor above this "
@@ -203,7 +206,7 @@ static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
                 return 0;
         return findings_add(f, FINDING_MULTITCE_UNCHECKED, SEVERITY_WARNING, "host", remedy,
                             "In-kernel multi-TCE may let a guest write past its window: kernel %s is not known to have the "
-                            "range check, and only the deep probe (org.tced1.Manager.Probe) can tell", kvm->release);
+                            "range check, and only `tcectl probe --deep` can tell", kvm->release);
 }
 
 /* Told before it happens, as afterwards nothing but a boot mends it; seen with 6.12 and 7.3. */

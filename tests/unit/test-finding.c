@@ -55,6 +55,11 @@ static void x86_without_kvm(KvmFacts *kvm, VfioFacts *vfio) {
         *vfio = (VfioFacts){};
 }
 
+static void x86_without_vms(KvmFacts *kvm, VfioFacts *vfio) {
+        x86(kvm, vfio);
+        outcome_set(&kvm->vm, PROOF_NO, "KVM_CREATE_VM: Operation not permitted");
+}
+
 static void no_vm(KvmFacts *kvm, VfioFacts *vfio) {
         outcome_set(&kvm->vm, PROOF_NO, "KVM_CREATE_VM: Invalid argument");
         for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
@@ -156,13 +161,15 @@ static void test_hosts(void) {
                 { "no permission", no_permission, { FOUND(KVM_UNUSABLE, ERROR) }, 1, "Permission denied", "usermod" },
                 { "x86", x86, { FOUND(NO_TCE, INFO) }, 1, "x86_64", "POWER" },
                 { "x86 without KVM", x86_without_kvm, { FOUND(KVM_UNUSABLE, INFO), FOUND(NO_TCE, INFO) }, 2, "/dev/kvm", "module" },
+                { "x86 that makes no VM", x86_without_vms, { FOUND(KVM_UNUSABLE, INFO), FOUND(NO_TCE, INFO) }, 2, "not permitted",
+                  "dmesg" },
                 { "no VM", no_vm, { FOUND(KVM_UNUSABLE, ERROR) }, 1, "KVM_CREATE_VM", "cap-nested-hv" },
                 { "no ioctl", no_ioctl, { FOUND(NO_TCE, WARNING) }, 1, "KVM_CREATE_SPAPR_TCE: Inap", "SPAPR_TCE_IOMMU" },
                 { "only the older call", only_the_older_call, {}, 0, NULL, NULL },
                 { "no coupling", no_coupling, { FOUND(NO_VFIO_COUPLING, WARNING) }, 1, "declared 0", "6.15" },
                 { "coupling disproven", coupling_disproven, { FOUND(NO_VFIO_COUPLING, WARNING) }, 1, "group 3", "6.15" },
                 { "nothing tried yet", untried, {}, 0, NULL, NULL },
-                { "a kernel not known", old_kernel, { FOUND(MULTITCE_UNCHECKED, WARNING) }, 1, "6.12.107", "6.12.113-1" },
+                { "a kernel not known", old_kernel, { FOUND(MULTITCE_UNCHECKED, WARNING) }, 1, "tcectl probe --deep", "6.12.113-1" },
                 { "such a kernel, checked", old_kernel_checked, {}, 0, NULL, NULL },
                 { "a faulty one", faulty, { FOUND(MULTITCE_UNCHECKED, ERROR) }, 1, "changed 5 entries", "7.3" },
                 { "a faulty one that can't", faulty_but_unusable, {}, 0, NULL, NULL },
