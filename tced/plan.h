@@ -46,8 +46,9 @@ typedef struct PlanError {
         char text[PLAN_ERROR_MAX];
 } PlanError;
 
-/* Makes the plan. page_size: the host's, in bytes; tables_max: how many a VM may have. 0; -EINVAL with *error filled in (invalid window, LIOBN that occurs
- * twice, 2^32 TCEs, a demand for `kernel` that can't be met, too many tables); -ENOMEM. *ret is untouched on failure. */
+/* Makes the plan. page_size: the host's, in bytes; tables_max: how many a VM may have. 0; -EINVAL with *error filled in (invalid
+ * window, LIOBN that occurs twice, 2^32 TCEs, a demand for `kernel` that can't be met, too many tables); -ENOMEM. *ret is
+ * untouched on failure. */
 int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
               const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error);
 void plan_clear(Plan *plan);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* VFIO's extensions, and the list of IOMMU groups. Each group is read by probe_groups.c; here they are found and put in order.
- * The cost is that of the reads: some 45 system calls for a group of one device, so
- * that 16,384 groups take about two seconds. */
+ * The cost is that of the reads: some 45 system calls for a group of one device, so that 16,384 groups take about two
+ * seconds. */
 
 #include "probe_vfio.h"
 
