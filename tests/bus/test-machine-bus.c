@@ -369,7 +369,10 @@ static void test_connection(const Host *h, bool on_peer) {
         test_many(h, bus);
         test_named(bus);
         test_report_user(bus);
-        test_processes(h, bus, on_peer);
+        if (geteuid() == 0)
+                test_processes(h, bus, on_peer);
+        else
+                tap_skip("only what root registers may be claimed by another process", "other processes");
         test_one_each(bus);
         test_disconnect(h, bus, on_peer, fds);
         test_two_hundred(h, bus, fds);
@@ -379,6 +382,7 @@ int main(void) {
         Host h;
 
         host_init(&h, 100);
+        host_write(&h, "root/etc/tced/tced.conf", "[Limits]\nMachinesPerUserMax=1000\n");
         if (!host_start_bus(&h)) {
                 tap_skip("there is no dbus-daemon", "machines");
                 host_done(&h);

@@ -216,8 +216,8 @@ static void try_member(void *userdata) {
         went_well(unregister(bus, one, &error), &error, "it unregisters it");
         went_well(register_windows(bus, "mine4", "", &taken, 1, NO_UID, &three, &error), &error, "there is room for another");
         (void) claim(bus, three, NULL);
-        refused(call(bus, TCED_GROUP_PREFIX "/7", TCED_INTERFACE_GROUP, "Open", &error, NULL, "t", UINT64_C(0)), &error, "GroupNotViable",
-                "group 7", "a group that its machine has is");
+        refused(call(bus, TCED_GROUP_PREFIX "/7", TCED_INTERFACE_GROUP, "Open", &error, NULL, "t", UINT64_C(0)), &error, "NotAuthorized",
+                "group 7|root", "a group that it gave its machine itself is neither");
 }
 
 static void try_other_member(void *userdata) {
@@ -344,6 +344,8 @@ static void try_offered(void *userdata) {
         json = describe_text(bus);
         tap_ok(json && strstr(json, "offered") && !strstr(json, "secret"), "and described, alone");
         went_well(acquire(bus, w->offered, NULL, 0, &error, NULL), &error, "has its tables");
+        refused(call(bus, TCED_GROUP_PREFIX "/7", TCED_INTERFACE_GROUP, "Open", &error, NULL, "t", UINT64_C(0)), &error, "GroupNotViable",
+                "group 7", "may open the group that root gave the VM");
         went_well(call_manager(bus, "GetMachineByPID", &error, "u", 0U), &error, "and finds it by its PID");
 }
 
@@ -374,7 +376,7 @@ static void test_world(World *w) {
 
         wait_probed(root);
         (void) register_windows(root, "secret", "", &vfio, 1, NO_UID, &machine, NULL);
-        offered = register_small(root, "offered", 2, member_uid);
+        (void) register_windows(root, "offered", "", &vfio, 1, member_uid, &offered, NULL);
         w->machine = machine;
         w->offered = offered;
         (void) claim(root, machine, NULL);
