@@ -58,26 +58,36 @@ check_proven() {
         fi
 }
 
+# at_least VERSION VERSION: the first is the second or later.
+at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]; }
+
+# Does Debian's changelog say that this kernel has the range check? Point releases bring it to kernels that had it not.
+fixed_kernel() {
+        local version
+        version=$(uname -v | sed -n 's/.* Debian \([^ ]*\).*/\1/p')
+        case $version in
+        6.1.*) at_least "$version" 6.1.190-1 ;;
+        6.12.*) at_least "$version" 6.12.113-1 ;;
+        *) at_least "$version" 7.3~rc7 ;;
+        esac
+}
+
 check_deep() {
         run --deep
         printed PR.proven no
-        case $kind:$kernel in
-        lpar:*)
+        if [[ $kind == lpar ]]; then
                 printed range-check.proven unknown
-                ;;
-        *:64k | *:4k | *:6.1)
-                printed range-check.proven no
-                printed_like range-check.why 'H_STUFF_TCE wrote past a window*changed 5 entries*gave 0'
-                printed range-check.by-version unknown
-                finding multitce-unchecked error
-                ;;
-        *)
+        elif fixed_kernel; then
                 printed range-check.proven yes
                 printed_like range-check.why '*gave H_PARAMETER and wrote nothing there'
                 printed range-check.by-version yes
                 no_finding multitce-unchecked
-                ;;
-        esac
+        else
+                printed range-check.proven no
+                printed_like range-check.why 'H_STUFF_TCE wrote past a window*changed 5 entries*gave 0'
+                printed range-check.by-version unknown
+                finding multitce-unchecked error
+        fi
 }
 
 check_vfio() {
