@@ -228,6 +228,7 @@ static void deep_probe_run(DeepProbe *p, Outcome *o) {
                 judge(p, o);
 }
 
+/* What an earlier run saw stays where this one sees nothing: a fault is not gone because memory is short now. */
 static void prove_range_check(const KvmOps *ops, const char *dev, KvmFacts *facts) {
         _cleanup_(deep_probe_clear) DeepProbe p = {
                 .ops = ops,
@@ -237,12 +238,15 @@ static void prove_range_check(const KvmOps *ops, const char *dev, KvmFacts *fact
                 .vcpu = -EBADF,
                 .page_size = facts->page_size,
         };
+        Outcome seen;
         int r = deep_probe_make(&p, dev);
 
         if (r < 0)
-                outcome_set(&facts->range_check, PROOF_UNKNOWN, "%s: %s", p.step, strerror(-r));
+                outcome_set(&seen, PROOF_UNKNOWN, "%s: %s", p.step, strerror(-r));
         else
-                deep_probe_run(&p, &facts->range_check);
+                deep_probe_run(&p, &seen);
+        if (seen.proof != PROOF_UNKNOWN || facts->range_check.proof == PROOF_UNKNOWN)
+                facts->range_check = seen;
 }
 
 /* As long as there is a PR VM, a whole partition takes its interrupts the slow way (book3s_pr.c:kvmppc_core_init_vm_pr counts them

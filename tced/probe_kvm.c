@@ -277,7 +277,8 @@ void probe_kvm_prove(const KvmOps *ops, const char *dev, KvmFacts *facts) {
                 for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
                         if (!facts->capability[i].declared)
                                 outcome_set(&facts->capability[i].proven, PROOF_NO, "not declared");
-                outcome_set(&facts->range_check, PROOF_UNKNOWN, "no VM can be created: %.128s", facts->vm.why);
+                if (facts->range_check.proof == PROOF_UNKNOWN)
+                        outcome_set(&facts->range_check, PROOF_UNKNOWN, "no VM can be created: %.128s", facts->vm.why);
                 return;
         }
         outcome_set(&facts->vm, PROOF_YES, "a VM was created and closed");

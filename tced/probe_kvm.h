@@ -27,7 +27,7 @@ void probe_kvm_prove(const KvmOps *ops, const char *dev, KvmFacts *facts);
 
 /* The deep probe, only when asked for: also tries a PR VM, and lets a vCPU do H_STUFF_TCE over the end of a 7-entry table (the
  * overrun stays in the table's page): H_PARAMETER proves the range check, H_SUCCESS proves the fault. Where there is no real
- * vCPU (not POWER) it stays UNKNOWN with why. */
+ * vCPU (not POWER) it stays UNKNOWN with why; what an earlier probe has shown stays where this one can't be made. */
 void probe_kvm_prove_deep(const KvmOps *ops, const char *dev, KvmFacts *facts);
 
 /* Proves KVM_CAP_SPAPR_TCE_VFIO with an idle group whose fd the caller has: container, type, window, VM, table, link

@@ -316,6 +316,25 @@ static void test_deep(void) {
         }
 }
 
+/* A fault that was seen is not forgotten: a rule could vouch for the kernel then. */
+static void test_deep_again(void) {
+        KvmFacts facts;
+
+        fake_reset();
+        fake.stuff = STUFF_FAULTY;
+        probe_kvm_declared(&fake_ops, "/dev", &facts);
+        probe_kvm_prove_deep(&fake_ops, "/dev", &facts);
+        fake_reset();
+        fake.failures[0] = (FakeFailure) ALWAYS(KVM_CREATE_VM, ENOMEM);
+        probe_kvm_prove(&fake_ops, "/dev", &facts);
+        check_outcome(&facts.range_check, (Want) NO("changed 5 entries"), "range check", "then no VM");
+        probe_kvm_prove_deep(&fake_ops, "/dev", &facts);
+        check_outcome(&facts.range_check, (Want) NO("changed 5 entries"), "range check", "then no deep probe");
+        fake_reset();
+        probe_kvm_prove_deep(&fake_ops, "/dev", &facts);
+        check_outcome(&facts.range_check, (Want) YES("H_PARAMETER"), "range check", "then seen at work");
+}
+
 /* What was proven with more effort is not forgotten by proving again with less. */
 static void test_prove_again(void) {
         KvmFacts facts;
@@ -406,6 +425,7 @@ int main(void) {
         test_system();
         test_other_machine();
         test_deep();
+        test_deep_again();
         test_prove_again();
         test_link();
         test_link_without_container();
