@@ -9,7 +9,6 @@
 #include "names.h"
 #include "util.h"
 
-
 static int find_group(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
         const Connection *c = userdata;
         const GroupFacts *g;
@@ -143,12 +142,16 @@ static int get_holder(sd_bus *bus, const char *path, const char *interface, cons
 
 static void on_opened(const Refusal *refusal, int container_fd, int group_fd, uint32_t iommu_type, void *userdata) {
         sd_bus_message *m = userdata;
+        int r;
 
         if (refusal) {
                 reply_refusal(m, refusal);
                 return;
         }
-        (void) sd_bus_reply_method_return(m, "hhu", container_fd, group_fd, iommu_type);
+        r = sd_bus_reply_method_return(m, "hhu", container_fd, group_fd, iommu_type);
+        /* No fds left for the copies, or a caller that takes none: it must not wait for an answer for ever. */
+        if (r < 0)
+                (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fds of the IOMMU group can't be sent: %s", strerror(-r));
         (void) sd_bus_message_unref(m);
 }
 
@@ -164,9 +167,11 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         if (caller.uid != 0) {
                 machine = manager_find_machine_by_process(c->manager, &caller.process);
-                if (!machine || !machine_has_group(machine, (int) g->number))
+                /* A user may write any group into a VM of its own: only what root registered gives a right to the devices. */
+                if (!machine || machine->registrar != 0 || !machine_has_group(machine, (int) g->number))
                         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
-                                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it",
+                                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that "
+                                                 "root registered for its user",
                                                  g->number);
         }
         manager_open_group(c->manager, g, on_opened, sd_bus_message_ref(m));
