@@ -98,6 +98,30 @@ int parse_bool(const char *text, bool *ret) {
         return -EINVAL;
 }
 
+/* Bytes of the character at p, or 0: none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+static size_t utf8_length(const unsigned char *p) {
+        size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+
+        for (size_t i = 1; i < n; i++)
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0;
+        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
+            (p[0] == 0xf4 && p[1] >= 0x90))
+                return 0;
+        return n;
+}
+
+char *utf8_mend(char *text) {
+        for (char *p = text; *p;) {
+                size_t n = utf8_length((const unsigned char *) p);
+
+                if (n == 0)
+                        *p = '?';
+                p += n ? n : 1;
+        }
+        return text;
+}
+
 ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
         _cleanup_fd_ int fd = -EBADF;
         size_t have = 0;

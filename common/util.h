@@ -98,6 +98,10 @@ int parse_size(const char *text, uint64_t *ret);
 /* "1", "yes", "true", "on" and their opposites. 0 or -EINVAL. */
 int parse_bool(const char *text, bool *ret);
 
+/* Puts a '?' in the place of each byte that belongs to no whole UTF-8 character, as are left where a text was cut: D-Bus carries
+ * nothing else. Returns the text. */
+char *utf8_mend(char *text);
+
 /* Reads a small file (sysfs, /proc) below the directory dirfd (or AT_FDCWD) into buf, trailing newline cut, always
  * terminated. The length, or negative errno; -EFBIG when it does not fit. */
 ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size);

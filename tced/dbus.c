@@ -62,6 +62,14 @@ static void connection_free(Connection *c) {
         free(c);
 }
 
+/* What waits is answered when the loop has ended: the connection stays until dbus_free(). */
+static int attach_loop(Connection *c) {
+        int r;
+
+        r = sd_bus_set_close_on_exit(c->bus, 0);
+        return r < 0 ? r : sd_bus_attach_event(c->bus, c->manager->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
 static Connection *connection_new(DBus *d, sd_bus *bus) {
         Connection *c = calloc(1, sizeof(*c));
 
@@ -145,7 +153,7 @@ static int add_peer_consume(DBus *d, int fd) {
         c->peer = true;
         c->uid = peer.uid;
         d->n_peers++;
-        r = process_open(d->manager->proc_fd, peer.pid, &c->process);
+        r = process_open_peer(d->manager->proc_fd, fd, peer.pid, &c->process);
         if (r >= 0)
                 r = sd_bus_set_description(bus, "peer");
         if (r >= 0)
@@ -165,7 +173,7 @@ static int add_peer_consume(DBus *d, int fd) {
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r >= 0)
-                r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
+                r = attach_loop(c);
         if (r < 0)
                 connection_free(c);
         return r;
@@ -324,7 +332,7 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
         if (r >= 0)
                 r = take_name(bus);
         if (r >= 0)
-                r = sd_bus_attach_event(bus, d->manager->event, SD_EVENT_PRIORITY_NORMAL);
+                r = attach_loop(c);
         if (r < 0)
                 connection_free(c);
         return r;

@@ -341,9 +341,13 @@ static int copy_uuid(const char *text, char ret[33], sd_bus_error *error) {
                         ret[n] = *c;
                 n++;
         }
-        if (n > 32 || (n == 0 && *text))
-                return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT,
-                                         "'%.64s' is no UUID: give 32 hex digits, dashes or not, or nothing and tced makes one", text);
+        if (n > 32 || (n == 0 && *text)) {
+                Refusal refusal;
+
+                (void) refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
+                              "'%.64s' is no UUID: give 32 hex digits, dashes or not, or nothing and tced makes one", text);
+                return refusal_to_error(&refusal, error);
+        }
         ret[n] = '\0';
         return 0;
 }

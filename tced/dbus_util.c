@@ -28,6 +28,25 @@ static int peer_process(const Connection *c, Process *ret) {
         return 0;
 }
 
+/* The bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be anyone's by
+ * now. It is not taken for that of another user. */
+static int bus_process(const Connection *c, uid_t uid, pid_t pid, Process *ret) {
+        Process p = PROCESS_INIT;
+        int r;
+
+        r = process_open(c->manager->proc_fd, pid, &p);
+        if (r >= 0 && uid != 0) {
+                r = process_of_user(c->manager->proc_fd, &p, uid);
+                r = r == 0 ? -EPERM : r;
+        }
+        if (r < 0) {
+                process_close(&p);
+                return r;
+        }
+        *ret = p;
+        return 0;
+}
+
 int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error) {
         _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
         Connection *c = connection_current(sd_bus_message_get_bus(m));
@@ -47,7 +66,7 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
                         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s", strerror(-r));
         }
         if (with_process)
-                r = c->peer ? peer_process(c, &caller.process) : process_open(c->manager->proc_fd, pid, &caller.process);
+                r = c->peer ? peer_process(c, &caller.process) : bus_process(c, caller.uid, pid, &caller.process);
         if (r < 0)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process that asks can't be held: %s", strerror(-r));
         *ret = caller;
@@ -72,12 +91,17 @@ int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error) 
 }
 
 int refusal_to_error(const Refusal *refusal, sd_bus_error *error) {
-        (void) sd_bus_error_set(error, refusal->name, refusal->text);
+        char text[PLAN_ERROR_MAX];
+
+        (void) sd_bus_error_set(error, refusal->name, utf8_mend(strcpy(text, refusal->text)));
         return -error_name_to_errno(refusal->name);
 }
 
 void reply_refusal(sd_bus_message *m, const Refusal *refusal) {
-        (void) sd_bus_reply_method_errorf(m, refusal->name, "%s", refusal->text);
+        char text[PLAN_ERROR_MAX];
+
+        /* A name that was cut inside a character would make an error that can't be sent, and a caller that waits for it. */
+        (void) sd_bus_reply_method_errorf(m, refusal->name, "%s", utf8_mend(strcpy(text, refusal->text)));
         (void) sd_bus_message_unref(m);
 }
 

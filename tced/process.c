@@ -3,19 +3,20 @@
 #include "process.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "util.h"
 
-int process_open(int proc_fd, pid_t pid, Process *ret) {
-        Process p = PROCESS_INIT;
+/* asm-generic/socket.h, 6.5 and newer. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* The pidfd is taken over, also on failure. */
+static int hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret) {
+        Process p = { .pid = pid, .pidfd = pidfd };
         int r;
 
-        if (pid <= 0)
-                return -ESRCH;
-        p.pid = pid;
-        p.pidfd = sys_pidfd_open(pid, 0);
-        if (p.pidfd < 0)
-                return p.pidfd;
         r = process_start_time(proc_fd, pid, &p.start);
         /* The start time is this process's only if it still has the PID now. */
         if (r < 0 || !process_alive(&p)) {
@@ -24,6 +25,25 @@ int process_open(int proc_fd, pid_t pid, Process *ret) {
         }
         *ret = p;
         return 0;
+}
+
+int process_open(int proc_fd, pid_t pid, Process *ret) {
+        int pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
+
+        return pidfd < 0 ? pidfd : hold_consume(proc_fd, pid, pidfd, ret);
+}
+
+int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret) {
+        int pidfd = -EBADF;
+        socklen_t size = sizeof(pidfd);
+
+        if (pid <= 0)
+                return -ESRCH;
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+                return hold_consume(proc_fd, pid, pidfd, ret);
+        if (errno == ENOPROTOOPT)
+                return process_open(proc_fd, pid, ret);
+        return errno == EINVAL ? -ESRCH : -errno;
 }
 
 void process_close(Process *p) {
@@ -42,8 +62,8 @@ bool process_same(const Process *a, const Process *b) {
         return a->pid > 0 && a->pid == b->pid && a->start == b->start;
 }
 
-/* Is gid among the numbers of a line such as "Groups:\t4 24 106 "? */
-static bool line_has_gid(const char *status, const char *key, gid_t gid) {
+/* Is this number, a user's or a group's, among those of a line such as "Groups:\t4 24 106 "? */
+static bool line_has_id(const char *status, const char *key, unsigned id) {
         const char *line = strstr(status, key);
 
         if (!line)
@@ -57,14 +77,15 @@ static bool line_has_gid(const char *status, const char *key, gid_t gid) {
                         line++;
                         continue;
                 }
-                if (value == gid)
+                if (value == id)
                         return true;
                 line = end;
         }
         return false;
 }
 
-int process_in_group(int proc_fd, const Process *p, gid_t gid) {
+/* /proc/PID/status, to be freed, of the process itself and not of a later one with its PID. */
+static int read_status(int proc_fd, const Process *p, char **ret) {
         /* A user may be in 65,536 groups (NGROUPS_MAX) of up to 10 digits. */
         const size_t size = 1024 * 1024;
         _cleanup_free_ char *status = malloc(size);
@@ -79,5 +100,20 @@ int process_in_group(int proc_fd, const Process *p, gid_t gid) {
                 return (int) n;
         if (!process_alive(p))
                 return -ESRCH;
-        return line_has_gid(status, "\nGid:", gid) || line_has_gid(status, "\nGroups:", gid);
+        *ret = TAKE_PTR(status);
+        return 0;
+}
+
+int process_of_user(int proc_fd, const Process *p, uid_t uid) {
+        _cleanup_free_ char *status = NULL;
+        int r = read_status(proc_fd, p, &status);
+
+        return r < 0 ? r : line_has_id(status, "\nUid:", uid);
+}
+
+int process_in_group(int proc_fd, const Process *p, gid_t gid) {
+        _cleanup_free_ char *status = NULL;
+        int r = read_status(proc_fd, p, &status);
+
+        return r < 0 ? r : line_has_id(status, "\nGid:", gid) || line_has_id(status, "\nGroups:", gid);
 }

@@ -18,11 +18,16 @@ typedef struct Process {
 /* Takes hold of the process that has this PID now. proc_fd: /proc. -ESRCH: there is none, or it ended meanwhile; else negative
  * errno. *ret is untouched on failure. */
 int process_open(int proc_fd, pid_t pid, Process *ret);
+/* The same for the process that connected to this socket, whose PID it was then: by the kernel's own record of it where that can be had
+ * (SO_PEERPIDFD, 6.5 and newer), so that a PID which is another's by now is not taken for it. */
+int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret);
 void process_close(Process *p);
 /* Has it not ended? */
 bool process_alive(const Process *p);
 /* The same process, not merely the same PID. */
 bool process_same(const Process *a, const Process *b);
 
+/* Is this user one of the process's (real, effective, saved, of files), by /proc/PID/status? 1, 0 or negative errno. */
+int process_of_user(int proc_fd, const Process *p, uid_t uid);
 /* Has the process this group, as its own or a supplementary one, by /proc/PID/status? 1, 0 or negative errno. */
 int process_in_group(int proc_fd, const Process *p, gid_t gid);

@@ -39,10 +39,10 @@ typedef struct Attempt {
 #define A79 A63 "aaaaaaaaaaaaaaaa"
 
 static const Attempt attempts[] = {
-        { "a name that is cut inside a character", A63 "\u00e9\u00e9", "", GOOD, .error = "InvalidArgument", .fragments = "rename" },
-        { "a UUID that is cut inside a character", "web", A63 "\u00e9\u00e9", GOOD, .error = "InvalidArgument", .fragments = "UUID" },
+        { "a name that is cut inside a character", A63 "\u00e9\u00e9", "", GOOD, .error = "InvalidArgument", .fragments = "a?'|rename" },
+        { "a UUID that is cut inside a character", "web", A63 "\u00e9\u00e9", GOOD, .error = "InvalidArgument", .fragments = "a?'|UUID" },
         { "a device that is cut inside a character", "web", "", WINDOW("pci", A79 "\u00e9\u00e9", 1, 1 << 20, 12, -1),
-          .error = "InvalidWindow", .fragments = "aaaa" },
+          .error = "InvalidWindow", .fragments = "a? (LIOBN" },
         { "a kind that is long", "web", "", WINDOW(A79 A79 A79 A79 A79 A79 A79 "\u00e9", "d", 1, 1 << 20, 12, -1),
           .error = "InvalidArgument", .fragments = "vfio" },
         { "no name", "", "", GOOD, .error = "InvalidArgument", .fragments = "1 to 64|rename" },
@@ -95,16 +95,6 @@ static const Attempt attempts[] = {
           .n = 5, .error = "LimitExceeded", .fragments = "TablesPerMachineMax=4|fewer" },
         { "more bytes than a VM may have", "web", "", PCI(0, UINT64_C(1) << 30, 12), .error = "LimitExceeded",
           .fragments = "TableBytesPerMachineMax=1048576|web|fewer" },
-        /* Texts are cut there, in the middle of a character: the error must come all the same. */
-        { "a name that is cut inside a character",
-          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9", "", GOOD, .error = "InvalidArgument",
-          .fragments = "a?'|rename" },
-        { "a UUID that is cut inside a character", "web",
-          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa9", GOOD, .error = "InvalidArgument",
-          .fragments = "x?'|UUID" },
-        { "a device whose name is cut inside a character", "web", "",
-          WINDOW("pci", "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd\xc3\xa9", 0, 0, 12, -1),
-          .error = "InvalidWindow", .fragments = "d? (LIOBN" },
         { "a bad window behind a good one", "web", "",
           { { "vio", "good", 1, 0, 4096, 12, 0, -1 }, { "vio", "bad", 2, 0, 4096, 40, 0, -1 } }, .n = 2, .error = "InvalidWindow",
           .fragments = "bad" },

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "event-loop.h"
@@ -63,6 +65,68 @@ static void test_open(int proc_fd) {
         tap_ok(self.pid == 0 && self.pidfd < 0 && !process_alive(&self), "one that was closed holds nothing");
         process_close(&self);
         tap_eq(count_fds(), before, "no fd is left");
+}
+
+/* A connection of this process; with `of_child` one that a child made and left behind. */
+static int connect_to(int listener, const struct sockaddr_un *address, socklen_t size, bool of_child) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), connection;
+        pid_t pid = of_child ? fork() : 0;
+
+        if (pid == 0 && connect(fd, (const struct sockaddr *) address, size) < 0)
+                return -errno;
+        if (pid == 0 && of_child)
+                _exit(0);
+        if (pid > 0)
+                (void) waitpid(pid, NULL, 0);
+        connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (of_child)
+                (void) close(fd);
+        return connection;
+}
+
+static void test_peer(int proc_fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t size = sizeof(sa_family_t);
+        int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+        Process self = PROCESS_INIT, peer = PROCESS_INIT;
+        struct ucred credentials;
+
+        /* An abstract name that the kernel chooses. */
+        if (bind(listener, (struct sockaddr *) &address, size) < 0 || listen(listener, 2) < 0)
+                return;
+        size = sizeof(address);
+        (void) getsockname(listener, (struct sockaddr *) &address, &size);
+        (void) process_open(proc_fd, getpid(), &self);
+        fd = connect_to(listener, &address, size, false);
+        tap_eq(process_open_peer(proc_fd, fd, getpid(), &peer), 0, "who connected");
+        tap_ok(process_same(&self, &peer) && process_alive(&peer) && fcntl(peer.pidfd, F_GETFD) == FD_CLOEXEC, "is this process");
+        process_close(&peer);
+        (void) close(fd);
+
+        fd = connect_to(listener, &address, size, true);
+        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &(socklen_t) { sizeof(credentials) });
+        tap_eq(process_open_peer(proc_fd, fd, credentials.pid, &peer), -ESRCH, "who connected and has ended can't be taken hold of");
+        tap_eq(process_open_peer(proc_fd, fd, 0, &peer), -ESRCH, "nor who has no PID here");
+        tap_ok(peer.pidfd == -EBADF, "the result is untouched");
+        (void) close(fd);
+        (void) close(listener);
+        process_close(&self);
+}
+
+static void test_users(int proc_fd) {
+        Process self = PROCESS_INIT, child = PROCESS_INIT;
+        pid_t pid;
+
+        (void) process_open(proc_fd, getpid(), &self);
+        tap_eq(process_of_user(proc_fd, &self, geteuid()), 1, "this process is its user's");
+        tap_eq(process_of_user(proc_fd, &self, 424242), 0, "and no other's");
+        tap_eq(process_of_user(proc_fd, &self, (uid_t) -1), 0, "nor the user's that none can be");
+        pid = start_child();
+        (void) process_open(proc_fd, pid, &child);
+        end_child(pid);
+        tap_ok(process_of_user(proc_fd, &child, geteuid()) < 0, "one that has ended is nobody's");
+        process_close(&self);
+        process_close(&child);
 }
 
 static void *wait_in_thread(void *userdata) {
@@ -201,6 +265,8 @@ int main(void) {
 
         test_open(proc_fd);
         test_refused(proc_fd);
+        test_peer(proc_fd);
+        test_users(proc_fd);
         test_own_groups(proc_fd);
         test_hostile_names(proc_fd);
         test_other_groups(proc_fd);

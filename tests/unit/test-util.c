@@ -108,6 +108,24 @@ static void test_windows(void) {
         tap_eq(tce_kernel_charge(1 << 16, 65536), 576 << 10, "charge of a VIO device's window with 64 KiB pages");
 }
 
+/* What D-Bus does not carry becomes '?', and nothing else. */
+static void test_utf8(void) {
+        static const struct {
+                const char *text, *want;
+        } cases[] = {
+                { "", "" }, { "pci.0", "pci.0" }, { "\xc3\xa9", "\xc3\xa9" }, { "\xe2\x82\xac", "\xe2\x82\xac" },
+                { "\xf0\x9f\x92\xbe.", "\xf0\x9f\x92\xbe." }, { "caf\xc3", "caf?" }, { "caf\xc3 (", "caf? (" }, { "\xe2\x82", "??" },
+                { "\xf0\x9f\x92", "???" }, { "\xa9", "?" }, { "\xc0\xaf", "??" }, { "\xe0\x80\xaf", "???" },
+                { "\xed\xa0\x80", "???" }, { "\xf4\x90\x80\x80", "????" }, { "\xff", "?" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[16];
+
+                tap_streq(utf8_mend(strcpy(text, cases[i].text)), cases[i].want, "text %zu is mended", i);
+        }
+}
+
 static void test_files(void) {
         char buf[16], path[] = "/tmp/tced-test-XXXXXX";
         _cleanup_fd_ int fd = mkstemp(path);
@@ -129,6 +147,7 @@ int main(void) {
         test_sizes();
         test_names();
         test_windows();
+        test_utf8();
         test_files();
         return tap_done();
 }
