@@ -14,8 +14,9 @@ static Account *find_account(Manager *m, uid_t uid) {
         return NULL;
 }
 
+/* A limit that was lowered since is no reason to refuse what does not add to it. */
 static bool exceeds(uint64_t have, uint64_t more, uint64_t max) {
-        return more > max || have > max - more;
+        return more > 0 && (more > max || have > max - more);
 }
 
 /* Names the setting, what it is and who is at it. */

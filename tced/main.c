@@ -216,6 +216,8 @@ static int run(const Options *o) {
                 (void) sd_notify(0, "STOPPING=1");
         }
         u = uevent_free(u);
+        /* Whoever waits is told so, as long as there are connections. */
+        manager_stop(m);
         d = dbus_free(d);
         m = manager_free(m);
         event = sd_event_unref(event);

@@ -170,13 +170,20 @@ static void free_machine(void *machine) {
         (void) machine_free(machine);
 }
 
+void manager_stop(Manager *m) {
+        if (!m)
+                return;
+        __atomic_store_n(&m->ending, true, __ATOMIC_RELAXED);
+        manager_probe_cancel(m);
+        m->helper = helper_free(m->helper);
+        m->worker = worker_free(m->worker);
+}
+
 Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->observer = (ManagerObserver) {};
-        manager_probe_cancel(m);
-        m->helper = helper_free(m->helper);
-        m->worker = worker_free(m->worker);
+        manager_stop(m);
         tdestroy(m->machines_by_name, ignore);
         tdestroy(m->machines_by_uuid, free_machine);
         free(m->accounts);

@@ -67,6 +67,7 @@ struct Manager {
         ManagerObserver observer;
         Worker *worker;
         Helper *helper;
+        bool ending; /* read by the worker's threads: __atomic */
 
         void *machines_by_uuid; /* tsearch(3) trees of Machine */
         void *machines_by_name;
@@ -88,6 +89,9 @@ struct Manager {
 
 /* Reads the configuration and asks the host what it declares. 0 or negative errno. The proofs start with manager_probe(). */
 int manager_new(sd_event *event, const Places *places, Manager **ret);
+/* Ends what is under way and answers whoever waits for it; may take as long as one table is being filled in. Nothing may be asked of the
+ * manager afterwards. NULL is fine. */
+void manager_stop(Manager *m);
 Manager *manager_free(Manager *m);
 
 /* Reads tced.conf and the rules again. 0 or -ENOMEM, and all is as it was. */
@@ -111,6 +115,7 @@ struct Registration {
 
         /* How it goes on; the manager's own. */
         Manager *manager;
+        bool charged; /* its registrar's account carries it */
         void (*done)(Machine *machine, const Refusal *refusal, void *userdata);
         void *userdata;
         Machine *machine;

@@ -12,7 +12,8 @@ void manager_remove_machine(Manager *m, Machine *machine);
 /* With or without dashes, any case, into 32 lower-case hex digits. */
 bool uuid_normalize(const char *text, char ret[33]);
 
-/* Goes on with the registrations that waited for the proof. */
+/* Goes on with the registrations that waited for the proof; refuses them. */
 void manager_resume_registrations(Manager *m);
+void manager_refuse_waiting(Manager *m, const Refusal *refusal);
 /* Ends a proof that runs and answers whoever waits for one. */
 void manager_probe_cancel(Manager *m);

@@ -200,11 +200,5 @@ void manager_probe_cancel(Manager *m) {
                 w->running = true;
         answer_waiters(m, ECANCELED, "tced is ending");
         (void) refuse(&refusal, TCED_ERROR_FAILED, "tced is ending; try again when it runs");
-        while (m->waiting_registrations) {
-                Registration *r = m->waiting_registrations;
-
-                m->waiting_registrations = r->next;
-                r->done(NULL, &refusal, r->userdata);
-                registration_free(r);
-        }
+        manager_refuse_waiting(m, &refusal);
 }

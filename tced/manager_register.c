@@ -78,7 +78,11 @@ static void fill_run(void *task) {
 
         for (size_t i = 0; i < f->n && f->result == 0; i++) {
                 struct FillItem *item = &f->items[i];
-                f->result = table_memory_make(item->name, item->entries, item->huge_pages, item->numa_node, &item->memory);
+
+                if (__atomic_load_n(&f->manager->ending, __ATOMIC_RELAXED))
+                        f->result = -ECANCELED;
+                else
+                        f->result = table_memory_make(item->name, item->entries, item->huge_pages, item->numa_node, &item->memory);
         }
 }
 
@@ -92,6 +96,8 @@ static int refuse_fill(Refusal *refusal, int error, uint64_t bytes) {
         case ENFILE:
                 return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
                               "No file descriptors left for tables: raise LimitNOFILE= of tced.service, or end VMs");
+        case ECANCELED:
+                return refuse(refusal, TCED_ERROR_FAILED, "tced is ending; try again when it runs");
         case ENODEV:
                 return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
                               "NumaNode= of the rule that matches is no NUMA node of this host with memory; correct the rule");
@@ -110,13 +116,20 @@ void registration_free(Registration *r) {
 }
 
 static void registration_refused(Registration *r, const Refusal *refusal) {
-        log_info("Refused to register %s: %s", r->description.name, refusal->text);
+        log_info("Refused to register %.64s: %s", r->description.name, refusal->text);
+        if (r->charged)
+                account_release(r->manager, r->registrar, 1, r->machine ? r->machine->charged : 0);
         r->done(NULL, refusal, r->userdata);
         registration_free(r);
 }
 
-static void registration_uncharge(Registration *r) {
-        account_release(r->manager, r->registrar, 1, r->machine->charged);
+void manager_refuse_waiting(Manager *m, const Refusal *refusal) {
+        while (m->waiting_registrations) {
+                Registration *r = m->waiting_registrations;
+
+                m->waiting_registrations = r->next;
+                registration_refused(r, refusal);
+        }
 }
 
 static bool name_valid(const char *name) {
@@ -207,7 +220,6 @@ static void finish_registration(Registration *r, Fill *f) {
                 error = commit(r, f, &refusal);
         (void) fill_free(f);
         if (error < 0) {
-                registration_uncharge(r);
                 registration_refused(r, &refusal);
                 return;
         }
@@ -228,7 +240,7 @@ static void on_filled(void *task) {
         finish_registration(f->registration, f);
 }
 
-/* Plans and books; on success r->machine is there, complete but for its tables' memory. */
+/* Plans and books its tables; on success r->machine is there, complete but for its tables' memory. */
 static int prepare(Registration *r, Refusal *refusal) {
         Manager *m = r->manager;
         PolicyFacts facts = policy_facts_from(&m->kvm);
@@ -251,14 +263,14 @@ static int prepare(Registration *r, Refusal *refusal) {
                                " bytes of `user` tables; give it fewer, or raise it in tced.conf",
                                l->table_bytes_per_machine_max, r->description.name, plan.user_bytes);
         else
-                error = account_charge(m, r->registrar, 1, plan.user_bytes, refusal);
+                error = account_charge(m, r->registrar, 0, plan.user_bytes, refusal);
         if (error < 0) {
                 plan_clear(&plan);
                 return error;
         }
         error = machine_new(r->description.name, r->description.uuid, &plan, on_machine_end, m, &r->machine);
         if (error < 0) {
-                account_release(m, r->registrar, 1, plan.user_bytes);
+                account_release(m, r->registrar, 0, plan.user_bytes);
                 plan_clear(&plan);
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", r->description.name);
         }
@@ -292,15 +304,22 @@ static void continue_registration(Registration *r) {
         if (!f || worker_submit(r->manager->worker, fill_run, on_filled, f) < 0) {
                 (void) fill_free(f);
                 (void) refuse(&refusal, TCED_ERROR_NO_MEMORY, "No memory to make the tables of %s; try again later", machine->name);
-                registration_uncharge(r);
                 registration_refused(r, &refusal);
         }
 }
 
 void manager_register(Manager *m, Registration *r, void (*done)(Machine *, const Refusal *, void *), void *userdata) {
+        Refusal refusal;
+
         r->manager = m;
         r->done = done;
         r->userdata = userdata;
+        /* Those that wait are counted too, or a user could have any number of them wait. */
+        if (check_identity(m, &r->description, &refusal) < 0 || account_charge(m, r->registrar, 1, 0, &refusal) < 0) {
+                registration_refused(r, &refusal);
+                return;
+        }
+        r->charged = true;
         if (m->proving) {
                 Registration **end = &m->waiting_registrations;
 
@@ -363,17 +382,20 @@ static void on_replacement_filled(void *task) {
         Refusal refusal;
         int r = f->result;
 
+        if (t)
+                t->moving = false;
         if (r < 0)
                 r = refuse_fill(&refusal, r, f->bytes);
         else if (!t || t->state != TABLE_PLANNED)
                 r = refuse(&refusal, TCED_ERROR_NO_SUCH_TABLE, "The machine or its table %08" PRIx32 " is gone meanwhile",
                            f->items[0].liobn);
-        if (r < 0)
+        if (r < 0) {
                 account_release(m, f->registrar, 0, f->bytes);
-        else {
+                if (t)
+                        table_changed(m, t);
+        } else {
                 plan_table_refused(&machine->plan, t->plan);
                 table_set_memory(t, &f->items[0].memory);
-                t->error = f->error;
                 machine->charged += f->bytes;
                 log_message(LOG_WARNING, TCED_MESSAGE_TABLE_REFUSED_STR,
                             "%s: the kernel refused the table of %s (liobn %08" PRIx32 "): %s; it is in the VMM now", machine->name,
@@ -410,8 +432,10 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
                 f->done = done;
                 f->userdata = userdata;
         }
-        if (f && worker_submit(m->worker, fill_run, on_replacement_filled, f) >= 0)
+        if (f && worker_submit(m->worker, fill_run, on_replacement_filled, f) >= 0) {
+                t->moving = true;
                 return 0;
+        }
         (void) fill_free(f);
         account_release(m, machine->registrar, 0, t->plan->bytes);
         return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to make the table of %s; try again later", t->plan->window.device);
@@ -422,7 +446,7 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
 static void note_link(Manager *m, const Table *t) {
         Outcome *proven = &m->kvm.capability[KVM_CAPABILITY_TCE_VFIO].proven;
 
-        if (proven->proof == PROOF_YES || t->machine->registrar != 0)
+        if (proven->proof != PROOF_UNKNOWN || t->machine->registrar != 0)
                 return;
         outcome_set(proven, PROOF_YES, "%s linked its table of IOMMU group %d", t->machine->name, t->plan->window.group);
         if (manager_update_findings(m) < 0)
@@ -447,10 +471,18 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
         else if (error > 0 && t->state == TABLE_MADE)
                 r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
                            "The table %08" PRIx32 " has been reported as made: a table that is there was not refused", plan->window.liobn);
+        else if (t->moving)
+                /* Each would be booked and filled in before all but one are thrown away. */
+                r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT,
+                           "The table %08" PRIx32 " has been reported as refused: wait for the answer to that", plan->window.liobn);
         else if (error < 0 || error > 4095) /* the kernel's MAX_ERRNO */
                 r = refuse(&refusal, TCED_ERROR_INVALID_ARGUMENT, "%d is no errno: report 0 or a positive one", error);
-        else if (error > 0)
+        else if (error > 0) {
+                t->error = error;
                 r = replace_table(m, t, error, done, userdata, &refusal);
+                if (r < 0)
+                        table_changed(m, t);
+        }
         if (r < 0) {
                 done(&refusal, userdata);
                 return;
@@ -458,6 +490,7 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
         if (error > 0)
                 return;
         t->state = TABLE_MADE;
+        t->error = 0;
         if (placement == PLACEMENT_KERNEL_VFIO)
                 note_link(m, t);
         table_changed(m, t);

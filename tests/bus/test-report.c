@@ -96,6 +96,7 @@ static void test_plan(sd_bus *bus, const char *machine) {
 
 static void test_bad_reports(sd_bus *bus, const char *machine) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *must = NULL;
 
         refused(report(bus, machine, VIO, "user", 0, &error), &error, "InvalidArgument", "71000000", "a table is not made as `user`");
         refused(report(bus, machine, VIO, "kernel-vfio", 0, &error), &error, "InvalidArgument", "71000000|group",
@@ -110,6 +111,8 @@ static void test_bad_reports(sd_bus *bus, const char *machine) {
         tap_ok(table_is(bus, machine, VIO, "State", "planned") && table_is(bus, machine, MUST, "State", "planned") &&
                        table_is(bus, machine, LARGE, "State", "planned"),
                "nothing changes by them");
+        must = table_path(machine, MUST);
+        tap_eq(get_number(bus, must, TCED_INTERFACE_TABLE, "Error", 'i'), ENOMEM, "but what the kernel said is shown");
 }
 
 static void test_good_reports(sd_bus *bus, const char *machine) {
@@ -197,6 +200,20 @@ static void test_races(const Host *h, sd_bus *bus) {
         free(path);
 }
 
+static int count_ending(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        int *n = userdata;
+
+        *n += e && e->message && strstr(e->message, "tced is ending");
+        return 0;
+}
+
+static void register_async(sd_bus *bus, const char *name, int *ending) {
+        (void) sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine", count_ending,
+                                        ending, "ssa(ssuttubi)a{sv}t", name, "", 0, 0, UINT64_C(0));
+}
+
+/* Registrations that wait for a proof are counted, and answered when tced ends. */
 static void test_hanging_proof(Host *h) {
         static const char *const env[] = { "TCED_FAKE_KVM=hang", NULL };
         char options[4][96];
@@ -204,8 +221,9 @@ static void test_hanging_proof(Host *h) {
         _cleanup_bus_ sd_bus *bus = NULL;
         _cleanup_free_ char *state = NULL, *path = NULL, *after = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        int ending = 0;
 
-        host_write(h, "root/etc/tced/tced.conf", "[Probe]\nTimeoutSec=1\n");
+        host_write(h, "root/etc/tced/tced.conf", "[Probe]\nTimeoutSec=1\n[Limits]\nMachinesMax=3\n");
         (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
         (void) snprintf(options[1], sizeof(options[1]), "--config-root=%s/root", h->dir);
         (void) snprintf(options[2], sizeof(options[2]), "--sys=%s/sys", h->dir);
@@ -215,18 +233,24 @@ static void test_hanging_proof(Host *h) {
         bus = open_bus(h);
         state = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "ProbeState");
         tap_streq(state, "running", "the proof runs");
+        register_async(bus, "first", &ending);
+        register_async(bus, "second", &ending);
         path = register_small(bus, "waits", 1, NO_UID);
         after = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "ProbeState");
         tap_streq(after, "done", "a registration waited for its end");
         refused(call_manager(bus, "Probe", &error, "bt", 0, UINT64_C(0)), &error, "TimedOut", "TimeoutSec=", "Probe says that it timed out");
         tap_ok(host_log_has(h, "TimeoutSec="), "so does the log");
         /* One that runs, and one that waits, while the daemon ends. */
-        (void) sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", NULL, NULL, "bt", 0,
-                                        UINT64_C(0));
-        (void) sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine", NULL, NULL,
-                                        "ssa(ssuttubi)a{sv}t", "late", "", 0, 0, UINT64_C(0));
-        (void) call_manager(bus, "GetMachine", NULL, "s", "waits");
+        (void) unregister(bus, path, NULL);
+        (void) sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", count_ending, &ending, "bt",
+                                        0, UINT64_C(0));
+        register_async(bus, "late", &ending);
+        refused(call_manager(bus, "RegisterMachine", &error, "ssa(ssuttubi)a{sv}t", "later", "", 0, 0, UINT64_C(0)), &error,
+                "LimitExceeded", "MachinesMax=3|3 are", "one that waits is counted");
         host_stop_tced(h);
+        while (sd_bus_process(bus, NULL) > 0)
+                ;
+        tap_eq(ending, 2, "who waits when tced ends is told so");
 }
 
 int main(void) {

@@ -56,6 +56,8 @@ static void test_limits(void) {
                 { "a sum of 2^64", { 10, 10, UINT64_MAX, UINT64_MAX }, { 1, 1 }, ALICE, { 1, UINT64_MAX },
                   "TableBytesMax=18446744073709551615" },
                 { "a limit lowered below what there is", { 2, 10, 1000, 1000 }, { 2, 0 }, ALICE, { 0, 10 }, NULL },
+                { "machines above a limit that was lowered", { 1, 1, 1000, 1000 }, { 2, 0 }, BOB, { 0, 10 }, NULL },
+                { "bytes above a limit that was lowered", { 10, 10, 10, 10 }, { 1, 100 }, BOB, { 1, 0 }, NULL },
                 { "no machines at all", { 0, 10, 1000, 1000 }, { 0, 0 }, 0, { 1, 0 }, "MachinesMax=0" },
         };
 
