@@ -182,7 +182,8 @@ int tced_group_open(struct tced *t, const char *address, int *ret_container, int
  * the guest puts into the table itself (VFIO_IOMMU_MAP_DMA). A kernel that refuses the link is handled as in
  * tced_acquire(): look at tced_table_placement() afterwards.
  * Errors: EBADF (no container), EOPNOTSUPP (not a v2 container, or a `kernel` table: it isn't for VFIO), EADDRNOTAVAIL (the host
- * puts the window elsewhere), and VFIO's and KVM's own; what was made by then is undone, but for the default window, which stays away. */
+ * puts the window elsewhere), and VFIO's and KVM's own; what was made by then is undone, but for the default window, which stays
+ * away. */
 int tced_table_link_group(struct tced_table *table, int container, int group, int kvm_vfio, uint64_t memory_page);
 
 /* ---- Hypercalls ---- */
