@@ -49,7 +49,7 @@ typedef enum TceWindowError {
         TCE_WINDOW_EMPTY,      /* size of zero */
         TCE_WINDOW_PAGE_SHIFT, /* outside 12 to 34 */
         TCE_WINDOW_UNALIGNED,  /* offset or size no multiple of the page */
-        TCE_WINDOW_OVERFLOW,   /* ends beyond 2^64 */
+        TCE_WINDOW_OVERFLOW,   /* ends at 2^64 or beyond */
         TCE_WINDOW_TOO_LARGE,  /* 2^32 TCEs or more */
         _TCE_WINDOW_ERROR_MAX,
 } TceWindowError;

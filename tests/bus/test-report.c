@@ -248,7 +248,8 @@ static void test_hanging_proof(Host *h) {
         refused(call_manager(bus, "RegisterMachine", &error, "ssa(ssuttubi)a{sv}t", "later", "", 0, 0, UINT64_C(0)), &error,
                 "LimitExceeded", "MachinesMax=3|3 are", "one that waits is counted");
         host_stop_tced(h);
-        while (sd_bus_process(bus, NULL) > 0)
+        /* The bus may still have the answers when tced is gone. */
+        while (ending < 2 && (sd_bus_process(bus, NULL) > 0 || sd_bus_wait(bus, UINT64_C(2000000)) > 0))
                 ;
         tap_eq(ending, 2, "who waits when tced ends is told so");
 }
