@@ -62,6 +62,16 @@ static int socket_connect(const char *path, uint64_t timeout_usec) {
         return TAKE_FD(fd);
 }
 
+/* There is no bus daemon at the other end, and fds may come. */
+static int start_peer(sd_bus *bus) {
+        int r;
+
+        r = sd_bus_set_bus_client(bus, false);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, true);
+        return r < 0 ? r : sd_bus_start(bus);
+}
+
 static int open_path(const char *path, uint64_t timeout_usec, sd_bus **ret) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_fd_ int fd = -EBADF;
@@ -77,13 +87,7 @@ static int open_path(const char *path, uint64_t timeout_usec, sd_bus **ret) {
         if (r < 0)
                 return r;
         (void) TAKE_FD(fd);
-        r = sd_bus_set_bus_client(bus, false);
-        if (r < 0)
-                return r;
-        r = sd_bus_negotiate_fds(bus, true);
-        if (r < 0)
-                return r;
-        r = sd_bus_start(bus);
+        r = start_peer(bus);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);
@@ -101,13 +105,7 @@ static int open_address(const char *address, sd_bus **ret) {
         r = sd_bus_set_address(bus, address);
         if (r < 0)
                 return r;
-        r = sd_bus_set_bus_client(bus, false);
-        if (r < 0)
-                return r;
-        r = sd_bus_negotiate_fds(bus, true);
-        if (r < 0)
-                return r;
-        r = sd_bus_start(bus);
+        r = start_peer(bus);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);

@@ -132,7 +132,8 @@ static int run_probe(const Options *o) {
         return o->json ? print_json_consume(select_status(json), o) : render_capabilities(json, &out);
 }
 
-static int run_rescan(const Options *o) {
+/* A verb that only says whether it went well. */
+static int run_plain(const Options *o, int (*verb)(Client *client, ClientError *error)) {
         _cleanup_(client_freep) Client *client = NULL;
         ClientError error;
         int r;
@@ -140,24 +141,18 @@ static int run_rescan(const Options *o) {
         r = client_for(o, &client);
         if (r < 0)
                 return r;
-        r = client_rescan(client, &error);
+        r = verb(client, &error);
         if (r < 0)
                 print_error(error.text);
         return r;
 }
 
-static int run_reload(const Options *o) {
-        _cleanup_(client_freep) Client *client = NULL;
-        ClientError error;
-        int r;
+static int run_rescan(const Options *o) {
+        return run_plain(o, client_rescan);
+}
 
-        r = client_for(o, &client);
-        if (r < 0)
-                return r;
-        r = client_reload(client, &error);
-        if (r < 0)
-                print_error(error.text);
-        return r;
+static int run_reload(const Options *o) {
+        return run_plain(o, client_reload);
 }
 
 /* A tced that is not running is no failure here: tcectl's version is known. */
@@ -208,8 +203,8 @@ const Command commands[] = {
           "Proves the host's capabilities again, waits for the outcome and shows it.\n"
           "Root only.\n"
           "  --deep       also try a PR VM, whether a guest can write past its window, and\n"
-          "               linking a table to an idle group that is on vfio-pci. The first\n"
-          "               PR VM changes a partition for good, until it is restarted.\n"
+          "               linking a table to an idle group that is on vfio-pci. While there\n"
+          "               is a PR VM, a partition does without AIL.\n"
           "  --json       as for status\n",
           OPTION_JSON | OPTION_DEEP, run_probe },
         { "rescan", NULL, "read IOMMU groups, devices and VFIO again",
