@@ -166,8 +166,8 @@ int tced_group_number(struct tced *t, const char *address, int *ret);
 
 /* That group's fds, opened by tced: a container with the group attached and its IOMMU type set (7: VFIO_SPAPR_TCE_v2_IOMMU, where
  * the kernel refuses that 2: VFIO_SPAPR_TCE_IOMMU), and the group. The caller owns both. Allowed to root, and to the process
- * that has claimed a machine that root registered, with a window of this group. Errors: ENODEV, EPERM (not viable; the text says what stands in
- * the way), EBUSY (someone has it open), EHOSTDOWN (tced-bind does not run). */
+ * that has claimed a machine that root registered with a window of this group. Errors: ENODEV, EPERM (not viable; the text
+ * says what stands in the way), EBUSY (someone has it open), EHOSTDOWN (tced-bind does not run). */
 int tced_group_open(struct tced *t, const char *address, int *ret_container, int *ret_group, uint32_t *ret_type);
 
 /* Makes the table's window in a v2 container and, where the table is in the kernel, links the group to it: afterwards KVM does
