@@ -127,13 +127,13 @@ void table_set_memory(Table *t, TableMemory *memory) {
 static const char *slow_path_remedy(const Table *t) {
         switch (t->plan->verdict.reason) {
         case REASON_KERNEL_REFUSED:
-                return t->error == ENOMEM ? "raise the VM's locked-memory limit (libvirt: <memtune><hard_limit>), then start it again"
-                                          : "look into the kernel's log, then start the VM again";
+                return t->error == ENOMEM ? "Raise the VM's locked-memory limit (libvirt: <memtune><hard_limit>), then start it again"
+                                          : "Look into the kernel's log, then start the VM again";
         case REASON_NO_KVM:
         case REASON_NO_TCE:
         case REASON_NO_TCE_64:
         case REASON_NO_VFIO_COUPLING:
-                return "see the host's findings: tcectl status";
+                return "See the host's findings: tcectl status";
         case REASON_IN_KERNEL:
         case REASON_IN_KERNEL_LINKED:
         case REASON_RULE_USER:
