@@ -111,6 +111,17 @@ static size_t utf8_length(const unsigned char *p) {
         return n;
 }
 
+bool utf8_valid(const char *text) {
+        while (*text) {
+                size_t n = utf8_length((const unsigned char *) text);
+
+                if (n == 0)
+                        return false;
+                text += n;
+        }
+        return true;
+}
+
 char *utf8_mend(char *text) {
         for (char *p = text; *p;) {
                 size_t n = utf8_length((const unsigned char *) p);

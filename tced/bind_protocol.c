@@ -76,14 +76,18 @@ static int take_fd(struct msghdr *message) {
         return fd;
 }
 
-/* The one JSON object that fills a packet to its last byte, or NULL. */
+/* The one JSON object that fills a packet to its last byte, or NULL. The packet has a NUL behind it. That it is UTF-8 is looked at here:
+ * json-c 0.18 refuses good two- and three-byte characters when it is told to (JSON_TOKENER_VALIDATE_UTF8). */
 static struct json_object *parse_packet(const char *packet, size_t size) {
-        struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
+        struct json_tokener *tokener;
         struct json_object *json;
 
+        if (!utf8_valid(packet))
+                return NULL;
+        tokener = json_tokener_new_ex(JSON_DEPTH);
         if (!tokener)
                 return NULL;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
         json = json_tokener_parse_ex(tokener, packet, (int) size);
         if (json && json_tokener_get_parse_end(tokener) != size) {
                 (void) json_object_put(json);
@@ -94,12 +98,12 @@ static struct json_object *parse_packet(const char *packet, size_t size) {
 }
 
 static int receive_packet(int socket, struct json_object **ret, int *ret_fd) {
-        char buffer[BIND_PACKET_MAX];
+        char buffer[BIND_PACKET_MAX + 1];
         union {
                 char bytes[CMSG_SPACE(FDS_ROOM * sizeof(int))];
                 struct cmsghdr align;
         } control;
-        struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(buffer) };
+        struct iovec iov = { .iov_base = buffer, .iov_len = BIND_PACKET_MAX };
         struct msghdr message = {
                 .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
         };
@@ -115,6 +119,7 @@ static int receive_packet(int socket, struct json_object **ret, int *ret_fd) {
                 return 0;
         if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 return -EBADMSG;
+        buffer[n] = '\0';
         json = parse_packet(buffer, (size_t) n);
         if (!json)
                 return -EBADMSG;

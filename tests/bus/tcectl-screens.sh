@@ -89,6 +89,10 @@ with_machine() {
         point "it is in the JSON" $?
         complete_machine >"$dir/out" 2>"$dir/err" && [[ $(<"$dir/out") == web1 ]]
         point "the shell completes its name" $?
+        busctl --user call -- org.tced1 /org/tced1 org.tced1.Manager RegisterMachine 'ssa(ssuttubi)a{sv}t' other '' \
+                1 vio Größe€ 1895825409 0 268435456 12 false -1 0 0 >"$dir/out" 2>"$dir/err"
+        LC_ALL=C.UTF-8 tcectl machines other && grep -qF 'Größe€' "$dir/out"
+        point "a device's name in other than ASCII" $?
 }
 
 # What bash offers behind `tcectl --user machines w`.

@@ -52,6 +52,13 @@ wait_for() {
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
 
+# Does the partition's firmware name no highest memory address? Linux asks for no usable DMA window then. That is so where QEMU was given no
+# maxmem, up to some version (7.2 does it, 10.0 does not): what a host without maxmem can do is told by this, not by its kind.
+no_maxmem() {
+        local property=/proc/device-tree/rtas/ibm,lrdr-capacity
+        [[ -e $property && -z $(od -An -tx1 -N8 "$property" | tr -d ' 0\n') ]]
+}
+
 # rebind ADDRESS DRIVER: an empty one lets the kernel choose.
 rebind() {
         local device=/sys/bus/pci/devices/$1

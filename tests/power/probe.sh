@@ -108,7 +108,7 @@ check_vfio() {
         printed_like "group.$group.device" "$alone 020000 8086:10d3 driver=* numa=*"
         printed "device.$alone.name" 'Intel Corporation | 82574L Gigabit Network Connection | Ethernet controller'
         if [[ $kernel == 6.1 ]]; then finding vfio-broken error; else no_finding vfio-broken; fi
-        if [[ $kind == lpar-nested-nomaxmem ]]; then finding ddw-failed warning; else no_finding ddw-failed; fi
+        if no_maxmem; then finding ddw-failed warning; else no_finding ddw-failed; fi
 }
 
 # Two devices in one group: one bound is not enough.
@@ -144,7 +144,7 @@ check_shared() {
 # The group is linked, twice, so that the first one was undone; on a host that can't, the reason is told.
 check_link() {
         local alone=$POWER_HOST_VFIO_ALONE group driver
-        local linked
+        local linked size=1024
         group=$(group_of "$alone")
         driver=$(driver_of "$alone")
         linked="linked IOMMU group $group to a table of a VM: window at 0"
@@ -156,16 +156,17 @@ check_link() {
                 printed "group.$group.viability" viable
                 run --vfio "/dev/vfio/$group"
                 run --vfio "/dev/vfio/$group"
-                case $kind in
-                lpar-nested) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 1024 MiB" ;;
-                powernv9) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, 2048 MiB" ;;
-                lpar) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: KVM_CREATE_VM: Invalid argument" ;;
-                *) printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device" ;;
-                esac
-                case $kind in
-                lpar-nested | powernv9) printed KVM_CAP_SPAPR_TCE_VFIO.proven yes ;;
-                *) printed KVM_CAP_SPAPR_TCE_VFIO.proven unknown ;;
-                esac
+                if [[ $kind == lpar ]]; then
+                        printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: KVM_CREATE_VM: Invalid argument"
+                        printed KVM_CAP_SPAPR_TCE_VFIO.proven unknown
+                elif no_maxmem; then
+                        printed_like KVM_CAP_SPAPR_TCE_VFIO.why "group $group: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device"
+                        printed KVM_CAP_SPAPR_TCE_VFIO.proven unknown
+                else
+                        [[ $kind != powernv9 ]] || size=2048
+                        printed_like KVM_CAP_SPAPR_TCE_VFIO.why "$linked, $size MiB"
+                        printed KVM_CAP_SPAPR_TCE_VFIO.proven yes
+                fi
         fi
         rebind "$alone" ''
         [[ $(driver_of "$alone") == "$driver" ]]
