@@ -122,6 +122,12 @@ bool utf8_valid(const char *text) {
         return true;
 }
 
+bool ascii_valid(const char *text) {
+        while (*text && (unsigned char) *text < 0x80)
+                text++;
+        return !*text;
+}
+
 char *utf8_mend(char *text) {
         for (char *p = text; *p;) {
                 size_t n = utf8_length((const unsigned char *) p);

@@ -98,8 +98,9 @@ int parse_size(const char *text, uint64_t *ret);
 /* "1", "yes", "true", "on" and their opposites. 0 or -EINVAL. */
 int parse_bool(const char *text, bool *ret);
 
-/* Is a text UTF-8 to its end? */
+/* Is a text UTF-8, or ASCII, to its end? */
 bool utf8_valid(const char *text);
+bool ascii_valid(const char *text);
 
 /* Puts a '?' in the place of each byte that belongs to no whole UTF-8 character, as are left where a text was cut: D-Bus carries
  * nothing else. Returns the text. */

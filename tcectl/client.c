@@ -246,8 +246,9 @@ static int parse(const char *text, json_object **ret) {
         if (length > INT32_MAX - 1)
                 return -EFBIG;
         /* What is not quite JSON would be half understood: better none of it. */
-        /* It is UTF-8: D-Bus carries nothing else. */
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        /* A strict json-c 0.18 takes all bytes above ASCII for control characters, where char is signed. It is UTF-8: D-Bus carries
+         * nothing else. */
+        json_tokener_set_flags(tokener, ascii_valid(text) ? JSON_TOKENER_STRICT : 0);
         /* The NUL is given too: it ends what is still open, so that half an object is an error. */
         json = json_tokener_parse_ex(tokener, text, (int) length + 1);
         if (!json_object_is_type(json, json_type_object) || json_tokener_get_error(tokener) != json_tokener_success) {

@@ -76,8 +76,8 @@ static int take_fd(struct msghdr *message) {
         return fd;
 }
 
-/* The one JSON object that fills a packet to its last byte, or NULL. The packet has a NUL behind it. That it is UTF-8 is looked at here:
- * json-c 0.18 refuses good two- and three-byte characters when it is told to (JSON_TOKENER_VALIDATE_UTF8). */
+/* The one JSON object that fills a packet to its last byte, or NULL. The packet has a NUL behind it. A strict json-c 0.18 takes all bytes
+ * above ASCII for control characters, where char is signed, and refuses them: it is strict with ASCII alone. */
 static struct json_object *parse_packet(const char *packet, size_t size) {
         struct json_tokener *tokener;
         struct json_object *json;
@@ -87,7 +87,7 @@ static struct json_object *parse_packet(const char *packet, size_t size) {
         tokener = json_tokener_new_ex(JSON_DEPTH);
         if (!tokener)
                 return NULL;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        json_tokener_set_flags(tokener, ascii_valid(packet) ? JSON_TOKENER_STRICT : 0);
         json = json_tokener_parse_ex(tokener, packet, (int) size);
         if (json && json_tokener_get_parse_end(tokener) != size) {
                 (void) json_object_put(json);

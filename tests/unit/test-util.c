@@ -122,7 +122,9 @@ static void test_utf8(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 char text[16];
+                bool ascii = i < 2;
 
+                tap_eq(ascii_valid(cases[i].text), ascii, "text %zu: is it ASCII", i);
                 tap_eq(utf8_valid(cases[i].text), streq(cases[i].text, cases[i].want), "text %zu: is it UTF-8", i);
                 tap_streq(utf8_mend(strcpy(text, cases[i].text)), cases[i].want, "text %zu is mended", i);
         }
