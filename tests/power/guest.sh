@@ -58,6 +58,11 @@ if [[ $kind == lpar ]]; then
         for liobn in 71000001 80000000 80000001; do
                 is "$(value $liobn.placement) $(value $liobn.reason)" "user no-kvm" "$liobn is in the VMM, and the reason is that no VM can run"
         done
+        # No VM could take the group, so this one is only registered.
+        machine=$(manager RegisterMachine 'ssa(ssuttubi)a{sv}t' passed '' 1 vfio "$alone" 0x80000100 0 0x40000000 12 false \
+                "$(group_of "$alone")" 0 0 | sed 's/o "\(.*\)"/\1/')
+        is "$(property "$machine/table/80000100" org.tced1.Table Placement Reason | tr '\n' ' ')" 's "user" s "no-kvm" ' "a passthrough device's window likewise"
+        busctl call org.tced1 "$machine" org.tced1.Machine Unregister t 0
         rule '[Match]' 'Kind=pci' '[Policy]' 'Accel=kernel'
         ! vmm demanded --window $pci >/dev/null
         ok $? "a rule that demands the kernel is refused"
