@@ -74,6 +74,20 @@ static const char *const viability_names[] = {
 };
 _Static_assert(ELEMENTSOF(viability_names) == _GROUP_VIABILITY_MAX, "a name for each");
 
+static const char *const platform_names[_PLATFORM_MAX] = {
+        [PLATFORM_OTHER] = "other",
+        [PLATFORM_POWERNV] = "powernv",
+        [PLATFORM_PSERIES] = "pseries",
+};
+
+const char *platform_to_string(Platform platform) {
+        return platform_names[platform];
+}
+
+int platform_from_string(const char *text) {
+        return name_lookup(platform_names, ELEMENTSOF(platform_names), text);
+}
+
 const char *group_viability_to_string(GroupViability viability) {
         return viability_names[viability];
 }

@@ -91,6 +91,7 @@ typedef struct DeviceFacts {
         char *driver; /* NULL: none */
         int numa_node; /* -1: none */
         bool is_pci;
+        bool nvlink2; /* an NVLink2 bridge or GPU as libvirt tells it: ibm,gpu, ibm,nvlink, ibm,nvlink-speed, memory-region in of_node */
 } DeviceFacts;
 
 /* Can the group be given to a VM as it stands, by the kernel's own rule (drivers/vfio, vfio_dev_viable), and if not, why. */
@@ -123,7 +124,20 @@ typedef struct GroupFacts {
         char *windows_why;   /* where the facts about windows come from, or why there are none */
 } GroupFacts;
 
+/* What the host is to its own hypervisor or firmware: VFIO charges and offers other windows on each. */
+typedef enum Platform {
+        PLATFORM_OTHER,
+        PLATFORM_POWERNV, /* bare metal: the device tree has ibm,opal */
+        PLATFORM_PSERIES, /* a partition: the device tree has rtas and no ibm,opal */
+        _PLATFORM_MAX,
+} Platform;
+
+/* "other", "powernv", "pseries" */
+const char *platform_to_string(Platform platform);
+int platform_from_string(const char *text);
+
 typedef struct VfioFacts {
+        Platform platform;
         int container_error; /* 0, or the errno that opening /dev/vfio/vfio gave */
         int api_version;
         VfioExtensionFact extension[VFIO_EXTENSIONS_MAX];

@@ -40,6 +40,8 @@ const char *finding_id_to_string(FindingId id) {
                 [FINDING_MEMLOCK_LOW] = "memlock-low",
                 [FINDING_POLICY_UNMET] = "policy-unmet",
                 [FINDING_SLOW_PATH] = "slow-path",
+                [FINDING_DEVICE_MISSING] = "device-missing",
+                [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",
         };
         _Static_assert(ELEMENTSOF(names) == _FINDING_ID_MAX, "a name for each");
 

@@ -37,6 +37,8 @@ typedef enum FindingId {
         FINDING_MEMLOCK_LOW,
         FINDING_POLICY_UNMET,
         FINDING_SLOW_PATH,
+        FINDING_DEVICE_MISSING,
+        FINDING_HOOK_NOT_LOADED,
         _FINDING_ID_MAX,
 } FindingId;
 

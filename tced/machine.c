@@ -134,6 +134,8 @@ static const char *slow_path_remedy(const Table *t) {
         case REASON_NO_TCE_64:
         case REASON_NO_VFIO_COUPLING:
                 return "See the host's findings: tcectl status";
+        case REASON_TCG:
+                return "Give the domain type='kvm'";
         case REASON_IN_KERNEL:
         case REASON_IN_KERNEL_LINKED:
         case REASON_RULE_USER:

@@ -181,6 +181,11 @@ int plan_make(const Description *description, const PolicyFacts *facts, const Ru
         return 0;
 }
 
+int plan_survey(const Description *description, const PolicyFacts *facts, const Rules *rules,
+                const PolicySetting *by_default, uint64_t page_size, Plan *ret, PlanError *error) {
+        return -ENOSYS;
+}
+
 /* As the tables are sorted, and never added to, halving finds it. */
 PlanTable *plan_find(Plan *plan, uint32_t liobn) {
         const PlanTable key = { .window.liobn = liobn };

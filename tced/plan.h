@@ -14,6 +14,7 @@ typedef struct Description {
         char uuid[33];   /* lower case, without dashes */
         Window *windows; /* each `device` is owned */
         size_t n_windows;
+        bool no_kvm;     /* the VM does without KVM: every table is the VMM's */
 } Description;
 
 void description_clear(Description *d);
@@ -29,15 +30,18 @@ typedef struct PlanTable {
 } PlanTable;
 
 typedef struct Plan {
-        PlanTable *tables; /* by LIOBN */
+        PlanTable *tables; /* those that are there from the start, by LIOBN */
         size_t n_tables;
+        PlanTable *dynamic; /* windows that the guest may ask for, by LIOBN and page shift; several may have a LIOBN */
+        size_t n_dynamic;
         MultiTceVerdict multitce;
-        uint64_t user_bytes;   /* of `user` tables */
+        uint64_t user_bytes;   /* of `user` tables; these three count no dynamic ones */
         uint64_t kernel_bytes; /* of the others */
         uint64_t locked_bytes; /* the sum over the tables */
+        uint64_t dynamic_user_bytes, dynamic_kernel_bytes, dynamic_locked_bytes; /* of the likely ones */
 } Plan;
 
-#define PLAN_ERROR_MAX 512
+#define PLAN_ERROR_MAX 1024
 
 /* What made a plan impossible: which of the bus's errors it is (common/error.h) and a text that names the window, what is
  * wrong with it and the remedy. */
@@ -51,6 +55,10 @@ typedef struct PlanError {
  * untouched on failure. */
 int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
               const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error);
+/* The same for a domain, whose faults are findings: what plan_make() fails for stays in the plan as `refused` (a LIOBN that occurs
+ * twice is the caller's to find), and -EINVAL comes only where sums overflow. */
+int plan_survey(const Description *description, const PolicyFacts *facts, const Rules *rules,
+                const PolicySetting *by_default, uint64_t page_size, Plan *ret, PlanError *error);
 void plan_clear(Plan *plan);
 
 /* NULL where the plan has none with that LIOBN. */

@@ -42,6 +42,7 @@ typedef enum Reason {
         REASON_NO_TCE,             /* KVM has no in-kernel TCE tables */
         REASON_NO_TCE_64,          /* base above zero, pages other than 4 KiB, or 4 GiB and more need KVM_CAP_SPAPR_TCE_64 */
         REASON_NO_VFIO_COUPLING,   /* an IOMMU notifier needs KVM_CAP_SPAPR_TCE_VFIO */
+        REASON_TCG,                /* the VM has no KVM: a domain of type 'qemu' */
         REASON_KERNEL_REFUSED,     /* the VMM tried, the kernel refused */
         REASON_TOO_MANY_ENTRIES,   /* refused: 2^32 TCEs or more */
         REASON_INVALID_WINDOW,     /* refused: no table can have this geometry */
@@ -76,6 +77,8 @@ typedef struct Window {
         uint32_t page_shift;
         bool notifier;       /* an IOMMU notifier other than VFIO's: vDPA, vhost with iommu_platform */
         int group;           /* IOMMU group of a VFIO window; -1: not told */
+        bool dynamic;        /* a 64-bit window that the guest may ask for at run time; its table is made then */
+        bool likely;         /* of those of a PHB the one that Linux takes; sums count it */
         const char *device;  /* name for people and rules */
 } Window;
 

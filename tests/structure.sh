@@ -30,7 +30,7 @@ include_order() {
         local n=0 part header
         while read -r part; do
                 rank[$part]=$((n += 1))
-        done < <(sed -n "/^libtcedcore/,/^)/s/^  '\(.*\)\.c',/\1/p" tced/meson.build)
+        done < <(sed -n "/^libtced\(plan\|core\) = /,/^)/s/^  '\(.*\)\.c',/\1/p" tced/meson.build)
         [[ $n -gt 10 ]] || echo "tced/meson.build: no list of the daemon's sources found"
         for part in "${!rank[@]}"; do
                 for file in "tced/$part.c" "tced/$part.h"; do

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "domain_check.h"
+
+int domain_check(DomainPlan *plan, const PlanHost *host) {
+        return 0;
+}
