@@ -14,10 +14,21 @@ debian_mirror() {
                 awk '$1 == "Debian" && $2 ~ /^https?:/ && !found { print $2; found = 1 }'
 }
 
+# The other name that Debian has for a release while it is the one before the last, or the last. Whether it still is, the
+# archive's own signed word says (Codename).
+debian_alias() {
+        case $1 in
+        trixie) echo stable ;;
+        bookworm) echo oldstable ;;
+        *) return 1 ;;
+        esac
+}
+
 # debian_unpack SUITE DIR PACKAGE...: these packages and all that they depend on, unpacked into DIR.
 debian_unpack() {
         local suite=$1 dir=$2 mode=root mirror options=() sources=()
         shift 2
+        local packages=$*
         ((EUID == 0)) || mode=chrootless
         mirror=$(debian_mirror)
         [[ -z $mirror ]] || sources=("$mirror")
@@ -28,9 +39,22 @@ debian_unpack() {
                 options=(--aptopt='APT::Default-Release "experimental"' --aptopt='Acquire::Check-Valid-Until "false"')
                 [[ -z $mirror ]] || sources=("deb $mirror unstable main" "deb $mirror experimental main")
         fi
-        mmdebstrap --quiet --mode="$mode" --arch=ppc64el --variant=extract --include="$*" "${options[@]}" \
-                "$suite" "$dir" "${sources[@]}"
+        if ! debian_bootstrap "$suite"; then
+                # In the middle of a mirror's sync a release may be broken under one of its names and whole under the other.
+                debian_alias "$suite" >/dev/null || return 1
+                echo "$suite can't be had under that name; trying $(debian_alias "$suite") ..." >&2
+                find "$dir" -mindepth 1 -delete
+                options+=(--extract-hook="grep -qx 'Codename: $suite' \"\$1\"/var/lib/apt/lists/*Release")
+                debian_bootstrap "$(debian_alias "$suite")" || return 1
+        fi
         debian_merge_usr "$dir"
+}
+
+# The one call, with debian_unpack's settings.
+debian_bootstrap() { # SUITE
+        # shellcheck disable=SC2154 # of the caller
+        mmdebstrap --quiet --mode="$mode" --arch=ppc64el --variant=extract --include="$packages" "${options[@]}" "$1" "$dir" \
+                "${sources[@]}"
 }
 
 # Debian 12 finishes the merge of / and /usr when packages are configured, which nobody does here.
