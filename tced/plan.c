@@ -18,6 +18,7 @@ static const char *const demand_remedies[_REASON_MAX] = {
         [REASON_NO_TCE] = "run the VM on a POWER host whose kernel has KVM's TCE tables",
         [REASON_NO_TCE_64] = "give the device a window at 0 with 4 KiB pages and less than 4 GiB, or the host a kernel of 4.6 or newer",
         [REASON_NO_VFIO_COUPLING] = "give the host a kernel with KVM_CAP_SPAPR_TCE_VFIO (Debian's 6.12 has it)",
+        [REASON_TCG] = "make the domain one of type='kvm'",
 };
 
 void description_clear(Description *d) {
@@ -28,12 +29,17 @@ void description_clear(Description *d) {
         *d = (Description) {};
 }
 
-void plan_clear(Plan *plan) {
-        for (size_t i = 0; i < plan->n_tables; i++) {
-                free((char *) plan->tables[i].window.device);
-                free(plan->tables[i].rule);
+static void tables_free(PlanTable *tables, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                free((char *) tables[i].window.device);
+                free(tables[i].rule);
         }
-        free(plan->tables);
+        free(tables);
+}
+
+void plan_clear(Plan *plan) {
+        tables_free(plan->tables, plan->n_tables);
+        tables_free(plan->dynamic, plan->n_dynamic);
         *plan = (Plan) {};
 }
 
@@ -52,33 +58,55 @@ static const char *device_name(const Window *window) {
         return isempty(window->device) ? "a device without a name" : window->device;
 }
 
-/* For qsort() and bsearch(). */
+/* For bsearch(). */
 static int compare_liobns(const void *a, const void *b) {
         const PlanTable *x = a, *y = b;
 
         return (x->window.liobn > y->window.liobn) - (x->window.liobn < y->window.liobn);
 }
 
-/* One table for each window, in the order of LIOBNs; nothing is decided yet. */
-static int copy_windows(const Description *d, Plan *plan) {
-        if (d->n_windows == 0)
+/* For qsort(): of a domain several may have one LIOBN, and they too stand in the same order each time. */
+static int compare_windows(const void *a, const void *b) {
+        const PlanTable *x = a, *y = b;
+        int order = compare_liobns(a, b);
+
+        if (order == 0)
+                order = (x->window.page_shift > y->window.page_shift) - (x->window.page_shift < y->window.page_shift);
+        if (order == 0)
+                order = strcmp(x->window.device ? x->window.device : "", y->window.device ? y->window.device : "");
+        return order;
+}
+
+static size_t count_dynamic(const Description *d) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_windows; i++)
+                n += d->windows[i].dynamic;
+        return n;
+}
+
+/* Copies those that are there from the start, or those that the guest may ask for, in their order; nothing is decided yet. */
+static int copy_windows(const Description *d, bool dynamic, size_t n, PlanTable **ret, size_t *ret_n) {
+        if (n == 0)
                 return 0;
-        plan->tables = calloc(d->n_windows, sizeof(*plan->tables));
-        if (!plan->tables)
+        *ret = calloc(n, sizeof(**ret));
+        if (!*ret)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_windows; i++) {
-                Window *copy = &plan->tables[i].window;
+                Window *copy;
 
-                *copy = d->windows[i];
+                if (d->windows[i].dynamic != dynamic)
+                        continue;
                 /* Counted before its name is copied, so that a failure clears what is there. */
-                plan->n_tables++;
+                copy = &(*ret)[(*ret_n)++].window;
+                *copy = d->windows[i];
                 if (!copy->device)
                         continue;
                 copy->device = strdup(copy->device);
                 if (!copy->device)
                         return -ENOMEM;
         }
-        qsort(plan->tables, plan->n_tables, sizeof(*plan->tables), compare_liobns);
+        qsort(*ret, *ret_n, sizeof(**ret), compare_windows);
         return 0;
 }
 
@@ -116,74 +144,126 @@ static int fail_refused(const PlanTable *table, const Rule *rule, PlanError *err
                     reason_text(reason), demand_remedies[reason] ? demand_remedies[reason] : "take the device away");
 }
 
+/* What plan_make() and plan_survey() are given, and whether a table that can't be is a failure. */
+typedef struct Planner {
+        const Description *description;
+        PolicyFacts facts;
+        const Rules *rules;
+        const PolicySetting *by_default;
+        uint64_t page_size;
+        bool survey;
+} Planner;
+
 /* The rule's path is copied, as rules are read anew while VMs run. */
-static int decide_table(const Description *d, const PolicyFacts *facts, const Rules *rules,
-                        const PolicySetting *by_default, uint64_t page_size, PlanTable *table, PlanError *error) {
+static int decide_table(const Planner *planner, PlanTable *table, PlanError *error) {
+        const Description *d = planner->description;
+        const Window *window = &table->window;
         const Rule *rule;
 
-        table->setting = policy_setting_for(rules, by_default, d->name, d->uuid, &table->window, &rule);
-        table->verdict = policy_decide(facts, &table->window, table->setting.accel);
-        if (table->verdict.refused)
+        table->setting = policy_setting_for(planner->rules, planner->by_default, d->name, d->uuid, window, &rule);
+        table->verdict = policy_decide(&planner->facts, window, table->setting.accel);
+        /* What the guest never asks for does no harm; what it asks for in vain is its loss, not the VM's end. */
+        if (table->verdict.refused && !planner->survey && !window->dynamic)
                 return fail_refused(table, rule, error);
         if (rule) {
                 table->rule = strdup(rule->path);
                 if (!table->rule)
                         return -ENOMEM;
         }
-        table->entries = table->window.size >> table->window.page_shift;
+        /* Of a refused one too, so that a person sees how many it would have. */
+        if (window->page_shift >= TCE_PAGE_SHIFT_MIN && window->page_shift <= TCE_PAGE_SHIFT_MAX)
+                table->entries = window->size >> window->page_shift;
         table->bytes = tce_table_bytes(table->entries);
-        if (table->verdict.placement != PLACEMENT_USER)
-                table->locked_bytes = tce_kernel_charge(table->entries, page_size);
+        if (!table->verdict.refused && table->verdict.placement != PLACEMENT_USER)
+                table->locked_bytes = tce_kernel_charge(table->entries, planner->page_size);
         return 0;
 }
 
 /* A table has less than 2^35 bytes: it takes half a thousand million of them to overflow a sum, and a limit that lets as many
- * through. */
-static int sum_up(Plan *plan, PlanError *error) {
-        for (size_t i = 0; i < plan->n_tables; i++) {
-                const PlanTable *table = &plan->tables[i];
-                bool user = table->verdict.placement == PLACEMENT_USER;
-                uint64_t *bytes = user ? &plan->user_bytes : &plan->kernel_bytes;
+ * through. A refused one will not be there, and of a PHB's dynamic ones only the likely one. */
+static int add_up(const PlanTable *tables, size_t n, uint64_t *user, uint64_t *kernel, uint64_t *locked, PlanError *error) {
+        for (size_t i = 0; i < n; i++) {
+                const PlanTable *table = &tables[i];
+                uint64_t *bytes = table->verdict.placement == PLACEMENT_USER ? user : kernel;
 
+                if (table->verdict.refused || (table->window.dynamic && !table->window.likely))
+                        continue;
                 if (__builtin_add_overflow(*bytes, table->bytes, bytes) ||
-                    __builtin_add_overflow(plan->locked_bytes, table->locked_bytes, &plan->locked_bytes))
+                    __builtin_add_overflow(*locked, table->locked_bytes, locked))
                         return fail(error, TCED_ERROR_LIMIT_EXCEEDED,
                                     "the VM's tables have more bytes than can be counted; give it fewer or smaller windows");
         }
         return 0;
 }
 
-int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
-              const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error) {
+static int sum_up(Plan *plan, PlanError *error) {
+        int r = add_up(plan->tables, plan->n_tables, &plan->user_bytes, &plan->kernel_bytes, &plan->locked_bytes, error);
+
+        if (r < 0)
+                return r;
+        return add_up(plan->dynamic, plan->n_dynamic, &plan->dynamic_user_bytes, &plan->dynamic_kernel_bytes,
+                      &plan->dynamic_locked_bytes, error);
+}
+
+static int make(const Planner *planner, Plan *ret, PlanError *error) {
+        const Description *d = planner->description;
         _cleanup_(plan_clear) Plan plan = {};
+        size_t n_dynamic = count_dynamic(d);
         int r;
 
-        assert(page_size > 0);
+        assert(planner->page_size > 0);
 
-        if (description->n_windows > tables_max)
-                return fail(error, TCED_ERROR_LIMIT_EXCEEDED,
-                            "the VM has %zu windows, %" PRIu64 " is the most; give it fewer devices or raise TablesPerMachineMax= in "
-                            "tced.conf", description->n_windows, tables_max);
-        r = copy_windows(description, &plan);
-        if (r < 0)
-                return r;
-        r = check_liobns(&plan, error);
+        r = copy_windows(d, false, d->n_windows - n_dynamic, &plan.tables, &plan.n_tables);
+        if (r >= 0)
+                r = copy_windows(d, true, n_dynamic, &plan.dynamic, &plan.n_dynamic);
+        if (r >= 0 && !planner->survey)
+                r = check_liobns(&plan, error);
         for (size_t i = 0; r >= 0 && i < plan.n_tables; i++)
-                r = decide_table(description, facts, rules, by_default, page_size, &plan.tables[i], error);
+                r = decide_table(planner, &plan.tables[i], error);
+        for (size_t i = 0; r >= 0 && i < plan.n_dynamic; i++)
+                r = decide_table(planner, &plan.dynamic[i], error);
+        if (r >= 0)
+                r = sum_up(&plan, error);
         if (r < 0)
                 return r;
-        r = sum_up(&plan, error);
-        if (r < 0)
-                return r;
-        plan.multitce = policy_multitce(
-                facts, policy_multitce_for(rules, by_default, description->name, description->uuid));
+        plan.multitce = policy_multitce(&planner->facts,
+                                        policy_multitce_for(planner->rules, planner->by_default, d->name, d->uuid));
         *ret = TAKE_GENERIC(plan, Plan, (Plan) {});
         return 0;
 }
 
+static Planner planner_for(const Description *description, const PolicyFacts *facts, const Rules *rules,
+                           const PolicySetting *by_default, uint64_t page_size) {
+        Planner planner = {
+                .description = description,
+                .facts = *facts,
+                .rules = rules,
+                .by_default = by_default,
+                .page_size = page_size,
+        };
+
+        planner.facts.tcg |= description->no_kvm;
+        return planner;
+}
+
+int plan_make(const Description *description, const PolicyFacts *facts, const Rules *rules,
+              const PolicySetting *by_default, uint64_t page_size, uint64_t tables_max, Plan *ret, PlanError *error) {
+        Planner planner = planner_for(description, facts, rules, by_default, page_size);
+        size_t n_tables = description->n_windows - count_dynamic(description);
+
+        if (n_tables > tables_max)
+                return fail(error, TCED_ERROR_LIMIT_EXCEEDED,
+                            "the VM has %zu windows, %" PRIu64 " is the most; give it fewer devices or raise TablesPerMachineMax= in "
+                            "tced.conf", n_tables, tables_max);
+        return make(&planner, ret, error);
+}
+
 int plan_survey(const Description *description, const PolicyFacts *facts, const Rules *rules,
                 const PolicySetting *by_default, uint64_t page_size, Plan *ret, PlanError *error) {
-        return -ENOSYS;
+        Planner planner = planner_for(description, facts, rules, by_default, page_size);
+
+        planner.survey = true;
+        return make(&planner, ret, error);
 }
 
 /* As the tables are sorted, and never added to, halving finds it. */

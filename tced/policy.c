@@ -58,6 +58,7 @@ static const char *const multitce_reason_names[_MULTITCE_REASON_MAX] = {
         [MULTITCE_RULE_YES] = "rule-yes",
         [MULTITCE_RULE_NO] = "rule-no",
         [MULTITCE_UNUSABLE] = "unusable",
+        [MULTITCE_TCG] = "tcg",
         [MULTITCE_FAULTY] = "faulty",
         [MULTITCE_UNKNOWN] = "unknown",
 };
@@ -69,6 +70,7 @@ static const char *const multitce_reason_texts[_MULTITCE_REASON_MAX] = {
         [MULTITCE_RULE_YES] = "allowed: a rule or the default says MultiTce=yes, and nothing is known against this kernel",
         [MULTITCE_RULE_NO] = "refused: a rule or the default says MultiTce=no",
         [MULTITCE_UNUSABLE] = "refused: this host's KVM can't take over H_PUT_TCE_INDIRECT and H_STUFF_TCE",
+        [MULTITCE_TCG] = "refused: the VM runs without KVM (type='qemu')",
         [MULTITCE_FAULTY] = "refused, whatever rules say: this kernel was seen to let a guest write past the end of its window",
         [MULTITCE_UNKNOWN] = "refused: whether this kernel checks the end of a window is not known; the deep probe finds out",
 };
@@ -190,6 +192,12 @@ Verdict policy_decide(const PolicyFacts *facts, const Window *window, Accel acce
                 verdict.reason = geometry == TCE_WINDOW_TOO_LARGE ? REASON_TOO_MANY_ENTRIES : REASON_INVALID_WINDOW;
                 return verdict;
         }
+        /* Of the VM itself: no rule could say otherwise. */
+        if (facts->tcg) {
+                verdict.refused = accel == ACCEL_KERNEL;
+                verdict.reason = REASON_TCG;
+                return verdict;
+        }
         if (accel == ACCEL_USER) {
                 verdict.reason = REASON_RULE_USER;
                 return verdict;
@@ -224,6 +232,8 @@ MultiTceVerdict policy_multitce(const PolicyFacts *facts, Tristate rule) {
         /* As with tables, a wish for less is granted without a look at what KVM can do. */
         if (rule == TRISTATE_NO)
                 verdict.reason = MULTITCE_RULE_NO;
+        else if (facts->tcg)
+                verdict.reason = MULTITCE_TCG;
         else if (!facts->kvm || !facts->tce || !facts->multitce)
                 verdict.reason = MULTITCE_UNUSABLE;
         else

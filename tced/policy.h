@@ -64,6 +64,7 @@ typedef struct PolicyFacts {
         bool multitce;
         Outcome range_check; /* of in-kernel multi-TCE: by the deep probe, else by the kernel's version */
         bool range_check_by_probe;
+        bool tcg;         /* the VM, not the host, does without KVM: nothing else matters */
 } PolicyFacts;
 
 PolicyFacts policy_facts_from(const KvmFacts *kvm);
@@ -97,6 +98,7 @@ typedef enum MultiTceReason {
         MULTITCE_RULE_YES,         /* allowed: a rule vouches for a kernel that nothing is known of */
         MULTITCE_RULE_NO,          /* refused by a rule */
         MULTITCE_UNUSABLE,         /* refused: KVM can't */
+        MULTITCE_TCG,              /* refused: the VM has no KVM */
         MULTITCE_FAULTY,           /* refused, whatever rules say: a guest was seen to write past its window */
         MULTITCE_UNKNOWN,          /* refused: not known whether a guest can write past its window */
         _MULTITCE_REASON_MAX,
