@@ -95,6 +95,7 @@ typedef struct DomainDevice {
         HostAddress host;
         bool host_pool;  /* interface of a network of type hostdev whose function is not chosen yet */
         bool mdev, vdpa, nvme;
+        uint64_t video_ram; /* video: <model vram=>, bytes; 0: not given */
         bool notifier;   /* vhost or vDPA behind iommu_platform (<driver iommu='on'>): an IOMMU notifier on its PHB */
         unsigned isolation_group; /* 0: emulated; IOMMU group + 1; pool interfaces count down from UINT_MAX */
 } DomainDevice;
@@ -126,6 +127,8 @@ typedef struct Domain {
         bool kvm;             /* type='kvm' */
         unsigned machine_major, machine_minor; /* 0, 0: "pseries" alone: the newest */
         uint64_t memory;      /* initial: <memory>, or the sum of <numa> cells; bytes */
+        uint64_t *cells;      /* memory of each <numa><cell>, bytes: libvirt rounds each up on its own (domain_memory.c) */
+        size_t n_cells, cells_allocated;
         uint64_t max_memory;  /* <maxMemory>; 0: none */
         unsigned memory_slots;
         uint64_t hard_limit;  /* <memtune>; 0: none */
@@ -139,6 +142,7 @@ typedef struct Domain {
         size_t n_devices, devices_allocated;
         QemuProperty *properties; /* in the order in which QEMU applies them: later ones win */
         size_t n_properties, properties_allocated;
+        bool iommu;           /* <iommu>: there is none for pseries, others' limit of locked memory counts on it */
         bool usb_given;       /* a <controller type='usb'> is there, also with model='none' */
         char *dac_label;      /* <seclabel model='dac'>: "+64055:+64055"; NULL: none */
         char *security_label; /* <seclabel model='apparmor' or 'selinux'><label>; NULL: none */
