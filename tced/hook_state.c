@@ -89,7 +89,7 @@ void hook_state_read(const char *root, const char *run, int proc_fd, const HookT
                 (void) snprintf(s.why, sizeof(s.why), "libvirtd started or was reloaded after the hook came");
         } else {
                 s.loaded = PROOF_NO;
-                (void) snprintf(s.why, sizeof(s.why), "libvirtd runs since before the hook came, and was not reloaded");
+                (void) snprintf(s.why, sizeof(s.why), "libvirtd runs since before the hook came or was replaced, and was not reloaded since");
         }
         *ret = s;
 }
