@@ -23,7 +23,8 @@ typedef struct Phb {
         uint64_t window_size;    /* dma_win_size, bytes */
         uint64_t window64_address; /* dma64_win_addr */
         size_t *devices;         /* indexes into the domain's devices */
-        size_t n_devices, devices_allocated;
+        int *device_groups;      /* of each of them its IOMMU group; -1: no VFIO device, or not known */
+        size_t n_devices, devices_allocated, device_groups_allocated;
         int *groups;             /* IOMMU groups of its VFIO devices, each once, by number */
         size_t n_groups, groups_allocated;
         bool vfio;               /* has a VFIO device, of a known group or not */
@@ -31,10 +32,18 @@ typedef struct Phb {
         bool notifier;           /* vhost or vDPA behind iommu_platform */
 } Phb;
 
+typedef struct VioDevice {
+        size_t device; /* index into the domain's devices */
+        uint64_t reg;  /* given, or as libvirt or QEMU assigns it; of one with a window its LIOBN */
+} VioDevice;
+
 typedef struct Layout {
         Phb *phbs; /* by index */
         size_t n_phbs, phbs_allocated;
-        uint64_t guest_memory_max; /* what a guest sizes its 64-bit window by: <maxMemory>, else all of its memory; bytes */
+        VioDevice *vio; /* by register */
+        size_t n_vio, vio_allocated;
+        uint64_t guest_memory_max; /* the end of the guest's memory, that which <maxMemory> leaves room for too: what it sizes its
+                                    * 64-bit windows by; bytes */
         Description description;   /* the windows: default, VIO's, and one dynamic for each page size that a PHB offers */
 } Layout;
 

@@ -1,17 +1,78 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <errno.h>
+/* The steps from a domain's XML to its plan, one behind the other; each one's result is in the plan for the next. */
 
 #include "domain_plan.h"
 
-int domain_plan_make(const char *xml, size_t size, const char *attach, const PlanHost *host, DomainPlan *ret, DomainError *error) {
-        return -ENOSYS;
-}
+#include "domain_address.h"
+#include "domain_check.h"
+#include "util.h"
+
+/* What POWER hosts have but for a few: where the facts don't tell. */
+#define PAGE_SIZE_USUAL UINT64_C(65536)
 
 void domain_plan_clear(DomainPlan *plan) {
+        layout_clear(&plan->layout);
+        plan_clear(&plan->plan);
+        findings_clear(&plan->findings);
+        domain_clear(&plan->domain);
         *plan = (DomainPlan) DOMAIN_PLAN_INIT;
 }
 
+/* The plan's domain: read, with the further device, and completed. */
+static int make_domain(const char *xml, size_t size, const char *attach, const PlanHost *host, Domain *d, DomainError *error) {
+        int r = domain_read(xml, size, d, error);
+
+        if (r >= 0 && attach)
+                r = domain_read_device(attach, strlen(attach), d, error);
+        if (r >= 0)
+                r = domain_complete(d, host->vfio, error);
+        return r;
+}
+
+/* Its tables and what they cost. */
+static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) {
+        PolicyFacts facts = policy_facts_from(host->kvm);
+        uint64_t page_size = host->kvm->page_size > 0 ? host->kvm->page_size : PAGE_SIZE_USUAL;
+        PlanError plan_error = {};
+        int r;
+
+        r = plan_survey(&p->layout.description, &facts, host->rules, host->policy, page_size, &p->plan, &plan_error);
+        if (r == -EINVAL) {
+                *error = (DomainError) {};
+                (void) snprintf(error->text, sizeof(error->text), "%.*s", DOMAIN_ERROR_MAX - 1, plan_error.text);
+        }
+        if (r < 0)
+                return r;
+        memlock_limit(&p->domain, host->vfio, &p->memlock.limit_unlimited, &p->memlock.limit);
+        p->memlock.charged = memlock_charged(&p->domain, &p->plan, host->vfio, page_size);
+        return 0;
+}
+
+int domain_plan_make(const char *xml, size_t size, const char *attach, const PlanHost *host, DomainPlan *ret, DomainError *error) {
+        _cleanup_(domain_plan_clear) DomainPlan p = DOMAIN_PLAN_INIT;
+        int r;
+
+        r = make_domain(xml, size, attach, host, &p.domain, error);
+        if (r < 0)
+                return r;
+        /* What it borrows are the domain's arrays, which stay where they are when the plan is handed over. */
+        r = layout_make(&p.domain, host->vfio, &p.layout);
+        if (r < 0)
+                return r;
+        r = make_tables(&p, host, error);
+        if (r < 0)
+                return r;
+        r = domain_check(&p, host);
+        if (r < 0)
+                return r;
+        *ret = TAKE_GENERIC(p, DomainPlan, (DomainPlan) DOMAIN_PLAN_INIT);
+        return 0;
+}
+
 const Finding *domain_plan_refusal(const DomainPlan *plan) {
+        for (size_t i = 0; i < plan->findings.n; i++)
+                if (plan->findings.items[i].severity == SEVERITY_ERROR)
+                        return &plan->findings.items[i];
         return NULL;
 }
