@@ -85,6 +85,17 @@ int array_reserve(void **array, size_t *allocated, size_t need, size_t size);
 #define ARRAY_RESERVE(array, allocated, need) \
         array_reserve((void **) &(array), &(allocated), (need), sizeof(*(array)))
 
+/* Sums of sizes that come from outside: UINT64_MAX is "more than can be counted", and stays. */
+static inline uint64_t add_saturated(uint64_t a, uint64_t b) {
+        uint64_t sum;
+        return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static inline uint64_t multiply_saturated(uint64_t a, uint64_t b) {
+        uint64_t product;
+        return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
 /* The index of `text` among n names, or -EINVAL: what every …_from_string() is made of. */
 int name_lookup(const char *const *names, size_t n, const char *text);
 
