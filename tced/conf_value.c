@@ -13,8 +13,10 @@
 /* A count above this is a slip of the pen. */
 #define COUNT_MAX (1024 * 1024)
 #define TIMEOUT_SEC_MAX 3600
+#define PATIENCE_SEC_MAX 60
 #define USEC_PER_SEC UINT64_C(1000000)
 #define GROUP_NAME_MAX 32
+#define URI_MAX 160
 
 /* Shown with a value that was not understood: what to write instead. */
 static const char *const value_type_texts[_VALUE_TYPE_MAX] = {
@@ -24,8 +26,11 @@ static const char *const value_type_texts[_VALUE_TYPE_MAX] = {
         [VALUE_COUNT] = "a number up to 1048576",
         [VALUE_SIZE] = "a number of bytes, with K, M, G or T behind it if you like",
         [VALUE_TIMEOUT] = "a whole number of seconds from 1 to 3600",
+        [VALUE_PATIENCE] = "a whole number of seconds from 1 to 60",
+        [VALUE_BOOL] = "yes or no",
         [VALUE_LEVEL] = "emerg, alert, crit, err, warning, notice, info or debug",
         [VALUE_GROUP] = "the name of a group",
+        [VALUE_URI] = "the URI of a libvirt connection, such as qemu:///system",
 };
 
 const char *value_type_text(ValueType type) {
@@ -53,12 +58,22 @@ static int parse_node(const char *text, int *ret) {
 }
 
 /* Zero would be no time for anything: a proof can't be switched off by it. */
-static int parse_timeout(const char *text, uint64_t *ret_usec) {
+static int parse_timeout(const char *text, uint64_t max_seconds, uint64_t *ret_usec) {
         uint64_t seconds;
 
-        if (parse_u64(text, TIMEOUT_SEC_MAX, &seconds) < 0 || seconds == 0)
+        if (parse_u64(text, max_seconds, &seconds) < 0 || seconds == 0)
                 return -EINVAL;
         *ret_usec = seconds * USEC_PER_SEC;
+        return 0;
+}
+
+static int store_text(const char *text, char **place) {
+        char *copy = strdup(text);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*place);
+        *place = copy;
         return 0;
 }
 
@@ -66,16 +81,22 @@ static int parse_timeout(const char *text, uint64_t *ret_usec) {
 static int parse_group(const char *text, char **name) {
         static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
         size_t n = strlen(text);
-        char *copy;
 
         if (n == 0 || n > GROUP_NAME_MAX || strspn(text, allowed) != n || text[0] == '-')
                 return -EINVAL;
-        copy = strdup(text);
-        if (!copy)
-                return -ENOMEM;
-        free(*name);
-        *name = copy;
-        return 0;
+        return store_text(text, name);
+}
+
+/* Whether libvirt can do with it is for libvirt to say; it becomes a program's argument, so it begins with a letter. */
+static int parse_uri(const char *text, char **uri) {
+        const char *colon = strchr(text, ':');
+
+        if (!colon || colon == text || !((text[0] | 0x20) >= 'a' && (text[0] | 0x20) <= 'z') || strlen(text) > URI_MAX)
+                return -EINVAL;
+        for (const char *c = text; *c; c++)
+                if (*c <= ' ' || *c == 0x7f)
+                        return -EINVAL;
+        return store_text(text, uri);
 }
 
 /* Stores what a …_from_string() gave, unless it is negative. */
@@ -111,13 +132,22 @@ int setting_parse(const Setting *setting, const char *text, void *base) {
                 r = parse_size(text, place);
                 break;
         case VALUE_TIMEOUT:
-                r = parse_timeout(text, place);
+                r = parse_timeout(text, TIMEOUT_SEC_MAX, place);
+                break;
+        case VALUE_PATIENCE:
+                r = parse_timeout(text, PATIENCE_SEC_MAX, place);
+                break;
+        case VALUE_BOOL:
+                r = parse_bool(text, place);
                 break;
         case VALUE_LEVEL:
                 r = store_int(log_level_from_string(text), place);
                 break;
         case VALUE_GROUP:
                 r = parse_group(text, place);
+                break;
+        case VALUE_URI:
+                r = parse_uri(text, place);
                 break;
         case _VALUE_TYPE_MAX:
                 break;

@@ -12,9 +12,12 @@ typedef enum ValueType {
         VALUE_NODE,     /* int: a NUMA node or NUMA_NODE_ANY */
         VALUE_COUNT,    /* uint64_t */
         VALUE_SIZE,     /* uint64_t: bytes */
-        VALUE_TIMEOUT,  /* uint64_t: microseconds, given in seconds */
+        VALUE_TIMEOUT,  /* uint64_t: microseconds, given in seconds up to an hour */
+        VALUE_PATIENCE, /* the same up to a minute */
+        VALUE_BOOL,     /* bool */
         VALUE_LEVEL,    /* int: syslog's */
         VALUE_GROUP,    /* char *, owned: a group's name */
+        VALUE_URI,      /* char *, owned: a libvirt connection's URI */
         _VALUE_TYPE_MAX,
 } ValueType;
 

@@ -32,6 +32,10 @@ static const Setting settings[] = {
         { "Probe", "TimeoutSec", VALUE_TIMEOUT, offsetof(Config, proof_timeout_usec) },
         { "Manager", "LogLevel", VALUE_LEVEL, offsetof(Config, log_level) },
         { "Manager", "Group", VALUE_GROUP, offsetof(Config, kvm_group) },
+        { "Hook", "TimeoutSec", VALUE_PATIENCE, offsetof(Config, hook_timeout_usec) },
+        { "Hook", "Required", VALUE_BOOL, offsetof(Config, hook_required) },
+        { "Libvirt", "Connect", VALUE_BOOL, offsetof(Config, libvirt_connect) },
+        { "Libvirt", "Uri", VALUE_URI, offsetof(Config, libvirt_uri) },
 };
 
 /* A bit for each setting. */
@@ -49,9 +53,9 @@ typedef struct ConfReading {
 /* What tced does on a host that nobody has configured: tables in the kernel wherever they can be, no promise to users who are not root
  * that could take the host's memory. */
 int config_set_defaults(Config *c) {
-        char *group = strdup("kvm");
+        _cleanup_free_ char *group = strdup("kvm"), *uri = strdup("qemu:///system");
 
-        if (!group)
+        if (!group || !uri)
                 return -ENOMEM;
         *c = (Config) {
                 .policy = { .numa_node = NUMA_NODE_ANY },
@@ -67,7 +71,10 @@ int config_set_defaults(Config *c) {
                 },
                 .proof_timeout_usec = 10 * UINT64_C(1000000),
                 .log_level = LOG_INFO,
-                .kvm_group = group,
+                .kvm_group = TAKE_PTR(group),
+                .hook_timeout_usec = 2 * UINT64_C(1000000),
+                .libvirt_connect = true,
+                .libvirt_uri = TAKE_PTR(uri),
         };
         return 0;
 }
@@ -75,6 +82,7 @@ int config_set_defaults(Config *c) {
 void config_clear(Config *c) {
         rules_clear(&c->rules);
         free(c->kvm_group);
+        free(c->libvirt_uri);
         *c = (Config) {};
 }
 
@@ -89,8 +97,8 @@ static bool on_section(unsigned line, const char *name, void *userdata) {
                 if (streq(settings[i].section, name))
                         return true;
         conf_warn(reading->w, reading->path, line,
-                  "there is no section [%s], only [Policy], [Limits], [Probe] and [Manager]; all lines up to the next header are "
-                  "ignored", name);
+                  "there is no section [%s], only [Policy], [Limits], [Probe], [Manager], [Hook] and [Libvirt]; all lines up to the "
+                  "next header are ignored", name);
         return false;
 }
 

@@ -31,6 +31,10 @@ typedef struct Config {
         uint64_t proof_timeout_usec;   /* [Probe] TimeoutSec= */
         int log_level;                 /* [Manager] LogLevel=: syslog's number */
         char *kvm_group;               /* [Manager] Group=: whose members may register VMs of their own */
+        uint64_t hook_timeout_usec;    /* [Hook] TimeoutSec=: how long libvirt's hook may keep a VM waiting */
+        bool hook_required;            /* [Hook] Required=: no start that tced could not be asked about */
+        bool libvirt_connect;          /* [Libvirt] Connect= */
+        char *libvirt_uri;             /* [Libvirt] Uri= */
 } Config;
 
 /* Where a warning goes: file, line (0: the whole file), text. */

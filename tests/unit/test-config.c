@@ -82,7 +82,9 @@ static int load(Config *c) {
 static bool equal_settings(const Config *a, const Config *b) {
         return memcmp(&a->policy, &b->policy, sizeof(a->policy)) == 0 &&
                memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 && a->proof_timeout_usec == b->proof_timeout_usec &&
-               a->log_level == b->log_level && streq(a->kvm_group, b->kvm_group);
+               a->log_level == b->log_level && streq(a->kvm_group, b->kvm_group) && a->hook_timeout_usec == b->hook_timeout_usec &&
+               a->hook_required == b->hook_required && a->libvirt_connect == b->libvirt_connect &&
+               streq(a->libvirt_uri, b->libvirt_uri);
 }
 
 /* A host without any file. */
@@ -96,6 +98,8 @@ static void test_defaults(void) {
                        c.policy.numa_node == NUMA_NODE_ANY,
                "the default policy");
         tap_ok(c.log_level == LOG_INFO && streq(c.kvm_group, "kvm") && c.proof_timeout_usec == 10000000, "the other defaults");
+        tap_ok(c.hook_timeout_usec == 2000000 && !c.hook_required && c.libvirt_connect && streq(c.libvirt_uri, "qemu:///system"),
+               "those for libvirt");
         config_clear(&c);
         tap_eq(config_load("/nonexistent", NULL, NULL, &c), 0, "no root at all is no files");
 }
@@ -147,7 +151,7 @@ static void test_shipped_file(void) {
         tap_eq(load(&c), 0, "the installed file gives no warning");
         tap_ok(equal_settings(&c, &defaults), "the installed file says what is the default anyway");
         n = uncomment(text, shown);
-        tap_eq(n, 15, "it shows each setting");
+        tap_eq(n, 19, "it shows each setting");
         put("/etc/tced/tced.conf", shown);
         tap_eq(load(&c), 0, "with all uncommented, no warning (an unknown key, or one twice, would be)");
         tap_ok(equal_settings(&c, &defaults), "with all uncommented, the defaults");
@@ -252,6 +256,10 @@ static void test_numbers(void) {
                 { "[Probe]\nTimeoutSec=0\n", offsetof(Config, proof_timeout_usec), 1, 10000000 },
                 { "[Probe]\nTimeoutSec=3601\n", offsetof(Config, proof_timeout_usec), 1, 10000000 },
                 { "[Probe]\nTimeoutSec=10s\n", offsetof(Config, proof_timeout_usec), 1, 10000000 },
+                { "[Hook]\nTimeoutSec=1\n", offsetof(Config, hook_timeout_usec), 0, 1000000 },
+                { "[Hook]\nTimeoutSec=60\n", offsetof(Config, hook_timeout_usec), 0, 60000000 },
+                { "[Hook]\nTimeoutSec=0\n", offsetof(Config, hook_timeout_usec), 1, 2000000 },
+                { "[Hook]\nTimeoutSec=61\n", offsetof(Config, hook_timeout_usec), 1, 2000000 },
         };
         _cleanup_(config_clear) Config c = {};
 
@@ -287,6 +295,57 @@ static void test_group(void) {
                 tap_eq(load(&c), !streq(cases[i].name, cases[i].want), "group '%s'", cases[i].name);
                 tap_streq(c.kvm_group, cases[i].want, "its name");
         }
+        empty_root();
+}
+
+/* Settings that are yes or no, and what is neither. */
+static void test_switches(void) {
+        static const struct {
+                const char *text;
+                int warnings;
+                bool required, connect;
+        } cases[] = {
+                { "[Hook]\nRequired=yes\n", 0, true, true },
+                { "[Hook]\nRequired=no\n", 0, false, true },
+                { "[Hook]\nRequired=maybe\n", 1, false, true },
+                { "[Hook]\nRequired=\n", 1, false, true },
+                { "[Libvirt]\nConnect=off\n", 0, false, false },
+                { "[Libvirt]\nConnect=auto\n", 1, false, true },
+        };
+        _cleanup_(config_clear) Config c = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                put("/etc/tced/tced.conf", cases[i].text);
+                tap_ok(load(&c) == cases[i].warnings && c.hook_required == cases[i].required && c.libvirt_connect == cases[i].connect,
+                       "switch: %.*s", (int) strcspn(strchr(cases[i].text, '\n') + 1, "\n"), strchr(cases[i].text, '\n') + 1);
+                if (cases[i].warnings > 0)
+                        tap_ok(strstr(warnings, "it takes yes or no"), "what it takes is told");
+        }
+        empty_root();
+}
+
+/* It becomes an argument of a program. */
+static void test_uri(void) {
+        static const struct {
+                const char *uri, *want;
+        } cases[] = {
+                { "qemu:///system", "qemu:///system" }, { "qemu+unix:///system?socket=/run/x", "qemu+unix:///system?socket=/run/x" },
+                { "test:///default", "test:///default" }, { "", "qemu:///system" }, { "system", "qemu:///system" },
+                { "-c:x", "qemu:///system" }, { ":x", "qemu:///system" }, { "qemu:///a b", "qemu:///system" },
+        };
+        _cleanup_(config_clear) Config c = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[256];
+
+                (void) snprintf(text, sizeof(text), "[Libvirt]\nUri=%s\n", cases[i].uri);
+                put("/etc/tced/tced.conf", text);
+                tap_eq(load(&c), i > 2, "URI '%s'", cases[i].uri);
+                tap_streq(c.libvirt_uri, cases[i].want, "what is in force");
+        }
+        (void) snprintf(warnings, sizeof(warnings), "[Libvirt]\nUri=q:%0159d\n", 0);
+        put("/etc/tced/tced.conf", warnings);
+        tap_ok(load(&c) == 1 && streq(c.libvirt_uri, "qemu:///system"), "a URI that is too long");
         empty_root();
 }
 
@@ -555,6 +614,8 @@ int main(void) {
         test_settings();
         test_numbers();
         test_group();
+        test_switches();
+        test_uri();
         test_long_lines();
         test_places();
         test_unreadable();
