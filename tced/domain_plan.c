@@ -45,7 +45,7 @@ static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) 
         if (r < 0)
                 return r;
         memlock_limit(&p->domain, host->vfio, &p->memlock.limit_unlimited, &p->memlock.limit);
-        p->memlock.charged = memlock_charged(&p->domain, &p->plan, host->vfio, page_size);
+        p->memlock.charged = memlock_charged(&p->domain, &p->layout, &p->plan, host->vfio, page_size);
         return 0;
 }
 
