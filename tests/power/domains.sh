@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# libvirt, a stock QEMU and the hook on a real host: good domains start, and have the tables, the limit and the locked memory that was planned;
+# of each bad one `virsh create` fails with the finding's text.
+set -u
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
+# shellcheck source=tests/power/domain-lib.sh
+source "$POWER_HOST_TESTS/domain-lib.sh"
+
+start_tced
+ok $? "systemctl start tced"
+systemctl start libvirtd
+ok $? "systemctl start libvirtd"
+
+# good NAME PLACEMENT: the domain in /tmp/NAME.xml starts, and is what was planned.
+good() {
+        local name=$1 plan pid
+        plan=$(tcectl plan --json=short "/tmp/$name.xml")
+        virsh create --paused "/tmp/$name.xml" >/tmp/out 2>&1
+        ok $? "$name: starts" || cat /tmp/out
+        pid=$(pid_of "$name") || return
+        is "$(real_maps "$pid")" "$(planned_maps <<<"$plan")" "$name: the tables in the kernel are those of the plan ($(planned_maps <<<"$plan") KiB)"
+        is "$(locked_kb "$pid")" "$(($(member memlock_charged <<<"$plan") / 1024))" "$name: VmLck is what was planned, to the kB"
+        is "$(limit_of "$pid")" "$(member memlock_limit <<<"$plan" | sed "s/^0$/$(limit_of self)/")" "$name: libvirt's limit is what was planned"
+        like "$(tcectl machines --json=short "$name")" '*"source":"libvirt"*' "$name: tced has it from the hook"
+}
+
+no_ddw=$(qemu_args -global spapr-pci-host-bridge.ddw=off)
+domain plain kvm "<interface type='user'><model type='spapr-vlan'/></interface>" "$no_ddw" >/tmp/plain.xml
+good plain
+domain scsi kvm "<controller type='scsi' model='ibmvscsi'/><controller type='pci' index='1' model='pci-root'/>
+        <interface type='user'><model type='virtio'/></interface>" "$no_ddw" >/tmp/scsi.xml
+good scsi
+domain tcg qemu "<interface type='user'><model type='spapr-vlan'/></interface>" "$no_ddw" >/tmp/tcg.xml
+good tcg
+domain vfio kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" "$no_ddw" >/tmp/vfio.xml
+good vfio
+like "$(tcectl plan /tmp/vfio.xml)" '*kernel-vfio*' "vfio: its PHB's table is the kernel's, linked to the group"
+for name in plain scsi tcg vfio; do
+        virsh destroy "$name" >/dev/null
+done
+is "$(tcectl machines --json=short)" "[]" "with the last guest gone tced knows none: the hook released them"
+
+# bad FINDING: the domain in /tmp/bad.xml is refused by the hook, in the finding's words.
+bad() {
+        local text remedy plan
+        plan=$(tcectl plan --json=short /tmp/bad.xml)
+        text=$(grep -o "{\"id\":\"$1\"[^}]*}" <<<"$plan" | sed -n 's/.*"text":"\([^"\\]*\).*/\1/p;q')
+        remedy=$(grep -o "{\"id\":\"$1\"[^}]*}" <<<"$plan" | sed -n 's/.*"remedy":"\([^"\\]*\).*/\1/p;q')
+        [[ -n $text ]]
+        ok $? "$1: the plan has it" || printf '# %s\n' "$plan"
+        ! virsh create --paused /tmp/bad.xml >/tmp/out 2>&1
+        ok $? "$1: virsh create fails" || virsh destroy bad
+        grep -qF -- "$text" /tmp/out
+        ok $? "$1: virsh says why" || { sed 's/^/#   have /' /tmp/out; echo "#   want $text"; }
+        grep -qF -- "$remedy" /tmp/out
+        ok $? "$1: and what to do" || { sed 's/^/#   have /' /tmp/out; echo "#   want $remedy"; }
+        ! tcectl check /tmp/bad.xml >/dev/null
+        ok $? "$1: tcectl check fails"
+}
+
+domain bad kvm "" "$(qemu_args -device spapr-pci-host-bridge,index=31,id=far)" >/tmp/bad.xml
+bad phb-index
+domain bad kvm "<interface type='user'><model type='spapr-vlan'/><address type='spapr-vio' reg='0x1000'/></interface>
+        <interface type='user'><model type='spapr-vlan'/><address type='spapr-vio' reg='0x101000'/></interface>" >/tmp/bad.xml
+bad vio-irq
+domain bad kvm "<interface type='user'><model type='spapr-vlan'/><address type='spapr-vio' reg='0x1000'/></interface>" \
+        "$(qemu_args -device spapr-vscsi,reg=0x1000)" >/tmp/bad.xml
+bad vio-duplicate
+domain bad kvm "<interface type='user'><model type='spapr-vlan'/><address type='spapr-vio' reg='0x80000001'/></interface>" >/tmp/bad.xml
+bad vio-in-pci-range
+domain bad kvm "$(hostdev "${POWER_HOST_VFIO_SHARED%% *}")" >/tmp/bad.xml
+bad group-partial
+domain bad kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" "<memtune><hard_limit unit='MiB'>200</hard_limit></memtune>" >/tmp/bad.xml
+bad memlock-low
+mkdir -p /etc/tced/rules.d
+printf '[Match]\nMachine=bad\n[Policy]\nAccel=kernel\n' >/etc/tced/rules.d/10-bad.rule
+systemctl reload tced
+domain bad qemu "" >/tmp/bad.xml
+bad policy-unmet
+rm /etc/tced/rules.d/10-bad.rule
+systemctl reload tced
+manager RegisterMachine 'ssa(ssuttubi)a{sv}t' other "" 1 vfio pci.1 0x80000100 0 0x40000000 12 false \
+        "$(group_of "$POWER_HOST_VFIO_ALONE")" 0 0 >/dev/null
+ok $? "a VM of another VMM has the group"
+domain bad kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" >/tmp/bad.xml
+bad group-busy
+systemctl stop libvirtd tced
+finish
