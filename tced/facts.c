@@ -168,7 +168,7 @@ bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
 static bool device_facts_equal(const DeviceFacts *a, const DeviceFacts *b) {
         return same_text(a->vendor_name, b->vendor_name) && same_text(a->device_name, b->device_name) &&
                same_text(a->class_name, b->class_name) && same_text(a->driver, b->driver) &&
-               a->numa_node == b->numa_node && a->is_pci == b->is_pci;
+               a->numa_node == b->numa_node && a->is_pci == b->is_pci && a->nvlink2 == b->nvlink2;
 }
 
 static bool windows_equal(const GroupFacts *a, const GroupFacts *b) {

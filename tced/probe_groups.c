@@ -94,6 +94,20 @@ static int read_names(sd_hwdb *hwdb, const char *modalias, DeviceFacts *d) {
         return r;
 }
 
+/* All four, as libvirt has it (src/qemu/qemu_domain.c:ppc64VFIODeviceIsNV2Bridge): its limit of locked memory counts on it. */
+static bool is_nvlink2(int dir) {
+        static const char *const properties[] = { "ibm,gpu", "ibm,nvlink", "ibm,nvlink-speed", "memory-region" };
+
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
+                char path[64];
+
+                (void) snprintf(path, sizeof(path), "of_node/%s", properties[i]);
+                if (faccessat(dir, path, F_OK, 0) < 0)
+                        return false;
+        }
+        return true;
+}
+
 /* -1 is what the kernel says where there is none, and what is left of anything else. */
 static int read_numa_node(int dir) {
         char text[16];
@@ -125,6 +139,7 @@ static int device_read(const GroupReader *reader, int devices, const char *name,
         if (r == -ENOMEM)
                 return r;
         d.numa_node = read_numa_node(dir);
+        d.nvlink2 = d.is_pci && is_nvlink2(dir);
         *ret = d;
         d = (DeviceFacts){};
         return 0;

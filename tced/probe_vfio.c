@@ -86,6 +86,18 @@ static bool probe_no_maxmem(const char *sys) {
         return fd >= 0 && read(fd, &most, sizeof(most)) == sizeof(most) && most == 0;
 }
 
+/* ibm,opal is bare metal's firmware (arch/powerpc/platforms/powernv/opal.c:early_init_dt_scan_opal), rtas that of a partition
+ * (kernel/rtas.c:early_init_dt_scan_rtas); a machine with both is the former. */
+static Platform probe_platform(const char *sys) {
+        _cleanup_fd_ int base = open_dir(sys, "firmware/devicetree/base");
+
+        if (base < 0)
+                return PLATFORM_OTHER;
+        if (faccessat(base, "ibm,opal", F_OK, 0) >= 0)
+                return PLATFORM_POWERNV;
+        return faccessat(base, "rtas", F_OK, 0) >= 0 ? PLATFORM_PSERIES : PLATFORM_OTHER;
+}
+
 static int compare_numbers(const void *a, const void *b) {
         unsigned p = *(const unsigned *) a, q = *(const unsigned *) b;
         return (p > q) - (p < q);
@@ -147,6 +159,7 @@ int probe_vfio(const char *sys, const char *dev, VfioFacts *ret) {
 
         probe_container(dev, &f);
         f.iommu_class = has_entries(sys, "class/iommu");
+        f.platform = probe_platform(sys);
         f.no_maxmem = probe_no_maxmem(sys);
         groups = open_dir(sys, "kernel/iommu_groups");
         f.groups_supported = groups >= 0;

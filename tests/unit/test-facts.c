@@ -22,6 +22,10 @@ static void test_names(void) {
                 tap_eq(proof_from_string(proof_to_string((Proof) i)), i, "proof %d and back", i);
         for (int i = 0; i < _GROUP_VIABILITY_MAX; i++)
                 tap_eq(group_viability_from_string(group_viability_to_string((GroupViability) i)), i, "viability %d and back", i);
+        for (int i = 0; i < _PLATFORM_MAX; i++)
+                tap_eq(platform_from_string(platform_to_string((Platform) i)), i, "platform %d and back", i);
+        tap_streq(platform_to_string(PLATFORM_POWERNV), "powernv", "bare metal's name");
+        tap_eq(platform_from_string("Power"), -EINVAL, "no platform of that name");
         tap_eq(proof_from_string("maybe"), -EINVAL, "no proof of that name");
         tap_eq(group_viability_from_string(""), -EINVAL, "no viability of that name");
         for (int i = 0; i < _KVM_CAPABILITY_MAX; i++) {
@@ -92,6 +96,8 @@ static void change_ddw(GroupFacts *g) { g->ddw = -1; }
 static void change_windows_why(GroupFacts *g) { replace(&g->windows_why, "no"); }
 static void change_driver(GroupFacts *g) { replace(&g->devices[1].driver, NULL); }
 static void change_device_numa(GroupFacts *g) { g->devices[1].numa_node = 0; }
+static void change_nvlink2(GroupFacts *g) { g->devices[1].nvlink2 = true; }
+static void change_pci(GroupFacts *g) { g->devices[1].is_pci = false; }
 static void change_vendor_name(GroupFacts *g) { replace(&g->devices[0].vendor_name, "Other"); }
 static void change_device_name(GroupFacts *g) { replace(&g->devices[0].device_name, "Card"); }
 static void change_class_name(GroupFacts *g) { replace(&g->devices[0].class_name, "Network"); }
@@ -118,6 +124,8 @@ static void test_groups(void) {
                 { "windows' reason", change_windows_why, true },
                 { "driver", change_driver, true },
                 { "a device's NUMA node", change_device_numa, true },
+                { "a device's NVLink2", change_nvlink2, true },
+                { "a device that is none of PCI's", change_pci, true },
                 { "vendor's name", change_vendor_name, true },
                 { "device's name", change_device_name, true },
                 { "class's name", change_class_name, true },

@@ -17,6 +17,11 @@
 #define NVME "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02"
 #define BRIDGE "pci:v00001014d000004C1sv00001014sd00000000bc06sc04i00"
 
+/* What makes a node that of an NVLink2 GPU or bridge. */
+#define NVLINK2(node) \
+        BYTES(node "/ibm,gpu", "\0\0\0\1"), BYTES(node "/ibm,nvlink", "\0\0\0\1"), \
+                BYTES(node "/ibm,nvlink-speed", "\0\0\0\x8"), BYTES(node "/memory-region", "\0\0\0\2")
+
 /* A partition as QEMU makes it, read from a real one. */
 static const TreeEntry partition[] = {
         TEXT("sys/class/iommu/iommu-phb0000", "x"),
@@ -157,6 +162,7 @@ static void test_partition(void) {
         TREE_ADD(&tree, partition);
         f = probe(&tree);
         tap_ok(f.groups_supported && f.iommu_class && !f.no_maxmem, "groups and PHBs are there, and room for memory");
+        tap_streq(platform_to_string(f.platform), "pseries", "a partition");
         tap_eq(f.container_error, ENOENT, "no /dev/vfio/vfio");
         tap_eq(f.n_groups, ELEMENTSOF(order), "as many groups");
         for (size_t i = 0; i < f.n_groups && i < ELEMENTSOF(order); i++)
@@ -178,6 +184,8 @@ static void test_partition(void) {
 
 /* Bare metal: what the PHB says, for POWER8 and 9, for a device that has no node of its own, and where it is nonsense. */
 static const TreeEntry bare_metal[] = {
+        BYTES(NODE "ibm,opal/compatible", "ibm,opal-v3\0"),
+        DIRECTORY(NODE "rtas"),
         GROUP("0", "0000:01:00.0", "pci0000:00/0000:00:00.0/0000:01:00.0"),
         MODALIAS("pci0000:00/0000:00:00.0/0000:01:00.0", E1000E),
         OF_NODE("pci0000:00/0000:00:00.0/0000:01:00.0", "../../../../", "pciex@0/pci@0/ethernet@0"),
@@ -229,6 +237,7 @@ static void test_bare_metal(void) {
         TREE_ADD(&tree, bare_metal);
         f = probe(&tree);
         tap_ok(f.iommu_class && !f.no_maxmem, "a PHB, whose link leads nowhere here; no word about memory");
+        tap_streq(platform_to_string(f.platform), "powernv", "bare metal, for all that it has an rtas node");
         for (size_t i = 0; i < ELEMENTSOF(want); i++)
                 check_group(&f, &want[i]);
         vfio_facts_clear(&f);
@@ -293,6 +302,7 @@ static const TreeEntry odd[] = {
         GROUP("4", "dma-engine", "platform/dma-engine"),
         MODALIAS("platform/dma-engine", "of:NdmaT(null)Carm,pl330"),
         TEXT("sys/devices/platform/dma-engine/uevent", "DRIVER=pl330\n"),
+        NVLINK2("sys/devices/platform/dma-engine/of_node"),
         DRIVER("platform/dma-engine", "dma-pl330"),
         /* nonsense */
         GROUP("5", "0005:00:01.0", "pci0005:00/0005:00:01.0"),
@@ -328,6 +338,7 @@ static void test_odd(void) {
                 tap_ok(f.groups[2].devices[0].vendor == 0x8086 && f.groups[2].devices[0].class_code == 0x020000,
                        "ids by three files");
                 tap_ok(!f.groups[3].devices[0].is_pci && !f.groups[4].devices[0].is_pci, "what has no ids is not PCI's");
+                tap_ok(!f.groups[3].devices[0].nvlink2, "nor NVLink2, whatever its node has");
         }
         vfio_facts_clear(&f);
         tree_remove(&tree);
@@ -370,6 +381,7 @@ static void test_nothing(void) {
         VfioFacts f = probe(&tree);
 
         tap_ok(!f.groups_supported && f.n_groups == 0 && !f.iommu_class && !f.no_maxmem, "a host with nothing at all");
+        tap_streq(platform_to_string(f.platform), "other", "no device tree: neither platform");
         tap_eq(f.container_error, ENOENT, "no container");
         tap_ok(f.extension[6].id == 7 && streq(f.extension[6].name, "VFIO_SPAPR_TCE_v2_IOMMU") && f.extension[6].value == 0,
                "extensions are listed all the same");
@@ -379,6 +391,41 @@ static void test_nothing(void) {
         tap_eq(f.container_error, 0, "a container that answers nothing");
         for (size_t i = 0; i < VFIO_EXTENSIONS_MAX; i++)
                 tap_ok(f.extension[i].value == 0 && f.extension[i].name, "extension %u is 0", f.extension[i].id);
+        vfio_facts_clear(&f);
+        tree_remove(&tree);
+}
+
+/* An NVLink2 device has four properties, by which libvirt knows it; a device tree may as well be that of another machine. */
+static const TreeEntry nvlink2[] = {
+        TEXT(NODE "model", "a board of another kind"),
+        NVLINK2(NODE "pciex@4/gpu@0"),
+        GROUP("1", "0004:04:00.0", "pci0004:00/0004:04:00.0"),
+        MODALIAS("pci0004:00/0004:04:00.0", "pci:v000010DEd00001DB1sv000010DEsd00001212bc03sc02i00"),
+        OF_NODE("pci0004:00/0004:04:00.0", "../../../", "pciex@4/gpu@0"),
+        /* all but one: a GPU without links */
+        BYTES(NODE "pciex@4/gpu@1/ibm,gpu", "\0\0\0\1"),
+        BYTES(NODE "pciex@4/gpu@1/ibm,nvlink", "\0\0\0\1"),
+        BYTES(NODE "pciex@4/gpu@1/memory-region", "\0\0\0\2"),
+        GROUP("1", "0004:05:00.0", "pci0004:00/0004:05:00.0"),
+        MODALIAS("pci0004:00/0004:05:00.0", E1000E),
+        OF_NODE("pci0004:00/0004:05:00.0", "../../../", "pciex@4/gpu@1"),
+        /* no node of its own: the bridge's are not its */
+        GROUP("1", "0004:06:00.0", "pci0004:00/0004:06:00.0"),
+        MODALIAS("pci0004:00/0004:06:00.0", E1000E),
+};
+
+static void test_nvlink2(void) {
+        Tree tree = tree_new();
+        VfioFacts f;
+
+        TREE_ADD(&tree, nvlink2);
+        f = probe(&tree);
+        tap_streq(platform_to_string(f.platform), "other", "a device tree without OPAL and RTAS");
+        if (tap_ok(f.n_groups == 1 && f.groups[0].n_devices == 3, "three devices")) {
+                tap_ok(f.groups[0].devices[0].nvlink2, "a node with all four properties");
+                tap_ok(!f.groups[0].devices[1].nvlink2, "one is missing");
+                tap_ok(!f.groups[0].devices[2].nvlink2, "no node");
+        }
         vfio_facts_clear(&f);
         tree_remove(&tree);
 }
@@ -405,6 +452,7 @@ int main(void) {
         test_broken_kernel();
         test_odd();
         test_names();
+        test_nvlink2();
         test_nothing();
         test_stable();
         return tap_done();
