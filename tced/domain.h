@@ -94,6 +94,7 @@ typedef struct DomainDevice {
         bool host_pci;  /* VFIO: a host's PCI function is passed through (hostdev pci, interface hostdev, NVMe disk) */
         HostAddress host;
         bool host_pool;  /* interface of a network of type hostdev whose function is not chosen yet */
+        bool managed;    /* with host_pci: libvirt takes it from the host's driver itself (managed='yes') */
         bool mdev, vdpa, nvme;
         uint64_t video_ram; /* video: <model vram=>, bytes; 0: not given */
         bool notifier;   /* vhost or vDPA behind iommu_platform (<driver iommu='on'>): an IOMMU notifier on its PHB */

@@ -189,7 +189,7 @@ static Phb *phb_of(const Layout *l, const Domain *d, const DomainDevice *device)
 }
 
 /* Devices that read and write no memory of the guest: a frame buffer that is the host's, shared memory, timers. */
-static bool does_dma(const DomainDevice *device) {
+bool domain_device_does_dma(const DomainDevice *device) {
         static const char *const frame_buffers[] = { "vga", "bochs", "cirrus", "vmvga", "ramfb" };
 
         switch (device->type) {
@@ -221,7 +221,7 @@ static bool does_dma(const DomainDevice *device) {
 }
 
 /* Is it given to the guest through VFIO? QEMU drives an NVMe disk by itself: what the guest sees is a virtio device. */
-static bool is_vfio(const DomainDevice *device) {
+bool domain_device_is_vfio(const DomainDevice *device) {
         return !device->nvme && (device->host_pci || device->host_pool || device->mdev);
 }
 
@@ -267,8 +267,8 @@ static int add_device(Phb *phb, const Domain *d, size_t i, const VfioFacts *vfio
                 return r;
         phb->devices[phb->n_devices] = i;
         phb->device_groups[phb->n_devices++] = group;
-        phb->vfio |= is_vfio(device);
-        phb->emulated |= !is_vfio(device) && does_dma(device);
+        phb->vfio |= domain_device_is_vfio(device);
+        phb->emulated |= !domain_device_is_vfio(device) && domain_device_does_dma(device);
         phb->notifier |= device->notifier;
         return group >= 0 ? add_group(phb, group) : 0;
 }

@@ -53,3 +53,8 @@ void layout_clear(Layout *l);
 
 /* The PHB that this device (an index into the domain's) sits on, bridges walked up to their root; NULL: none. */
 const Phb *layout_phb_of(const Layout *l, size_t device);
+
+/* Does it reach a PHB through VFIO? An NVMe disk does not: QEMU drives that by itself. */
+bool domain_device_is_vfio(const DomainDevice *device);
+/* Does it read and write the guest's memory, as a PHB's `emulated` counts it? */
+bool domain_device_does_dma(const DomainDevice *device);
