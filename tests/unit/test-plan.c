@@ -260,6 +260,155 @@ static void test_description(void) {
         tap_ok(!d.windows, "an empty one too");
 }
 
+/* A PHB with a passthrough device as a domain has it: its default window and one for each page size that the guest may ask for, of
+ * which Linux takes the largest. Not in the order of LIOBNs. */
+#define DYNAMIC(l, shift, is_likely)                                                                                    \
+        { .kind = DEVICE_VFIO, .liobn = (l), .bus_offset = UINT64_C(1) << 59, .size = 8 * GIB, .page_shift = (shift),   \
+          .group = 3, .dynamic = true, .likely = (is_likely), .device = "pci.1" }
+
+static Window domain_windows[] = {
+        DYNAMIC(0x80000101, 24, true),
+        DYNAMIC(0x80000101, 12, false),
+        DYNAMIC(0x80000001, 16, true),
+        { .kind = DEVICE_VFIO, .liobn = 0x80000100, .size = GIB, .page_shift = 12, .group = 3, .likely = true,
+          .device = "pci.1" },
+        DYNAMIC(0x80000101, 16, false),
+        { .kind = DEVICE_VIO, .liobn = 0x1000, .size = 256 << 20, .page_shift = 12, .group = -1, .device = "net0" },
+};
+
+static const Description domain = {
+        .name = STR("web1"),
+        .uuid = UUID,
+        .windows = domain_windows,
+        .n_windows = ELEMENTSOF(domain_windows),
+};
+
+/* What may come is planned beside what there is. */
+static void test_dynamic(void) {
+        _cleanup_(plan_clear) Plan plan = {};
+        PlanError error = {};
+
+        tap_eq(plan_make(&domain, &powernv, &no_rules, &automatic, PAGE, 2, &plan, &error), 0,
+               "windows that may come count for no limit");
+        tap_ok(plan.n_tables == 2 && plan.tables[0].window.liobn == 0x1000 && plan.tables[1].window.liobn == 0x80000100,
+               "the others are tables");
+        if (!tap_eq(plan.n_dynamic, 4, "they are not"))
+                return;
+        tap_ok(plan.dynamic[0].window.liobn == 0x80000001 && plan.dynamic[1].window.page_shift == 12 &&
+                       plan.dynamic[2].window.page_shift == 16 && plan.dynamic[3].window.page_shift == 24,
+               "they are in the order of LIOBNs and page shifts, and may share a LIOBN");
+        tap_ok(plan.dynamic[3].verdict.placement == PLACEMENT_KERNEL_VFIO && plan.dynamic[3].entries == 512 &&
+                       plan.dynamic[3].bytes == 4096 && plan.dynamic[3].locked_bytes == 128 << 10,
+               "each is decided and counted");
+        tap_ok(plan.dynamic[0].window.device != domain_windows[2].device, "names are copies");
+        tap_eq(plan.kernel_bytes, (2 << 20) + (512 << 10), "the sums are those of the tables");
+        tap_eq(plan.dynamic_kernel_bytes, (1 << 20) + 4096, "of those that may come only the likely ones are counted");
+        tap_eq(plan.dynamic_locked_bytes, (1088 << 10) + (128 << 10), "and what the kernel charges for them");
+        tap_eq(plan.dynamic_user_bytes, 0, "none is in the VMM");
+        tap_ok(!plan_find(&plan, 0x80000101), "none is found as a table");
+        plan_clear(&plan);
+        tap_ok(plan.n_dynamic == 0 && !plan.dynamic, "a plan is cleared of them");
+
+        tap_eq(plan_make(&domain, &old_partition, &no_rules, &automatic, PAGE, 2, &plan, &error), 0, "where KVM can't hold them");
+        tap_eq(plan.dynamic_user_bytes, (1 << 20) + 4096, "they are counted in the VMM");
+        tap_eq(plan.dynamic_kernel_bytes + plan.dynamic_locked_bytes, 0, "and nowhere else");
+}
+
+/* What the guest may ask for in vain is no reason to refuse the VM. */
+static void test_dynamic_refused(void) {
+        Rule demand = { .path = STR("50-fast.rule"), .device = STR("pci.1"), .has_accel = true, .setting.accel = ACCEL_KERNEL };
+        const Rules rules = { .items = &demand, .n = 1 };
+        Window two[] = {
+                { .kind = DEVICE_PCI, .liobn = 0x80000000, .size = GIB, .page_shift = 12, .group = -1, .device = "pci.0" },
+                { .kind = DEVICE_PCI, .liobn = 0x80000101, .bus_offset = UINT64_C(1) << 59, .size = TCE_ENTRIES_LIMIT << 12,
+                  .page_shift = 12, .group = -1, .dynamic = true, .likely = true, .device = "pci.1" },
+        };
+        const Description d = { .name = STR("web1"), .windows = two, .n_windows = 2 };
+        _cleanup_(plan_clear) Plan plan = {};
+        PlanError error = {};
+
+        tap_eq(plan_make(&d, &powernv, &no_rules, &automatic, PAGE, 1, &plan, &error), 0,
+               "a window that may come with 2^32 TCEs");
+        tap_ok(plan.dynamic[0].verdict.refused && plan.dynamic[0].verdict.reason == REASON_TOO_MANY_ENTRIES &&
+                       plan.dynamic[0].entries == TCE_ENTRIES_LIMIT && plan.dynamic[0].locked_bytes == 0,
+               "stays, refused, with its number");
+        tap_eq(plan.dynamic_kernel_bytes + plan.dynamic_user_bytes + plan.dynamic_locked_bytes, 0, "and counts nowhere");
+        plan_clear(&plan);
+        two[1].size = GIB;
+        tap_eq(plan_make(&d, &legacy, &rules, &automatic, PAGE, 1, &plan, &error), 0, "one that a rule demands in vain");
+        tap_ok(plan.dynamic[0].verdict.refused && plan.dynamic[0].verdict.reason == REASON_NO_TCE_64 && plan.dynamic[0].rule &&
+                       streq(plan.dynamic[0].rule, "50-fast.rule"),
+               "stays, refused, with the rule");
+}
+
+/* Of a domain everything stays in the plan, so that a person sees all that is wrong at once. */
+static void test_survey(void) {
+        Rule demand = { .path = STR("50-fast.rule"), .kind = STR("vfio"), .has_accel = true, .setting.accel = ACCEL_KERNEL };
+        const Rules rules = { .items = &demand, .n = 1 };
+        Window four[] = {
+                { .kind = DEVICE_VIO, .liobn = 0x1000, .size = GIB, .page_shift = 12, .group = -1, .device = "net1" },
+                { .kind = DEVICE_VIO, .liobn = 0x1000, .size = GIB, .page_shift = 12, .group = -1, .device = "net0" },
+                { .kind = DEVICE_PCI, .liobn = 0x80000000, .size = UINT64_MAX & ~UINT64_C(4095), .page_shift = 12, .group = -1,
+                  .device = "pci.0" },
+                { .kind = DEVICE_VFIO, .liobn = 0x80000100, .size = GIB, .page_shift = 12, .group = 3, .device = "pci.1" },
+                { .kind = DEVICE_PCI, .liobn = 0x80000200, .size = GIB, .page_shift = 11, .group = -1, .device = "pci.2" },
+        };
+        const Description d = { .name = STR("web1"), .windows = four, .n_windows = ELEMENTSOF(four) };
+        _cleanup_(plan_clear) Plan plan = {};
+        PlanError error = {};
+
+        if (!tap_eq(plan_survey(&d, &old_partition, &rules, &automatic, PAGE, &plan, &error), 0,
+                    "a survey never fails for a window"))
+                return;
+        tap_ok(plan.n_tables == 5 && streq(plan.tables[0].window.device, "net0") && streq(plan.tables[1].window.device, "net1"),
+               "a LIOBN that occurs twice is there twice, by name");
+        tap_ok(plan.tables[2].verdict.refused && plan.tables[2].verdict.reason == REASON_TOO_MANY_ENTRIES &&
+                       plan.tables[2].entries == UINT64_MAX >> 12 && plan.tables[2].bytes == (UINT64_MAX >> 12) * 8,
+               "a window that is too large is refused, with its number of TCEs");
+        tap_ok(plan.tables[3].verdict.refused && plan.tables[3].verdict.reason == REASON_NO_VFIO_COUPLING && plan.tables[3].rule &&
+                       plan.tables[3].locked_bytes == 0,
+               "so is one whose place is demanded in vain");
+        tap_ok(plan.tables[4].verdict.refused && plan.tables[4].verdict.reason == REASON_INVALID_WINDOW && plan.tables[4].entries == 0,
+               "and one with pages that there are not");
+        tap_eq(plan.kernel_bytes, 4 << 20, "only what can be is counted");
+        tap_eq(plan.user_bytes, 0, "nothing is in the VMM");
+        tap_ok(error.name == NULL, "no error is told");
+        plan_clear(&plan);
+        tap_eq(plan_make(&d, &old_partition, &rules, &automatic, PAGE, 9, &plan, &error), -EINVAL, "the same windows make no plan");
+}
+
+/* A domain of type qemu: nothing of the host matters. */
+static void test_without_kvm(void) {
+        Rule items[] = {
+                { .path = STR("10-net.rule"), .device = STR("net0"), .has_accel = true, .setting.accel = ACCEL_USER },
+                { .path = STR("50-fast.rule"), .kind = STR("vfio"), .has_accel = true, .setting.accel = ACCEL_KERNEL },
+        };
+        const Rules rules = { .items = items, .n = 2 };
+        Description d = domain;
+        _cleanup_(plan_clear) Plan plan = {};
+        PlanError error = {};
+        bool all = true;
+
+        d.no_kvm = true;
+        tap_eq(plan_make(&d, &powernv, &no_rules, &automatic, PAGE, 2, &plan, &error), 0, "a VM without KVM");
+        for (size_t i = 0; i < plan.n_tables; i++)
+                all &= plan.tables[i].verdict.placement == PLACEMENT_USER && plan.tables[i].verdict.reason == REASON_TCG;
+        for (size_t i = 0; i < plan.n_dynamic; i++)
+                all &= plan.dynamic[i].verdict.placement == PLACEMENT_USER && plan.dynamic[i].verdict.reason == REASON_TCG;
+        tap_ok(all, "has all of its tables in the VMM");
+        tap_ok(plan.locked_bytes == 0 && plan.dynamic_locked_bytes == 0 && plan.user_bytes == (2 << 20) + (512 << 10), "at no charge");
+        tap_ok(!plan.multitce.allowed && plan.multitce.reason == MULTITCE_TCG, "and no multi-TCE");
+        plan_clear(&plan);
+        tap_eq(plan_make(&d, &powernv, &rules, &automatic, PAGE, 2, &plan, &error), -EINVAL, "a rule that demands the kernel");
+        tap_streq(error.text,
+                  "pci.1 (LIOBN 0x80000100): the rule 50-fast.rule demands a table in the kernel, but the VM runs without KVM "
+                  "(type='qemu'); change it to Accel=auto, or make the domain one of type='kvm'",
+                  "can't be met");
+        tap_eq(plan_survey(&d, &powernv, &rules, &automatic, PAGE, &plan, &error), 0, "in a survey");
+        tap_ok(plan.tables[0].verdict.reason == REASON_TCG && !plan.tables[0].verdict.refused, "a rule for the VMM is none that matters");
+        tap_ok(plan.tables[1].verdict.refused && plan.tables[1].verdict.reason == REASON_TCG, "the demand is refused for that reason");
+}
+
 int main(void) {
         test_plan();
         test_empty();
@@ -270,5 +419,9 @@ int main(void) {
         test_table_refused();
         test_page_sizes();
         test_description();
+        test_dynamic();
+        test_dynamic_refused();
+        test_survey();
+        test_without_kvm();
         return tap_done();
 }

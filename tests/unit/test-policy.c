@@ -121,6 +121,7 @@ static const PolicyFacts old_partition = { .kvm = true, .tce = true, .tce_64 = t
 static const PolicyFacts legacy = { .kvm = true, .tce = true };
 static const PolicyFacts lpar = { .tce = true, .tce_64 = true, .tce_vfio = true, .multitce = true };
 static const PolicyFacts x86 = { .kvm = true };
+static const PolicyFacts without_kvm = { .kvm = true, .tce = true, .tce_64 = true, .tce_vfio = true, .multitce = true, .tcg = true };
 
 #define DEFAULT_WINDOW .size = GIB, .page_shift = 12
 #define DDW_WINDOW .bus_offset = DDW_BASE, .size = 8 * GIB, .page_shift = 16
@@ -197,6 +198,15 @@ static void test_decide(void) {
                   REFUSED(REASON_INVALID_WINDOW) },
                 { "beyond 2^64", &powernv, { .kind = DEVICE_PCI, .bus_offset = UINT64_MAX - 4095, .size = 8192, .page_shift = 12 },
                   ACCEL_AUTO, REFUSED(REASON_INVALID_WINDOW) },
+                { "a VM without KVM", &without_kvm, { .kind = DEVICE_VIO, DEFAULT_WINDOW }, ACCEL_AUTO, USER(REASON_TCG) },
+                { "a VM without KVM, VFIO", &without_kvm, { .kind = DEVICE_VFIO, DDW_WINDOW }, ACCEL_AUTO, USER(REASON_TCG) },
+                { "a VM without KVM, user asked for", &without_kvm, { .kind = DEVICE_PCI, DEFAULT_WINDOW }, ACCEL_USER,
+                  USER(REASON_TCG) },
+                { "a VM without KVM, kernel demanded", &without_kvm, { .kind = DEVICE_PCI, DEFAULT_WINDOW }, ACCEL_KERNEL,
+                  REFUSED(REASON_TCG) },
+                { "a VM without KVM, 2^32 TCEs", &without_kvm,
+                  { .kind = DEVICE_PCI, .size = TCE_ENTRIES_LIMIT << 12, .page_shift = 12 }, ACCEL_AUTO,
+                  REFUSED(REASON_TOO_MANY_ENTRIES) },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
