@@ -13,6 +13,10 @@
 
 #define PHB_DRIVER "spapr-pci-host-bridge"
 
+/* libvirt has PCI buses 0 to 255 (virDomainControllerDefValidate), QEMU fewer PHBs. Who gives more is not served, but answered
+ * soon. */
+#define BUSES_MAX 256
+
 /* QEMU's defaults (hw/ppc/spapr_pci.c: spapr_phb_properties) and what machine types change in them (hw/ppc/spapr.c). */
 #define WINDOW_SIZE_DEFAULT UINT64_C(0x40000000)
 #define WINDOW64_ADDRESS_DEFAULT (UINT64_C(1) << 59)
@@ -78,9 +82,12 @@ static int own_number(const Domain *d, const char *alias, const char *property, 
 static int add_phb(Layout *l, const Domain *d, const Phb *phb) {
         uint64_t page_sizes = domain_machine_at_most(d, 4, 1) ? PAGE_SIZES_4_1 : PAGE_SIZES_DEFAULT;
         const char *alias = phb->controller_index == 0 ? NULL : phb->alias;
-        int r = ARRAY_RESERVE(l->phbs, l->phbs_allocated, l->n_phbs + 1);
         Phb *added;
+        int r;
 
+        if (l->n_phbs >= BUSES_MAX)
+                return 0;
+        r = ARRAY_RESERVE(l->phbs, l->phbs_allocated, l->n_phbs + 1);
         if (r < 0)
                 return r;
         added = &l->phbs[l->n_phbs++];
@@ -137,54 +144,72 @@ static int add_phbs(Layout *l, const Domain *d) {
         return r;
 }
 
-static Phb *find_phb(const Layout *l, const DomainController *controller) {
-        for (size_t i = 0; i < l->n_phbs; i++)
-                if (l->phbs[i].controller == controller)
-                        return &l->phbs[i];
-        return NULL;
+/* What is plugged where, by libvirt's index: looked up for every device, of which there may be thousands. */
+typedef struct Buses {
+        const DomainController *controllers[BUSES_MAX];
+        Phb *phbs[BUSES_MAX];
+} Buses;
+
+static void find_buses(const Layout *l, const Domain *d, Buses *buses) {
+        for (size_t i = d->n_controllers; i > 0; i--) {
+                const DomainController *c = &d->controllers[i - 1];
+
+                if (c->index >= 0 && c->index < BUSES_MAX)
+                        buses->controllers[c->index] = c;
+        }
+        for (size_t i = l->n_phbs; i > 0; i--) {
+                Phb *phb = &l->phbs[i - 1];
+
+                if (phb->controller_index >= 0 && phb->controller_index < BUSES_MAX)
+                        buses->phbs[phb->controller_index] = phb;
+        }
 }
 
 /* From the controller that a device is plugged into up to the root. In a ring there are more steps than controllers. */
-static Phb *root_of(const Layout *l, const Domain *d, const DomainController *c) {
-        for (size_t steps = 0; c && steps <= d->n_controllers; steps++) {
-                if (c->model == CONTROLLER_PCI_ROOT)
-                        return find_phb(l, c);
+static Phb *root_of(const Buses *buses, unsigned bus) {
+        for (unsigned steps = 0; bus < BUSES_MAX && steps < BUSES_MAX; steps++) {
+                const DomainController *c = buses->controllers[bus];
+
+                /* The implicit PHB may have no controller. */
+                if (!c || c->model == CONTROLLER_PCI_ROOT)
+                        return buses->phbs[bus];
                 if (c->address.type != DOMAIN_ADDRESS_PCI)
                         return NULL;
-                c = domain_find_controller(d, c->address.bus);
+                bus = c->address.bus;
         }
         return NULL;
 }
 
 /* The bus that <qemu:commandline> names: a PHB's is its id and ".0" behind it, the implicit one's is "pci.0", a bridge's its
  * id. Without a name QEMU takes the first that it finds, the implicit PHB's. */
-static Phb *phb_by_bus_name(const Layout *l, const Domain *d, const char *name) {
+static Phb *phb_by_bus_name(const Layout *l, const Buses *buses, const char *name) {
         size_t length = name ? strlen(name) : 0;
 
+        if (!name || streq(name, "pci.0") || streq(name, "pci"))
+                return buses->phbs[0];
         for (size_t i = 0; i < l->n_phbs; i++) {
-                Phb *phb = &l->phbs[i];
+                const char *alias = l->phbs[i].alias;
 
-                if (phb->controller_index == 0) {
-                        if (!name || streq(name, "pci.0") || streq(name, "pci"))
-                                return phb;
-                } else if (phb->alias && length > 2 && streq(name + length - 2, ".0") &&
-                           strlen(phb->alias) == length - 2 && strncmp(name, phb->alias, length - 2) == 0)
-                        return phb;
+                if (l->phbs[i].controller_index != 0 && alias && length > 2 && streq(name + length - 2, ".0") &&
+                    strlen(alias) == length - 2 && strncmp(name, alias, length - 2) == 0)
+                        return &l->phbs[i];
         }
-        for (size_t i = 0; name && i < d->n_controllers; i++)
-                if (d->controllers[i].model != CONTROLLER_PCI_ROOT && d->controllers[i].alias &&
-                    streq(d->controllers[i].alias, name))
-                        return root_of(l, d, &d->controllers[i]);
+        for (unsigned i = 0; i < BUSES_MAX; i++) {
+                const DomainController *c = buses->controllers[i];
+
+                if (c && c->model != CONTROLLER_PCI_ROOT && c->alias && streq(c->alias, name))
+                        return root_of(buses, i);
+        }
         return NULL;
 }
 
-static Phb *phb_of(const Layout *l, const Domain *d, const DomainDevice *device) {
+static Phb *phb_of(const Layout *l, const Buses *buses, const DomainDevice *device) {
         if (is_qemu_phb(device))
                 return NULL;
         if (device->address.type == DOMAIN_ADDRESS_PCI)
-                return root_of(l, d, domain_find_controller(d, device->address.bus));
+                return root_of(buses, device->address.bus);
         if (device->type == DOMAIN_DEVICE_QEMU && device->pci)
-                return phb_by_bus_name(l, d, device->bus);
+                return phb_by_bus_name(l, buses, device->bus);
         return NULL;
 }
 
@@ -275,10 +300,12 @@ static int add_device(Phb *phb, const Domain *d, size_t i, const VfioFacts *vfio
 
 int layout_make(const Domain *d, const VfioFacts *vfio, Layout *ret) {
         _cleanup_(layout_clear) Layout l = {};
+        Buses buses = {};
         int r = d->pseries ? add_phbs(&l, d) : 0;
 
+        find_buses(&l, d, &buses);
         for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
-                Phb *phb = phb_of(&l, d, &d->devices[i]);
+                Phb *phb = phb_of(&l, &buses, &d->devices[i]);
 
                 if (phb)
                         r = add_device(phb, d, i, vfio);
