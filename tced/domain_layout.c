@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Where everything sits: libvirt counts PCI controllers, QEMU PHBs, and a device behind bridges uses the windows of the PHB at
- * their root. PHBs come from the domain's controllers and from <qemu:commandline>; one is always there. What is odd in a domain (a
- * bus that is not there, bridges in a ring) leaves a device on no PHB. */
+ * their root. PHBs come from the domain's controllers and from <qemu:commandline>; one is always there. What is odd in a domain (a bus
+ * that is not there, bridges in a ring) leaves a device on no PHB. */
 
 #include "domain_layout.h"
 
@@ -35,8 +35,8 @@ void layout_clear(Layout *l) {
         *l = (Layout) {};
 }
 
-/* As QEMU reads a number (util/cutils.c: qemu_strtou64 with base 0, so also octal and a sign). With what it would not take it does
- * not start; the default does then. */
+/* As QEMU reads a number (util/cutils.c: qemu_strtou64 with base 0, so also octal and a sign). With what it would not take it
+ * does not start; the default does then. */
 static uint64_t property_number(const Domain *d, const char *alias, const char *property, uint64_t by_default) {
         const char *text = domain_property(d, PHB_DRIVER, alias, property);
         unsigned long long value;
@@ -181,11 +181,11 @@ static Phb *root_of(const Buses *buses, unsigned bus) {
 }
 
 /* The bus that <qemu:commandline> names: a PHB's is its id and ".0" behind it, the implicit one's is "pci.0", a bridge's its
- * id. Without a name QEMU takes the first that it finds, the implicit PHB's. */
+ * id. */
 static Phb *phb_by_bus_name(const Layout *l, const Buses *buses, const char *name) {
-        size_t length = name ? strlen(name) : 0;
+        size_t length = strlen(name);
 
-        if (!name || streq(name, "pci.0") || streq(name, "pci"))
+        if (streq(name, "pci.0"))
                 return buses->phbs[0];
         for (size_t i = 0; i < l->n_phbs; i++) {
                 const char *alias = l->phbs[i].alias;
@@ -203,14 +203,29 @@ static Phb *phb_by_bus_name(const Layout *l, const Buses *buses, const char *nam
         return NULL;
 }
 
-static Phb *phb_of(const Layout *l, const Buses *buses, const DomainDevice *device) {
+/* Without a name QEMU takes the PHB that it made last (system/qdev-monitor.c: qbus_find_recursive, to which the newest comes
+ * first): one of <qemu:commandline> that stands before the device, else the last of libvirt's. */
+static Phb *phb_made_before(const Layout *l, const Domain *d, const Buses *buses, size_t device) {
+        while (device-- > 0)
+                for (size_t i = 0; is_qemu_phb(&d->devices[device]) && i < l->n_phbs; i++)
+                        if (l->phbs[i].controller_index < 0 && l->phbs[i].alias == d->devices[device].alias)
+                                return &l->phbs[i];
+        for (unsigned i = BUSES_MAX; i > 0; i--)
+                if (buses->phbs[i - 1])
+                        return buses->phbs[i - 1];
+        return NULL;
+}
+
+static Phb *phb_of(const Layout *l, const Domain *d, const Buses *buses, size_t i) {
+        const DomainDevice *device = &d->devices[i];
+
         if (is_qemu_phb(device))
                 return NULL;
         if (device->address.type == DOMAIN_ADDRESS_PCI)
                 return root_of(buses, device->address.bus);
-        if (device->type == DOMAIN_DEVICE_QEMU && device->pci)
-                return phb_by_bus_name(l, buses, device->bus);
-        return NULL;
+        if (device->type != DOMAIN_DEVICE_QEMU || !device->pci)
+                return NULL;
+        return device->bus ? phb_by_bus_name(l, buses, device->bus) : phb_made_before(l, d, buses, i);
 }
 
 /* Devices that read and write no memory of the guest: a frame buffer that is the host's, shared memory, timers. */
@@ -305,7 +320,7 @@ int layout_make(const Domain *d, const VfioFacts *vfio, Layout *ret) {
 
         find_buses(&l, d, &buses);
         for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
-                Phb *phb = phb_of(&l, &buses, &d->devices[i]);
+                Phb *phb = phb_of(&l, d, &buses, i);
 
                 if (phb)
                         r = add_device(phb, d, i, vfio);
