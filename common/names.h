@@ -25,6 +25,14 @@
  * max_message_unix_fds). */
 #define TCED_MAX_FDS_PER_MESSAGE 16U
 
+/* RegisterDomain: the VM runs already. */
+#define TCED_REGISTER_RUNNING UINT64_C(1)
+/* A domain's name, in bytes. libvirt has no limit of its own, but it is part of the names of files. */
+#define TCED_DOMAIN_NAME_MAX 255U
+
+/* Where libvirt keeps the PIDs of its VMs. */
+#define LIBVIRT_RUN "/run/libvirt/qemu"
+
 /* Message ids of journal entries, for `journalctl MESSAGE_ID=…`; never changed once released. */
 #define TCED_MESSAGE_FINDING_STR "7b1c0e6f5d0c4f0e9a4b64d6a7f5c101"
 #define TCED_MESSAGE_MACHINE_STR "3c0a5b6ad9a44f93b2b5c7f7a3e1d102"

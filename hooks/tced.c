@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The hook as it is installed: /etc/libvirt/hooks/qemu.d/tced. */
+
+#include "hook.h"
+#include "names.h"
+
+int main(int argc, char *argv[]) {
+        static const HookPlaces places = { .config_root = "", .socket = TCED_SOCKET, .journal = "/run/systemd/journal/socket" };
+
+        return hook_main(argc, argv, &places);
+}
