@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Numbers that libvirt, or who wrote the domain, gave out and QEMU does not take: PHB indexes, VIO registers, windows. Each rule
+ * is QEMU's (hw/ppc/spapr.c, spapr_pci.c, spapr_vio.c, spapr_iommu.c of 7.2 and 10.0) and was tried on 7.2 with TCG, stopped
+ * (-S), where the comment says so. */
+
+#include <inttypes.h>
+
+#include "domain_check_internal.h"
+#include "domain_windows.h"
+#include "util.h"
+
+#define LIOBN_PCI UINT64_C(0x80000000)
+#define LIOBN_PCI_END (LIOBN_PCI + 0x100 * (PHB_INDEX_MAX + 1))
+
+/* Where libvirt puts VIO devices (src/qemu/qemu_domain_address.c: qemuDomainAssignSpaprVIOAddresses), in steps of 4 KiB. */
+#define VIO_STEP UINT64_C(0x1000)
+#define VIO_REG_SERIAL UINT64_C(0x30000000)
+
+#define NVRAM_NAME "QEMU's NVRAM"
+
+uint64_t phb_indexes_taken(const Layout *layout) {
+        uint64_t taken = 1;
+
+        for (size_t i = 0; i < layout->n_phbs; i++)
+                if (layout->phbs[i].index >= 0 && layout->phbs[i].index <= PHB_INDEX_MAX)
+                        taken |= UINT64_C(1) << layout->phbs[i].index;
+        return taken;
+}
+
+int phb_index_free(uint64_t taken) {
+        for (int i = 1; i <= PHB_INDEX_MAX; i++)
+                if (!(taken & UINT64_C(1) << i))
+                        return i;
+        return -1;
+}
+
+/* Seen: index=31 is "too large (max 30)"; an index that is there, "PHB 1 already attached" (machines up to 3.1: "must have unique
+ * indexes"), 0 too. libvirt takes 0 for controller 0 alone (src/conf/domain_validate.c). PHBs are sorted by index, the one that
+ * keeps it first. */
+bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other) {
+        const Phb *p = &layout->phbs[phb], *other = phb > 0 && p[-1].index == p->index ? &p[-1] : NULL;
+
+        if (ret_other)
+                *ret_other = other;
+        return other || p->index < 0 || p->index > PHB_INDEX_MAX || (p->controller_index == 0) != (p->index == 0);
+}
+
+static const char *phb_name(const Phb *phb) {
+        return phb->alias ? phb->alias : "a PHB of <qemu:commandline>";
+}
+
+static int phb_index_remedy(const Check *c, const Phb *phb, char **ret) {
+        int free_index = phb_index_free(phb_indexes_taken(&c->plan->layout));
+
+        if (phb->controller_index == 0)
+                return check_remedy(ret, "Give the first PHB index 0: <target index='0'/> in <controller type='pci' index='0'>");
+        if (free_index < 0)
+                return check_remedy(ret, "Take a PHB away: all 31 indexes are in use");
+        if (phb->controller_index < 0)
+                return check_remedy(ret, "Give it a free one in <qemu:commandline>: index=%d", free_index);
+        return check_remedy(ret,
+                            "Give it a free one: <target index='%d'/> in <controller type='pci' index='%d'>, or run tcectl plan "
+                            "--fix",
+                            free_index, phb->controller_index);
+}
+
+int check_phb_index(Check *c) {
+        const Layout *layout = &c->plan->layout;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < layout->n_phbs; i++) {
+                const Phb *phb = &layout->phbs[i], *other;
+                _cleanup_free_ char *remedy = NULL;
+
+                if (!phb_index_refused(layout, i, &other))
+                        continue;
+                r = phb_index_remedy(c, phb, &remedy);
+                if (r < 0)
+                        return r;
+                if (other)
+                        r = findings_add(&c->plan->findings, FINDING_PHB_INDEX, SEVERITY_ERROR, phb_name(phb), remedy,
+                                         "The PHB has index %d, which %s has already, and QEMU takes each once: the VM can't "
+                                         "start",
+                                         phb->index, phb_name(other));
+                else if (phb->index < 0)
+                        r = findings_add(&c->plan->findings, FINDING_PHB_INDEX, SEVERITY_ERROR, phb_name(phb), remedy,
+                                         "The PHB has no index, and QEMU wants one: the VM can't start");
+                else if (phb->controller_index == 0)
+                        r = findings_add(&c->plan->findings, FINDING_PHB_INDEX, SEVERITY_ERROR, phb_name(phb), remedy,
+                                         "The first PHB has index %d; libvirt takes 0 alone: the VM can't start", phb->index);
+                else
+                        r = findings_add(&c->plan->findings, FINDING_PHB_INDEX, SEVERITY_ERROR, phb_name(phb), remedy,
+                                         "The PHB has index %d, and libvirt and QEMU take 0 to %d: the VM can't start%s",
+                                         phb->index, PHB_INDEX_MAX,
+                                         phb->index == PHB_INDEX_MAX + 1 ? " (31 is what libvirt picks when no other is left)" :
+                                                                           "");
+        }
+        return r;
+}
+
+/* hw/ppc/spapr_vio.c: spapr_vio_reg_to_irq(), without the base. */
+static unsigned vio_irq(uint64_t reg) {
+        if (reg >= VIO_REG_QEMU)
+                return reg & 0xff;
+        if (reg >= VIO_REG_SERIAL)
+                return 0xf0 | (reg >> 12 & 0xf);
+        return reg >> 12 & 0xff;
+}
+
+/* The NVRAM is made before all other devices, whether the domain has one or not, and libvirt gives
+ * only the domain's a register. */
+static bool nvram_given(const Domain *d) {
+        for (size_t i = 0; i < d->n_devices; i++)
+                if (d->devices[i].type == DOMAIN_DEVICE_NVRAM && d->devices[i].address.has_reg)
+                        return true;
+        return false;
+}
+
+int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n) {
+        uint64_t *regs = calloc(plan->layout.n_vio + 1, sizeof(*regs));
+        size_t n = 0;
+
+        if (!regs)
+                return -ENOMEM;
+        for (size_t i = 0; i < plan->layout.n_vio; i++)
+                regs[n++] = plan->layout.vio[i].reg;
+        if (!nvram_given(&plan->domain))
+                regs[n++] = VIO_REG_QEMU;
+        *ret = regs;
+        *ret_n = n;
+        return 0;
+}
+
+static bool irq_is_free(uint64_t reg, const uint64_t *taken, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (vio_irq(taken[i]) == vio_irq(reg))
+                        return false;
+        return true;
+}
+
+/* A free interrupt is a free register. Serial devices have 16 interrupts of their own, the others the 239 from 1 on. */
+uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t n) {
+        static const struct {
+                DomainDeviceType type;
+                uint64_t first;
+        } starts[] = { { DOMAIN_DEVICE_CONTROLLER, 0x2000 }, { DOMAIN_DEVICE_NVRAM, 0x3000 }, { DOMAIN_DEVICE_TPM, 0x4000 } };
+        uint64_t first = VIO_STEP;
+
+        for (size_t i = 0; i < ELEMENTSOF(starts); i++)
+                if (starts[i].type == type)
+                        first = starts[i].first;
+        for (uint64_t reg = VIO_REG_SERIAL; type == DOMAIN_DEVICE_SERIAL && reg < VIO_REG_SERIAL + 16 * VIO_STEP; reg += VIO_STEP)
+                if (irq_is_free(reg, taken, n))
+                        return reg;
+        for (uint64_t reg = first; reg < 0xf0 * VIO_STEP; reg += VIO_STEP)
+                if (irq_is_free(reg, taken, n))
+                        return reg;
+        return 0;
+}
+
+/* Another VIO device, made before the one at `at`, with the same register or (by_irq) the same interrupt. QEMU's own choice is
+ * told from a register of all ones, which is how it writes "none given". */
+static const char *vio_other(const DomainPlan *plan, size_t at, bool by_irq) {
+        const VioDevice *vio = plan->layout.vio, *v = &vio[at];
+
+        if (!nvram_given(&plan->domain) && (by_irq ? vio_irq(v->reg) == vio_irq(VIO_REG_QEMU) : v->reg == VIO_REG_QEMU))
+                return NVRAM_NAME;
+        for (size_t i = 0; i < plan->layout.n_vio; i++) {
+                if (i == at || vio[i].device > v->device || vio[i].reg == UINT32_MAX)
+                        continue;
+                if (by_irq ? vio_irq(vio[i].reg) == vio_irq(v->reg) : vio[i].reg == v->reg)
+                        return check_device_name(&plan->domain.devices[vio[i].device]);
+        }
+        return NULL;
+}
+
+/* The PHB whose table has this LIOBN: each has two, with ddw=off one. */
+static const Phb *phb_with_liobn(const Layout *layout, uint64_t liobn) {
+        for (size_t i = 0; i < layout->n_phbs; i++) {
+                const Phb *phb = &layout->phbs[i];
+
+                if (phb->index >= 0 && phb->index <= PHB_INDEX_MAX && (uint64_t) phb->index == (liobn - LIOBN_PCI) >> 8 &&
+                    (liobn & 0xff) <= (phb->ddw ? 1 : 0))
+                        return phb;
+        }
+        return NULL;
+}
+
+/* Seen: one register for two, "devices conflict at address 0x1000"; one interrupt for two, "IRQ 4353 is not free", not with
+ * machines up to 3.0, which look for a free one; a LIOBN for two, "Attempted to create TCE table with duplicate LIOBN" and a
+ * segmentation fault (an assertion, where the PHB comes second); a LIOBN of a PHB that is not there goes well, as do a console's
+ * register there and, with ddw=off, the second window's. */
+VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other) {
+        const VioDevice *v = &plan->layout.vio[at];
+        const Phb *phb;
+
+        *ret_other = NULL;
+        if (v->reg > UINT32_MAX)
+                return VIO_TOO_LONG;
+        if (v->reg == UINT32_MAX)
+                return VIO_OK;
+        *ret_other = vio_other(plan, at, false);
+        if (*ret_other)
+                return VIO_DUPLICATE;
+        if (!domain_machine_at_most(&plan->domain, 3, 0))
+                *ret_other = vio_other(plan, at, true);
+        if (*ret_other)
+                return VIO_IRQ;
+        if (!plan->domain.devices[v->device].vio_dma || v->reg < LIOBN_PCI || v->reg >= LIOBN_PCI_END)
+                return VIO_OK;
+        phb = phb_with_liobn(&plan->layout, v->reg);
+        if (!phb)
+                return (v->reg & 0xff) <= 1 ? VIO_LIOBN_FREE : VIO_RANGE;
+        *ret_other = phb_name(phb);
+        return VIO_LIOBN;
+}
+
+/* What to type for another register. */
+static int vio_remedy(const Check *c, const DomainDevice *device, char **ret) {
+        _cleanup_free_ uint64_t *taken = NULL;
+        uint64_t reg;
+        size_t n;
+        int r = vio_registers_taken(c->plan, &taken, &n);
+
+        if (r < 0)
+                return r;
+        reg = vio_register_free(device->type, taken, n);
+        if (reg == 0)
+                return check_remedy(ret, "Take a VIO device away: all interrupts for them are in use");
+        if (device->type == DOMAIN_DEVICE_QEMU)
+                return check_remedy(ret, "Give %s reg=0x%" PRIx64 " in <qemu:commandline>", check_device_name(device), reg);
+        return check_remedy(ret, "Give %s a free one: <address type='spapr-vio' reg='0x%" PRIx64 "'/>, or run tcectl plan --fix",
+                            check_device_name(device), reg);
+}
+
+static int add_vio(const Check *c, const DomainDevice *device, uint64_t reg, VioFault fault, const char *other) {
+        Findings *f = &c->plan->findings;
+        const char *name = check_device_name(device);
+        _cleanup_free_ char *remedy = NULL;
+        int r = vio_remedy(c, device, &remedy);
+
+        if (r < 0)
+                return r;
+        switch (fault) {
+        case VIO_IRQ:
+                return findings_add(f, FINDING_VIO_IRQ, SEVERITY_ERROR, name, remedy,
+                                    "The register 0x%" PRIx64 " gives interrupt %u, which %s has already: the VM can't start "
+                                    "(QEMU: \"IRQ %u is not free\")",
+                                    reg, vio_irq(reg), other, 0x1100 + vio_irq(reg));
+        case VIO_DUPLICATE:
+                return findings_add(f, FINDING_VIO_DUPLICATE, SEVERITY_ERROR, name, remedy,
+                                    "The register 0x%" PRIx64 " is that of %s, too: the VM can't start", reg, other);
+        case VIO_LIOBN:
+                return findings_add(f, FINDING_VIO_IN_PCI_RANGE, SEVERITY_ERROR, name, remedy,
+                                    "The register 0x%" PRIx64 " is a LIOBN of the PHB %s, too: the VM can't start (QEMU crashes)",
+                                    reg, other);
+        case VIO_LIOBN_FREE:
+                return findings_add(f, FINDING_VIO_IN_PCI_RANGE, SEVERITY_WARNING, name, remedy,
+                                    "The register 0x%" PRIx64 " is a LIOBN of PHBs (0x80000000 and up): once there is one with "
+                                    "index %u, QEMU crashes",
+                                    reg, (unsigned) ((reg - LIOBN_PCI) >> 8));
+        case VIO_RANGE:
+                return findings_add(f, FINDING_VIO_IN_PCI_RANGE, SEVERITY_INFO, name, remedy,
+                                    "The register 0x%" PRIx64 " lies among the LIOBNs of PHBs (0x80000000 and up), though none "
+                                    "has this one",
+                                    reg);
+        case VIO_TOO_LONG:
+                return findings_add(f, FINDING_VIO_IN_PCI_RANGE, SEVERITY_ERROR, name, remedy,
+                                    "The register 0x%" PRIx64 " has more than 32 bits: the VM can't start", reg);
+        case VIO_OK:
+                break;
+        }
+        return 0;
+}
+
+static int check_vio(Check *c, FindingId id) {
+        static const FindingId ids[] = {
+                [VIO_IRQ] = FINDING_VIO_IRQ,
+                [VIO_DUPLICATE] = FINDING_VIO_DUPLICATE,
+                [VIO_LIOBN] = FINDING_VIO_IN_PCI_RANGE,
+                [VIO_LIOBN_FREE] = FINDING_VIO_IN_PCI_RANGE,
+                [VIO_RANGE] = FINDING_VIO_IN_PCI_RANGE,
+                [VIO_TOO_LONG] = FINDING_VIO_IN_PCI_RANGE,
+        };
+        const Layout *layout = &c->plan->layout;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < layout->n_vio; i++) {
+                const char *other;
+                VioFault fault = vio_fault(c->plan, i, &other);
+
+                if (fault != VIO_OK && ids[fault] == id)
+                        r = add_vio(c, &c->plan->domain.devices[layout->vio[i].device], layout->vio[i].reg, fault, other);
+        }
+        return r;
+}
+
+int check_vio_irq(Check *c) {
+        return check_vio(c, FINDING_VIO_IRQ);
+}
+
+int check_vio_duplicate(Check *c) {
+        return check_vio(c, FINDING_VIO_DUPLICATE);
+}
+
+int check_vio_in_pci_range(Check *c) {
+        return check_vio(c, FINDING_VIO_IN_PCI_RANGE);
+}
+
+/* QEMU counts a window's TCEs in 32 bits. Seen with dma_win_size of 2^44 bytes, of 2048 and of 0: QEMU starts with a table of
+ * none, and the next reset aborts it ("Assertion `!subregion->container' failed"), as the region of an empty table is never taken
+ * out. With 2^44 + 4096 the window has one TCE, and a reset is fine. One that is no multiple of 4 KiB is cut off; fine. */
+static int check_default_window(Check *c, const Phb *phb) {
+        uint64_t entries = phb->window_size >> TCE_PAGE_SHIFT_MIN;
+        static const char remedy[] = "Take dma_win_size out of <qemu:commandline> or <qemu:override>: 1 GiB is what guests "
+                                     "expect, and the 64-bit window is there for more";
+
+        if (phb->index < 0 || (entries > 0 && entries < TCE_ENTRIES_LIMIT))
+                return 0;
+        if ((uint32_t) entries == 0)
+                return findings_add(&c->plan->findings, FINDING_WINDOW_TOO_LARGE, SEVERITY_WARNING, phb_name(phb), remedy,
+                                    "The default window (dma_win_size=0x%" PRIx64 ") has %s: the VM starts without that window, "
+                                    "and the guest's first reboot ends it (QEMU "
+                                    "aborts)",
+                                    phb->window_size,
+                                    entries == 0 ? "not one TCE" : "2^32 TCEs or a multiple, which QEMU counts as none");
+        return findings_add(&c->plan->findings, FINDING_WINDOW_TOO_LARGE, SEVERITY_WARNING, phb_name(phb), remedy,
+                            "The default window (dma_win_size=0x%" PRIx64 ") has more than 2^32 TCEs, of which QEMU makes "
+                            "%" PRIu32,
+                            phb->window_size, (uint32_t) entries);
+}
+
+/* Seen with two ibm,create-pe-dma-window through qtest: the first answers -1, the second aborts QEMU as above. */
+static int check_dynamic_window(Check *c, const PlanTable *table) {
+        _cleanup_free_ char *remedy = NULL;
+        char page[32];
+        int r;
+
+        (void) format_bytes(page, sizeof(page), UINT64_C(1) << table->window.page_shift);
+        r = check_remedy(&remedy,
+                         "Give the VM a <maxMemory> below %" PRIu64 " TiB, or do not offer %s pages: -global "
+                         "spapr-pci-host-bridge.pgsz=0x%x in <qemu:commandline>",
+                         (UINT64_C(1) << (32 + table->window.page_shift)) >> 40, page,
+                         table->window.page_shift == TCE_PAGE_SHIFT_MIN ? 0x1210000U : 0x1000000U);
+        if (r < 0)
+                return r;
+        return findings_add(&c->plan->findings, FINDING_WINDOW_TOO_LARGE, table->window.likely ? SEVERITY_WARNING : SEVERITY_INFO,
+                            table->window.device ? table->window.device : "a PHB", remedy,
+                            "%s a 64-bit window of %" PRIu64 " TiB with %s pages, which has 2^32 TCEs or more: the guest is "
+                            "refused it, and when it asks again, as after a reboot, QEMU aborts",
+                            table->window.likely ? "Linux will ask for" : "A guest may ask for (Linux does not)",
+                            table->window.size >> 40, page);
+}
+
+int check_window_too_large(Check *c) {
+        const DomainPlan *plan = c->plan;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < plan->layout.n_phbs; i++)
+                r = check_default_window(c, &plan->layout.phbs[i]);
+        for (size_t i = 0; r >= 0 && i < plan->plan.n_dynamic; i++)
+                if (plan->plan.dynamic[i].verdict.refused && plan->plan.dynamic[i].verdict.reason == REASON_TOO_MANY_ENTRIES)
+                        r = check_dynamic_window(c, &plan->plan.dynamic[i]);
+        return r;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the parts of domain_check.c share, and what domain_fix.c asks so that it gives what a remedy advised. */
+
+#include "domain_check.h"
+
+typedef struct Check {
+        DomainPlan *plan;
+        const PlanHost *host;
+        PolicyFacts facts;
+        bool power;     /* the host is a POWER host */
+        bool elsewhere; /* a domain for KVM, planned on another kind of machine: what that one has says nothing of where it will
+                           run */
+} Check;
+
+/* Names for a sentence: "net0, video0 and hostdev1". As many as fit, of the others the number. */
+typedef struct NameList {
+        char text[256];
+        char last[64];
+        size_t n, shown;
+} NameList;
+
+void name_list_add(NameList *list, const char *name);
+/* To be called once, when all are in. */
+const char *name_list_text(NameList *list);
+
+/* A device's alias; never NULL. */
+const char *check_device_name(const DomainDevice *device);
+
+/* findings_add() with a remedy that is formatted, too: asprintf() into *ret, to be freed. 0 or -ENOMEM. */
+int check_remedy(char **ret, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
+
+/* Each adds the findings of one id, or of a few that follow each other in FindingId. 0 or -ENOMEM. */
+int check_vfio_broken(Check *c);
+int check_phb_index(Check *c);
+int check_vio_irq(Check *c);
+int check_vio_duplicate(Check *c);
+int check_vio_in_pci_range(Check *c);
+int check_window_too_large(Check *c);
+int check_mixed_phb(Check *c);
+int check_group_partial(Check *c);
+int check_group_busy(Check *c);
+int check_device_missing(Check *c);
+
+/* The indexes that PHBs have, a bit each (0 is always there), and the lowest that is free, or -1. */
+uint64_t phb_indexes_taken(const Layout *layout);
+int phb_index_free(uint64_t taken);
+
+/* Does QEMU refuse this PHB for its index, or libvirt? *ret_other (may be NULL): the PHB that has it already, or NULL. */
+bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other);
+
+/* The VIO registers that are there, QEMU's own NVRAM's too: an array to be freed. 0 or -ENOMEM. */
+int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n);
+
+/* One that none of these collides with, where libvirt puts devices of this type; 0: none is left. */
+uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t n);
+
+typedef enum VioFault {
+        VIO_OK,
+        VIO_IRQ,        /* its interrupt is another's */
+        VIO_DUPLICATE,  /* its register is another's */
+        VIO_LIOBN,      /* its window has a LIOBN of a PHB's */
+        VIO_LIOBN_FREE, /* its window has the LIOBN of a PHB that is not there yet */
+        VIO_RANGE,      /* its window's LIOBN lies among those of PHBs, where no PHB has one */
+        VIO_TOO_LONG,   /* its register has more than 32 bits */
+} VioFault;
+
+/* What is wrong with the register of layout->vio[at]. *ret_other: the name of the other that has it, or NULL. Of two that collide
+ * it is the later one's fault. Of several faults the one that QEMU meets first. */
+VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other);
+
+/* Is this device of layout->phbs a passed-through one that shares it with emulated ones that do DMA? */
+bool phb_is_mixed(const Phb *phb);
+
+/* The index of a PCI controller that is not there yet. */
+int controller_index_free(const Domain *d);
+
+/* What the kernel charges at the start, before the guest has made a 64-bit window; bytes. */
+uint64_t memlock_at_start(const DomainPlan *plan, const PlanHost *host);
+
+/* A <hard_limit>, in KiB, that will do for locked memory and for the memory cgroup, for which libvirt takes it as well: no less
+ * than libvirt's own limit of locked memory, what the kernel charges and the guest's memory, and QEMU's own needs beside it. */
+uint64_t memlock_hard_limit(const DomainPlan *plan, const PlanHost *host);
+
+/* Has the domain's guest no room for more memory, so that some guests get no 64-bit window? */
+bool domain_lacks_maxmemory(const DomainPlan *plan);
+
+/* A <maxMemory>, in KiB, that leaves room; 0: the memory can't be doubled. */
+uint64_t domain_maxmemory(const DomainPlan *plan);

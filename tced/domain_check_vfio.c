@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is wrong with the host's devices that a domain takes: on a PHB with emulated ones, in a group that is not wholly given or
+ * another VM's, on a host that has them not or can't give them. libvirt's rules are those of src/hypervisor/virhostdev.c, the
+ * kernel's those of probe_groups.c. */
+
+#include <inttypes.h>
+
+#include "domain_check_internal.h"
+#include "util.h"
+
+#define ADDRESS_MAX 64
+
+/* The host's function as sysfs names it. */
+static const char *host_address(const DomainDevice *device, char buf[ADDRESS_MAX]) {
+        const HostAddress *h = &device->host;
+
+        (void) snprintf(buf, ADDRESS_MAX, "%04x:%02x:%02x.%x", h->domain, h->bus, h->slot, h->function);
+        return buf;
+}
+
+static bool same_function(const DomainDevice *a, const DomainDevice *b) {
+        return a->host.domain == b->host.domain && a->host.bus == b->host.bus && a->host.slot == b->host.slot &&
+               a->host.function == b->host.function;
+}
+
+static const GroupFacts *group_of(const Check *c, const DomainDevice *device) {
+        char address[ADDRESS_MAX];
+
+        return device->host_pci ? vfio_facts_find_device(c->host->vfio, host_address(device, address)) : NULL;
+}
+
+/* As finding.c's rule for the host: find_vfio_broken(). */
+static bool kernel_is_broken(const Check *c) {
+        const VfioFacts *vfio = c->host->vfio;
+        bool broken = facts_vfio_broken_by_version(c->host->kvm->release, c->host->kvm->version);
+
+        for (size_t i = 0; i < vfio->n_groups; i++)
+                broken |= vfio->groups[i].viability == GROUP_VFIO_BROKEN;
+        return c->power && vfio->groups_supported && !vfio->iommu_class && broken;
+}
+
+/* util/vfio-helpers.c: qemu_vfio_init_pci(). A domain for KVM runs on POWER, wherever it is planned. */
+static int check_nvme(Check *c, const DomainDevice *device) {
+        if (!device->nvme || (!c->plan->domain.kvm && !c->power))
+                return 0;
+        return findings_add(&c->plan->findings, FINDING_VFIO_BROKEN, SEVERITY_ERROR, check_device_name(device),
+                            "Give the guest the whole device: <hostdev mode='subsystem' type='pci' managed='yes'> in place of "
+                            "<disk type='nvme'>",
+                            "QEMU's driver for <disk type='nvme'> wants a type 1 IOMMU of VFIO, which POWER has not: the VM "
+                            "can't start");
+}
+
+/* One finding for all, as it is the kernel's fault. Before libvirt has loaded its modules /dev/vfio/vfio may not be there yet. */
+int check_vfio_broken(Check *c) {
+        const DomainPlan *plan = c->plan;
+        const DomainDevice *first = NULL;
+        NameList names = {};
+        int r = 0;
+
+        for (size_t i = 0; i < plan->domain.n_devices; i++)
+                if (domain_device_is_vfio(&plan->domain.devices[i])) {
+                        first = first ? first : &plan->domain.devices[i];
+                        name_list_add(&names, check_device_name(&plan->domain.devices[i]));
+                }
+        if (first && kernel_is_broken(c))
+                r = findings_add(&c->plan->findings, FINDING_VFIO_BROKEN, SEVERITY_ERROR, check_device_name(first),
+                                 "Use kernel 6.4 or newer (on a partition 6.15, Debian: 6.12.25-1): apt-get install -t "
+                                 "bookworm-backports linux-image-powerpc64le",
+                                 "VFIO does not work on POWER with kernels 5.19 to 6.3, and this is %s: %s can't be bound to "
+                                 "vfio-pci, and the VM can't start",
+                                 c->host->kvm->release, name_list_text(&names));
+        else if (first && !c->elsewhere && c->host->vfio->container_error == ENOENT)
+                r = findings_add(&c->plan->findings, FINDING_VFIO_BROKEN, SEVERITY_WARNING, check_device_name(first),
+                                 "Load VFIO: modprobe vfio-pci",
+                                 "There is no /dev/vfio/vfio, and without it libvirt passes no device through (%s)",
+                                 name_list_text(&names));
+        for (size_t i = 0; r >= 0 && i < plan->domain.n_devices; i++)
+                r = check_nvme(c, &plan->domain.devices[i]);
+        return r;
+}
+
+bool phb_is_mixed(const Phb *phb) {
+        return phb->vfio && phb->emulated;
+}
+
+/* After those that are there: libvirt fills a gap with a controller of its own. */
+int controller_index_free(const Domain *d) {
+        int next = 1;
+
+        for (size_t i = 0; i < d->n_controllers; i++)
+                if (d->controllers[i].index >= next)
+                        next = d->controllers[i].index + 1;
+        return next;
+}
+
+/* What it comes to here (hw/ppc/spapr_iommu.c: spapr_tce_set_need_vfio(), hw/vfio/spapr.c). */
+static const char *mixed_cost(const Check *c) {
+        if (!c->plan->domain.kvm)
+                return "QEMU puts each mapping of the emulated devices into the IOMMU group's window, too";
+        if (c->elsewhere)
+                return "each mapping of the emulated devices goes into the IOMMU group's window, too, or, where KVM can't link "
+                       "tables to groups, all of the PHB's tables are QEMU's";
+        if (c->facts.tce_vfio)
+                return "KVM keeps the PHB's tables, but each mapping of the emulated devices goes into the IOMMU group's "
+                       "hardware table, too, and stays bound to it when the passed-through device is unplugged";
+        return "as KVM can't link tables to IOMMU groups here, all of the PHB's tables are QEMU's until the guest's next reset, "
+               "also once the passed-through device is unplugged: each TCE of the emulated devices costs an exit as well";
+}
+
+static int mixed_remedy(const Check *c, const Phb *phb, const DomainDevice *first, char **ret) {
+        int index = controller_index_free(&c->plan->domain);
+
+        if (first->type == DOMAIN_DEVICE_QEMU)
+                return check_remedy(ret, "Take %s out of <qemu:commandline> and give it as a <hostdev>",
+                                    check_device_name(first));
+        return check_remedy(ret,
+                            "Move %s to a PHB of its own: <controller type='pci' index='%d' model='pci-root'/> and bus='0x%02x' "
+                            "in its <address>%s, or run tcectl plan --fix",
+                            check_device_name(first), index, (unsigned) index,
+                            phb->n_groups > 1 ? ", and so for each IOMMU group" : "");
+}
+
+int check_mixed_phb(Check *c) {
+        const DomainPlan *plan = c->plan;
+
+        for (size_t i = 0; i < plan->layout.n_phbs; i++) {
+                const Phb *phb = &plan->layout.phbs[i];
+                const DomainDevice *first = NULL;
+                NameList vfio = {}, emulated = {};
+                _cleanup_free_ char *remedy = NULL;
+                char subject[32];
+                int r;
+
+                if (!phb_is_mixed(phb))
+                        continue;
+                for (size_t j = 0; j < phb->n_devices; j++) {
+                        const DomainDevice *device = &plan->domain.devices[phb->devices[j]];
+
+                        if (domain_device_is_vfio(device)) {
+                                first = first ? first : device;
+                                name_list_add(&vfio, check_device_name(device));
+                        } else if (domain_device_does_dma(device))
+                                name_list_add(&emulated, check_device_name(device));
+                }
+                r = mixed_remedy(c, phb, first, &remedy);
+                if (r < 0)
+                        return r;
+                (void) snprintf(subject, sizeof(subject), "phb %d", phb->index);
+                r = findings_add(&c->plan->findings, FINDING_MIXED_PHB, SEVERITY_WARNING, subject, remedy,
+                                 "%s (passed through) and %s (emulated) share the PHB %s: %s", name_list_text(&vfio),
+                                 name_list_text(&emulated), phb->alias ? phb->alias : subject, mixed_cost(c));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Those of probe_groups.c: what the kernel lets pass in a group that is given away. */
+static bool driver_is_vfio(const DeviceFacts *d) {
+        return d->driver && strstr(d->driver, "vfio");
+}
+
+static bool driver_blocks(const DeviceFacts *d) {
+        return d->driver && !driver_is_vfio(d) && !streq(d->driver, "pci-stub") && !streq(d->driver, "pcieport");
+}
+
+/* The domain's device that is this function of the host, or NULL. */
+static const DomainDevice *given_as(const Check *c, const char *address) {
+        const Domain *d = &c->plan->domain;
+        char own[ADDRESS_MAX];
+
+        for (size_t i = 0; i < d->n_devices; i++)
+                if (d->devices[i].host_pci && streq(host_address(&d->devices[i], own), address))
+                        return &d->devices[i];
+        return NULL;
+}
+
+/* libvirt takes a managed device from the host's driver, and no other one of its group; of one that is not managed it wants to
+ * see that a VFIO driver has it (virHostdevPreparePCIDevicesImpl, step 2). What then is still on a host driver is the kernel's
+ * "group is not viable". */
+static int check_group_member(Check *c, const GroupFacts *group, const DomainDevice *of, const DeviceFacts *member) {
+        const DomainDevice *given = given_as(c, member->address);
+        _cleanup_free_ char *remedy = NULL;
+        int r;
+
+        if (given) {
+                if (given->managed || given->nvme || driver_is_vfio(member))
+                        return 0;
+                r = check_remedy(&remedy, "Add managed='yes' to %s, or bind it yourself: driverctl set-override %s vfio-pci",
+                                 check_device_name(given), member->address);
+                if (r < 0)
+                        return r;
+                return findings_add(&c->plan->findings, FINDING_GROUP_PARTIAL, SEVERITY_ERROR, check_device_name(given), remedy,
+                                    "%s %s%s, and libvirt does not take it from the host by itself (managed='no'): the VM can't "
+                                    "start",
+                                    member->address, member->driver ? "is used by the host's driver " : "has no driver",
+                                    member->driver ? member->driver : "");
+        }
+        if (!driver_blocks(member))
+                return 0;
+        r = check_remedy(&remedy, "Bind it as well: driverctl set-override %s vfio-pci; or give %s back to the host",
+                         member->address, check_device_name(of));
+        if (r < 0)
+                return r;
+        return findings_add(&c->plan->findings, FINDING_GROUP_PARTIAL, SEVERITY_ERROR, check_device_name(of), remedy,
+                            "IOMMU group %u is given as a whole or not at all, and %s of it is still used by the host's driver "
+                            "%s: the VM can't start",
+                            group->number, member->address, member->driver);
+}
+
+/* Is there a device before this one in the same group? Then the group was looked at. */
+static bool group_was_seen(const Check *c, size_t device, const GroupFacts *group) {
+        for (size_t i = 0; i < device; i++)
+                if (group_of(c, &c->plan->domain.devices[i]) == group)
+                        return true;
+        return false;
+}
+
+int check_group_partial(Check *c) {
+        const Domain *d = &c->plan->domain;
+        int r = 0;
+
+        for (size_t i = 0; !c->elsewhere && i < d->n_devices; i++) {
+                const GroupFacts *group = group_of(c, &d->devices[i]);
+
+                if (!group || group_was_seen(c, i, group))
+                        continue;
+                for (size_t j = 0; r >= 0 && j < group->n_devices; j++)
+                        r = check_group_member(c, group, &d->devices[i], &group->devices[j]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* libvirt: "Device … is already in use" (virPCIDeviceListAdd). Several namespaces of an NVMe device may be disks. */
+static int check_given_twice(Check *c, size_t at) {
+        const DomainDevice *devices = c->plan->domain.devices, *device = &devices[at];
+        char address[ADDRESS_MAX];
+
+        for (size_t i = 0; i < at && device->host_pci; i++)
+                if (devices[i].host_pci && same_function(&devices[i], device) && !(devices[i].nvme && device->nvme)) {
+                        _cleanup_free_ char *remedy = NULL;
+                        int r = check_remedy(&remedy, "Take one of %s and %s out of the domain", check_device_name(&devices[i]),
+                                             check_device_name(device));
+
+                        if (r < 0)
+                                return r;
+                        return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(device),
+                                            remedy, "The host's %s is given twice, as %s too: the VM can't start",
+                                            host_address(device, address), check_device_name(&devices[i]));
+                }
+        return 0;
+}
+
+/* hw/vfio/container.c: vfio_get_group(): "group 3 used in multiple address spaces", and a PHB has one for all of its devices. */
+static int check_group_apart(Check *c, size_t at, const GroupFacts *group) {
+        const DomainDevice *devices = c->plan->domain.devices;
+        const Phb *phb = layout_phb_of(&c->plan->layout, at);
+
+        for (size_t i = 0; i < at && phb && domain_device_is_vfio(&devices[at]); i++) {
+                const Phb *other = layout_phb_of(&c->plan->layout, i);
+                _cleanup_free_ char *remedy = NULL;
+                int r;
+
+                if (!other || !domain_device_is_vfio(&devices[i]) || group_of(c, &devices[i]) != group || other == phb)
+                        continue;
+                r = other->controller_index < 0 ? check_remedy(&remedy, "Put %s on the PHB of %s",
+                                                               check_device_name(&devices[at]), check_device_name(&devices[i])) :
+                                                  check_remedy(&remedy, "Move %s beside %s: bus='0x%02x' in its <address>",
+                                                               check_device_name(&devices[at]), check_device_name(&devices[i]),
+                                                               (unsigned) other->controller_index);
+                if (r < 0)
+                        return r;
+                return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(&devices[at]),
+                                    remedy,
+                                    "%s and %s are in one IOMMU group (%u) and on two PHBs, which QEMU refuses (\"group %u used "
+                                    "in multiple address spaces\")",
+                                    check_device_name(&devices[at]), check_device_name(&devices[i]), group->number,
+                                    group->number);
+        }
+        return 0;
+}
+
+static int check_holder(Check *c, size_t at, const GroupFacts *group) {
+        const Domain *d = &c->plan->domain;
+        const char *holder = c->host->holder ? c->host->holder(group->number, d->uuid, c->host->userdata) : NULL;
+        _cleanup_free_ char *remedy = NULL;
+        int r;
+
+        if (!holder)
+                return 0;
+        r = check_remedy(&remedy, "End the VM %s (virsh shutdown), or take %s out of one of them", holder,
+                         check_device_name(&d->devices[at]));
+        if (r < 0)
+                return r;
+        return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(&d->devices[at]), remedy,
+                            "IOMMU group %u is the VM %s's, and one VM at a time has it: this one can't start while that one "
+                            "runs",
+                            group->number, holder);
+}
+
+int check_group_busy(Check *c) {
+        const Domain *d = &c->plan->domain;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
+                const GroupFacts *group = group_of(c, &d->devices[i]);
+
+                r = check_given_twice(c, i);
+                if (r >= 0 && group && !c->elsewhere)
+                        r = check_group_apart(c, i, group);
+                if (r >= 0 && group && !c->elsewhere && !group_was_seen(c, i, group))
+                        r = check_holder(c, i, group);
+        }
+        return r;
+}
+
+/* Where no group is listed nothing is known of the host's devices. What is there and in no group can't be given either. */
+int check_device_missing(Check *c) {
+        const Domain *d = &c->plan->domain;
+        char address[ADDRESS_MAX];
+        int r = 0;
+
+        for (size_t i = 0; !c->elsewhere && c->host->vfio->n_groups > 0 && r >= 0 && i < d->n_devices; i++)
+                if (d->devices[i].host_pci && !group_of(c, &d->devices[i]))
+                        r = findings_add(&c->plan->findings, FINDING_DEVICE_MISSING, SEVERITY_ERROR,
+                                         check_device_name(&d->devices[i]),
+                                         "See what there is: tcectl groups; then correct <source><address>",
+                                         "The host has no %s in any IOMMU group: libvirt can't pass it through, and the VM can't "
+                                         "start",
+                                         host_address(&d->devices[i], address));
+        return r;
+}
