@@ -105,7 +105,9 @@ bool domain_lacks_maxmemory(const DomainPlan *plan) {
 
         for (size_t i = 0; i < plan->layout.n_phbs; i++)
                 ddw |= plan->layout.phbs[i].ddw;
-        return ddw && (plan->domain.max_memory == 0 || memory.max <= memory.initial);
+        if (plan->domain.max_memory > 0 && memory.max > memory.initial)
+                return false;
+        return ddw || (plan->domain.max_memory > 0 && plan->domain.memory_slots > 0);
 }
 
 uint64_t domain_maxmemory(const DomainPlan *plan) {
@@ -119,14 +121,28 @@ uint64_t domain_maxmemory(const DomainPlan *plan) {
 }
 
 /* QEMU tells the guest how far its memory may grow (ibm,lrdr-capacity), and told one that has no room for more: 0
- * (hw/ppc/spapr.c: spapr_dt_rtas). 7.2 does, 10.0.13 says the memory's size. Linux 6.12
- * then asks for a window of 0 bytes; seen. */
+ * (hw/ppc/spapr.c: spapr_dt_rtas). 7.2 does, 10.0.13 says the memory's size. Linux 6.12 then asks for a window of 0 bytes; seen.
+ * A <maxMemory> as large as the memory and with slots is refused ("invalid value of maxmem"); seen. */
+static int add_no_maxmemory(Check *c, bool vfio, const char *names, const char *remedy) {
+        const Domain *d = &c->plan->domain;
+
+        if (d->max_memory > 0 && d->memory_slots > 0)
+                return findings_add(&c->plan->findings, FINDING_NO_MAXMEMORY, SEVERITY_ERROR, domain_label(d), remedy,
+                                    "<maxMemory> leaves no room above the VM's memory, and QEMU takes no slots then: the VM "
+                                    "can't start");
+        return findings_add(&c->plan->findings, FINDING_NO_MAXMEMORY, vfio ? SEVERITY_WARNING : SEVERITY_INFO, domain_label(d),
+                            remedy,
+                            "The VM has %s, and QEMU 7.2 (10.0.13 no longer) then tells the guest that its memory ends at 0: "
+                            "Linux 6.12 gets no 64-bit DMA window%s%s%s",
+                            d->max_memory == 0 ? "no <maxMemory>" : "a <maxMemory> that leaves no room", vfio ? ", so " : "",
+                            names, vfio ? " must do with the default one of 4 KiB pages" : "");
+}
+
 static int check_no_maxmemory(Check *c) {
         const Domain *d = &c->plan->domain;
         uint64_t max = domain_maxmemory(c->plan);
         _cleanup_free_ char *remedy = NULL;
         NameList names = {};
-        bool vfio = false;
         int r;
 
         if (!domain_lacks_maxmemory(c->plan))
@@ -135,10 +151,8 @@ static int check_no_maxmemory(Check *c) {
                 const Phb *phb = &c->plan->layout.phbs[i];
 
                 for (size_t j = 0; phb->ddw && j < phb->n_devices; j++)
-                        if (domain_device_is_vfio(&d->devices[phb->devices[j]])) {
+                        if (domain_device_is_vfio(&d->devices[phb->devices[j]]))
                                 name_list_add(&names, check_device_name(&d->devices[phb->devices[j]]));
-                                vfio = true;
-                        }
         }
         r = max == 0 ?
                     check_remedy(&remedy, "Give it a <maxMemory> above its memory") :
@@ -146,12 +160,7 @@ static int check_no_maxmemory(Check *c) {
                                  "Add <maxMemory slots='16' unit='KiB'>%" PRIu64 "</maxMemory>, or run tcectl plan --fix", max);
         if (r < 0)
                 return r;
-        return findings_add(&c->plan->findings, FINDING_NO_MAXMEMORY, vfio ? SEVERITY_WARNING : SEVERITY_INFO, domain_label(d),
-                            remedy,
-                            "The VM has %s, and QEMU 7.2 (10.0.13 no longer) then tells the guest that its memory ends at 0: "
-                            "Linux 6.12 gets no 64-bit DMA window%s%s%s",
-                            d->max_memory == 0 ? "no <maxMemory>" : "a <maxMemory> that leaves no room", vfio ? ", so " : "",
-                            vfio ? name_list_text(&names) : "", vfio ? " must do with the default one of 4 KiB pages" : "");
+        return add_no_maxmemory(c, names.n > 0, names.n > 0 ? name_list_text(&names) : "", remedy);
 }
 
 uint64_t memlock_at_start(const DomainPlan *plan, const PlanHost *host) {

@@ -73,7 +73,7 @@ static int set_register(Repair *r, const DomainDevice *device, size_t element, u
         char value[24], text[80];
         int e = 0;
 
-        (void) snprintf(value, sizeof(value), "0x%" PRIx64, reg);
+        (void) snprintf(value, sizeof(value), "0x%08" PRIx64, reg);
         if (address == ELEMENT_NONE) {
                 (void) snprintf(text, sizeof(text), "<address type='spapr-vio' reg='%s'/>", value);
                 e = change_append_child(&r->changes, element, text);
