@@ -104,25 +104,37 @@ static int look(Repair *r, const char *xml, size_t size, DomainError *error) {
         return domain_plan_make(r->lined_text, strlen(r->lined_text), NULL, host, &r->plan, error);
 }
 
+/* Takes back what a step did, as the domain can't be planned with it: a fault of ours, but one that people need not pay for. */
+static int take_back(Repair *r, size_t n_notes, const char *xml, size_t size, DomainError *error) {
+        _cleanup_free_ char *why = strdup(error->text);
+        int e;
+
+        r->fix->n_notes = n_notes;
+        e = why ? look(r, xml, size, error) : -ENOMEM;
+        if (e >= 0)
+                e = repair_note(r, false, "A mended domain could not be planned, so this was left as it was: %s", why);
+        return e;
+}
+
 /* One step until it has nothing to change. *xml and *size follow the changes. */
 static int make_step(Repair *r, size_t step, char **xml, size_t *size, DomainError *error) {
         for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-                char *changed;
-                size_t changed_size;
-                int e;
+                _cleanup_free_ char *changed = NULL;
+                size_t changed_size, n_notes = r->fix->n_notes;
+                int e = r->domain == ELEMENT_NONE ? 0 : steps[step](r);
 
-                e = r->domain == ELEMENT_NONE ? 0 : steps[step](r);
                 if (e < 0 || r->changes.n == 0)
                         return e;
                 e = changes_apply(&r->changes, &changed, &changed_size);
+                if (e >= 0)
+                        e = look(r, changed, changed_size, error);
+                if (e == -EINVAL)
+                        return take_back(r, n_notes, *xml, *size, error);
                 if (e < 0)
                         return e;
                 free(*xml);
-                *xml = changed;
+                *xml = TAKE_PTR(changed);
                 *size = changed_size;
-                e = look(r, *xml, *size, error);
-                if (e < 0)
-                        return e;
         }
         return 0;
 }

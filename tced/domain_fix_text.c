@@ -104,13 +104,42 @@ static void find_habits(XmlText *t) {
                         }
 }
 
+/* In another encoding offsets would be those of what libxml2 makes of it. */
+static bool is_utf8(const char *text, size_t size) {
+        static const char *const names[] = { "utf-8", "us-ascii", "ascii" };
+        const char *p = text, *end, *encoding;
+
+        if (strnlen(text, size) != size || !utf8_valid(text))
+                return false;
+        if (strncmp(p, "\xef\xbb\xbf", 3) == 0)
+                p += 3;
+        end = strncmp(p, "<?xml", 5) == 0 ? strstr(p, "?>") : NULL;
+        encoding = end ? strstr(p, "encoding") : NULL;
+        if (!encoding || encoding > end)
+                return true;
+        encoding += strcspn(encoding, "'\"");
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (strncasecmp(encoding + 1, names[i], strlen(names[i])) == 0 && encoding[1 + strlen(names[i])] == *encoding)
+                        return true;
+        return false;
+}
+
+static int refuse(DomainError *error) {
+        *error = (DomainError){};
+        (void) snprintf(error->text, sizeof(error->text),
+                        "the domain can be mended in UTF-8 only: iconv --to-code=UTF-8, and encoding='UTF-8' in its first line");
+        return -EINVAL;
+}
+
 int xml_text_parse(const char *text, size_t size, XmlText *ret, DomainError *error) {
         xmlSAXHandler sax = { .startElementNs = on_start, .endElementNs = on_end, .initialized = XML_SAX2_MAGIC };
         Walk w = { .t = { .text = text, .size = size }, .open = ELEMENT_NONE };
-        xmlParserCtxt *ctxt = size > INT_MAX ? NULL : xmlCreateMemoryParserCtxt(text, (int) size);
+        xmlParserCtxt *ctxt;
         xmlSAXHandler *own;
-        bool other;
 
+        if (size == 0 || size > INT_MAX || !is_utf8(text, size))
+                return refuse(error);
+        ctxt = xmlCreateMemoryParserCtxt(text, (int) size);
         if (!ctxt)
                 return -ENOMEM;
         own = ctxt->sax;
@@ -118,11 +147,7 @@ int xml_text_parse(const char *text, size_t size, XmlText *ret, DomainError *err
         ctxt->_private = &w;
         (void) xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         (void) xmlParseDocument(ctxt);
-        /* Offsets would be those of what libxml2 made of it. */
-        other = ctxt->encoding && strcasecmp((const char *) ctxt->encoding, "UTF-8") != 0 &&
-                strcasecmp((const char *) ctxt->encoding, "US-ASCII") != 0 &&
-                strcasecmp((const char *) ctxt->encoding, "ASCII") != 0;
-        if (w.error == 0 && (other || !ctxt->wellFormed || w.t.n == 0))
+        if (w.error == 0 && (!ctxt->wellFormed || w.t.n == 0))
                 w.error = -EINVAL;
         ctxt->sax = own;
         if (ctxt->myDoc)
@@ -130,11 +155,7 @@ int xml_text_parse(const char *text, size_t size, XmlText *ret, DomainError *err
         xmlFreeParserCtxt(ctxt);
         if (w.error < 0) {
                 xml_text_clear(&w.t);
-                *error = (DomainError){};
-                (void) snprintf(error->text, sizeof(error->text),
-                                "the domain can be mended in UTF-8 only: iconv --to-code=UTF-8, and encoding='UTF-8' in its "
-                                "first line");
-                return w.error;
+                return w.error == -EINVAL ? refuse(error) : w.error;
         }
         find_habits(&w.t);
         *ret = w.t;
