@@ -117,14 +117,15 @@ static bool nvram_given(const Domain *d) {
         return false;
 }
 
-int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n) {
+int vio_registers_taken(const DomainPlan *plan, size_t but, uint64_t **ret, size_t *ret_n) {
         uint64_t *regs = calloc(plan->layout.n_vio + 1, sizeof(*regs));
         size_t n = 0;
 
         if (!regs)
                 return -ENOMEM;
         for (size_t i = 0; i < plan->layout.n_vio; i++)
-                regs[n++] = plan->layout.vio[i].reg;
+                if (i != but)
+                        regs[n++] = plan->layout.vio[i].reg;
         if (!nvram_given(&plan->domain))
                 regs[n++] = VIO_REG_QEMU;
         *ret = regs;
@@ -217,11 +218,12 @@ VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other) {
 }
 
 /* What to type for another register. */
-static int vio_remedy(const Check *c, const DomainDevice *device, char **ret) {
+static int vio_remedy(const Check *c, size_t at, char **ret) {
+        const DomainDevice *device = &c->plan->domain.devices[c->plan->layout.vio[at].device];
         _cleanup_free_ uint64_t *taken = NULL;
         uint64_t reg;
         size_t n;
-        int r = vio_registers_taken(c->plan, &taken, &n);
+        int r = vio_registers_taken(c->plan, at, &taken, &n);
 
         if (r < 0)
                 return r;
@@ -234,11 +236,13 @@ static int vio_remedy(const Check *c, const DomainDevice *device, char **ret) {
                             check_device_name(device), reg);
 }
 
-static int add_vio(const Check *c, const DomainDevice *device, uint64_t reg, VioFault fault, const char *other) {
+static int add_vio(const Check *c, size_t at, VioFault fault, const char *other) {
         Findings *f = &c->plan->findings;
-        const char *name = check_device_name(device);
+        const VioDevice *vio = &c->plan->layout.vio[at];
+        const char *name = check_device_name(&c->plan->domain.devices[vio->device]);
+        uint64_t reg = vio->reg;
         _cleanup_free_ char *remedy = NULL;
-        int r = vio_remedy(c, device, &remedy);
+        int r = vio_remedy(c, at, &remedy);
 
         if (r < 0)
                 return r;
@@ -291,7 +295,7 @@ static int check_vio(Check *c, FindingId id) {
                 VioFault fault = vio_fault(c->plan, i, &other);
 
                 if (fault != VIO_OK && ids[fault] == id)
-                        r = add_vio(c, &c->plan->domain.devices[layout->vio[i].device], layout->vio[i].reg, fault, other);
+                        r = add_vio(c, i, fault, other);
         }
         return r;
 }

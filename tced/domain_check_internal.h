@@ -50,8 +50,9 @@ int phb_index_free(uint64_t taken);
 /* Does QEMU refuse this PHB for its index, or libvirt? *ret_other (may be NULL): the PHB that has it already, or NULL. */
 bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other);
 
-/* The VIO registers that are there, QEMU's own NVRAM's too: an array to be freed. 0 or -ENOMEM. */
-int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n);
+/* The VIO registers that are there but for that of layout->vio[but], QEMU's own NVRAM's too: an array to be freed. 0 or
+ * -ENOMEM. */
+int vio_registers_taken(const DomainPlan *plan, size_t but, uint64_t **ret, size_t *ret_n);
 
 /* One that none of these collides with, where libvirt puts devices of this type; 0: none is left. */
 uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t n);

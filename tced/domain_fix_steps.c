@@ -88,8 +88,8 @@ static int set_register(Repair *r, const DomainDevice *device, size_t element, u
         return e;
 }
 
-/* Of those that collide one that can be changed: the one whose fault it is, or else (libvirt or QEMU makes that one) its other.
- */
+/* Of those that collide one that can be changed: the one whose fault it is, or else (libvirt or QEMU makes that one) its
+ * other. */
 static size_t vio_to_move(const Repair *r, size_t at, const char *other, size_t *ret_element) {
         const Layout *layout = &r->plan.layout;
         const DomainDevice *devices = r->plan.domain.devices;
@@ -103,12 +103,27 @@ static size_t vio_to_move(const Repair *r, size_t at, const char *other, size_t 
         return at;
 }
 
+/* Out of the list goes what the device has, and in comes what it gets: the first that is free without it. 0: none is. */
+static uint64_t take_register(DomainDeviceType type, uint64_t old, uint64_t *taken, size_t n) {
+        size_t at = 0;
+        uint64_t reg;
+
+        while (at < n && taken[at] != old)
+                at++;
+        if (at == n)
+                return 0;
+        taken[at] = taken[n - 1];
+        reg = vio_register_free(type, taken, n - 1);
+        taken[n - 1] = reg ? reg : old;
+        return reg;
+}
+
 int repair_vio(Repair *r) {
         const Layout *layout = &r->plan.layout;
         _cleanup_free_ uint64_t *taken = NULL;
         _cleanup_free_ bool *moved = calloc(layout->n_vio + 1, sizeof(*moved));
         size_t n;
-        int e = moved ? vio_registers_taken(&r->plan, &taken, &n) : -ENOMEM;
+        int e = moved ? vio_registers_taken(&r->plan, SIZE_MAX, &taken, &n) : -ENOMEM;
 
         for (size_t i = 0; e >= 0 && i < layout->n_vio; i++) {
                 const DomainDevice *device;
@@ -119,18 +134,14 @@ int repair_vio(Repair *r) {
                 if (vio_fault(&r->plan, i, &other) == VIO_OK)
                         continue;
                 at = vio_to_move(r, i, other, &element);
+                if (element == ELEMENT_NONE || moved[at])
+                        continue;
                 device = &r->plan.domain.devices[layout->vio[at].device];
-                reg = vio_register_free(device->type, taken, n);
-                if (element == ELEMENT_NONE || moved[at] || reg == 0)
+                reg = take_register(device->type, layout->vio[at].reg, taken, n);
+                if (reg == 0)
                         continue;
                 moved[at] = true;
-                /* Its place among those that are taken; what it had is not given out a second time in this round. */
                 e = set_register(r, device, element, reg);
-                for (size_t j = 0; j < n; j++)
-                        if (taken[j] == layout->vio[at].reg) {
-                                taken[j] = reg;
-                                break;
-                        }
         }
         return e;
 }

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* domain_check.c: for one made-up domain after another, on one made-up host after another, all findings that there are: ids,
+ * severities, subjects, and of text and remedy the words that count. */
+
+#include "domain-fixtures.h"
+#include "tap.h"
+#include "util.h"
+
+static void lack(Host *h, KvmCapability capability) {
+        h->kvm.capability[capability].declared = 0;
+        outcome_set(&h->kvm.capability[capability].proven, PROOF_NO, "not declared");
+}
+
+static void no_coupling(Host *h) {
+        lack(h, KVM_CAPABILITY_TCE_VFIO);
+}
+
+static void no_tce(Host *h) {
+        for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
+                lack(h, i);
+}
+
+static void no_tce_64(Host *h) {
+        lack(h, KVM_CAPABILITY_TCE_64);
+}
+
+static void no_vm(Host *h) {
+        outcome_set(&h->kvm.vm, PROOF_NO, "KVM_CREATE_VM: Invalid argument");
+}
+
+static void no_device(Host *h) {
+        h->kvm.device_error = ENOENT;
+        outcome_set(&h->kvm.vm, PROOF_NO, "/dev/kvm: No such file or directory");
+}
+
+static void no_permission(Host *h) {
+        h->kvm.device_error = EACCES;
+        outcome_set(&h->kvm.vm, PROOF_NO, "/dev/kvm: Permission denied");
+}
+
+static void x86(Host *h) {
+        no_tce(h);
+        (void) snprintf(h->kvm.machine, sizeof(h->kvm.machine), "x86_64");
+        h->vfio.platform = PLATFORM_OTHER;
+        h->held = 1;
+}
+
+static void old_kernel(Host *h) {
+        (void) snprintf(h->kvm.release, sizeof(h->kvm.release), "6.1.0-50-powerpc64le");
+        (void) snprintf(h->kvm.version, sizeof(h->kvm.version), "#1 SMP Debian 6.1.176-1 (2026-06-01)");
+        h->vfio.iommu_class = false;
+}
+
+static void old_kernel_mended(Host *h) {
+        old_kernel(h);
+        h->vfio.iommu_class = true;
+}
+
+static void no_container(Host *h) {
+        h->vfio.container_error = ENOENT;
+}
+
+static void nothing_known(Host *h) {
+        h->vfio = (VfioFacts){ .platform = PLATFORM_PSERIES };
+}
+
+static void held(Host *h) {
+        h->held = 1;
+}
+
+static void all_kernel(Host *h) {
+        h->policy.accel = ACCEL_KERNEL;
+}
+
+static void all_kernel_no_tce(Host *h) {
+        no_tce(h);
+        all_kernel(h);
+}
+
+static void all_kernel_no_tce_64(Host *h) {
+        no_tce_64(h);
+        all_kernel(h);
+}
+
+static Rule one_rule = { .path = (char *) "/etc/tced/rules.d/10-fast.rule",
+                         .device = (char *) "net0",
+                         .has_accel = true,
+                         .setting = { .accel = ACCEL_KERNEL } };
+
+static void rule_kernel_no_tce(Host *h) {
+        no_tce(h);
+        h->rules = (Rules){ .items = &one_rule, .n = 1 };
+}
+
+static void all_user(Host *h) {
+        h->policy.accel = ACCEL_USER;
+}
+
+/* What is looked for in a finding. */
+typedef struct Expected {
+        FindingId id;
+        Severity severity;
+        const char *subject;
+        const char *text[3]; /* parts, each of which must be there */
+        const char *remedy[2];
+} Expected;
+
+#define E(id, severity, ...) \
+        { FINDING_##id, SEVERITY_##severity, __VA_ARGS__ }
+#define TEXT(...) \
+        { __VA_ARGS__ }
+
+typedef struct Case {
+        const char *name;
+        void (*change)(Host *host); /* NULL: nothing */
+        const char *xml;
+        Expected expected[5]; /* all of them, in order; ends with one without a subject */
+} Case;
+
+static const Case cases[] = {
+        { "nothing", NULL, KVM(""), {} },
+        { "the usual devices",
+          NULL,
+          KVM(NET("virtio", "") NET("spapr-vlan", "") VSCSI("0", "0x2000") SERIAL("0x30000000") NVRAM("0x3000")),
+          {} },
+        { "a passed-through device on a PHB of its own", NULL, KVM(GOOD_HOSTDEV NET("virtio", "")), {} },
+        { "libvirt gives it one", NULL, KVM(HOSTDEV("yes", "0x0001", "0x0", "") NET("virtio", "")), {} },
+        { "another architecture",
+          no_vm,
+          "<domain type='kvm'><name>pc</name><memory>1048576</memory><os><type arch='x86_64' "
+          "machine='q35'>hvm</type></os></domain>",
+          {} },
+
+        /* kvm-unusable, no-tce */
+        { "no VM can be made",
+          no_vm,
+          KVM(""),
+          { E(KVM_UNUSABLE, ERROR, "web1", TEXT("type='kvm'", "KVM_CREATE_VM: Invalid argument")) } },
+        { "no /dev/kvm", no_device, KVM(""), { E(KVM_UNUSABLE, ERROR, "web1", TEXT("No such file"), TEXT("type='qemu'")) } },
+        { "who asks may not open it",
+          no_permission,
+          KVM(""),
+          { E(KVM_UNUSABLE, WARNING, "web1", TEXT("Permission denied"), TEXT("ls -l /dev/kvm")) } },
+        { "without KVM that is no matter", no_device, TCG(""), {} },
+        { "planned on a desk",
+          x86,
+          KVM(GOOD_HOSTDEV VLAN("0x1000") HOSTDEV("yes", "0x0009", "0x0", "")),
+          { E(NO_TCE, INFO, "web1", TEXT("x86_64"), TEXT("--host")) } },
+        { "TCG on a desk", x86, TCG(VLAN("0x1000")), {} },
+
+        /* vfio-broken */
+        { "a kernel with broken VFIO",
+          old_kernel,
+          KVM(GOOD_HOSTDEV),
+          { E(VFIO_BROKEN, ERROR, "hostdev0", TEXT("6.1.0-50", "hostdev0 can't"), TEXT("6.4")) } },
+        { "it matters to no other", old_kernel, KVM(VLAN("0x1000")), {} },
+        { "its distribution has mended it", old_kernel_mended, KVM(GOOD_HOSTDEV), {} },
+        { "no /dev/vfio/vfio",
+          no_container,
+          KVM(GOOD_HOSTDEV),
+          { E(VFIO_BROKEN, WARNING, "hostdev0", TEXT("/dev/vfio/vfio"), TEXT("modprobe")) } },
+        { "an NVMe disk that QEMU drives",
+          NULL,
+          KVM("<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='yes' "
+              "namespace='1'><address domain='0x0001' bus='0x00' slot='0x00' function='0x0'/></source><target dev='vda' "
+              "bus='virtio'/></disk>"),
+          { E(VFIO_BROKEN, ERROR, "virtio-disk0", TEXT("type 1"), TEXT("<hostdev")) } },
+
+        /* phb-index */
+        { "PHB indexes at their ends", NULL, KVM(PHB("1", "30") PHB("2", "1")), {} },
+        { "index 31",
+          NULL,
+          KVM(PHB("1", "31")),
+          { E(PHB_INDEX, ERROR, "pci.1", TEXT("31", "0 to 30"), TEXT("<target index='1'/>", "index='1'>")) } },
+        { "index 31, a gap",
+          NULL,
+          KVM(PHB("1", "1") PHB("2", "31")),
+          { E(PHB_INDEX, ERROR, "pci.2", TEXT("31"), TEXT("<target index='2'/>", "index='2'>")) } },
+        { "an index twice",
+          NULL,
+          KVM(PHB("1", "4") PHB("2", "4")),
+          { E(PHB_INDEX, ERROR, "pci.2", TEXT("index 4", "pci.1"), TEXT("<target index='1'/>")) } },
+        { "an index three times",
+          NULL,
+          KVM(PHB("1", "4") PHB("2", "4") PHB("3", "4")),
+          { E(PHB_INDEX, ERROR, "pci.2"), E(PHB_INDEX, ERROR, "pci.3") } },
+        { "0 is the first PHB's", NULL, KVM(PHB("1", "0")), { E(PHB_INDEX, ERROR, "pci.1", TEXT("index 0", "pci.0")) } },
+        { "the first PHB has no other",
+          NULL,
+          KVM(PHB("0", "3")),
+          { E(PHB_INDEX, ERROR, "pci.0", TEXT("index 3"), TEXT("index='0'")) } },
+        { "one of the command line",
+          NULL,
+          ARGUMENTS(PHB("1", "5"), "<qemu:arg value='-device'/><qemu:arg value='spapr-pci-host-bridge,index=5,id=mine'/>"),
+          { E(PHB_INDEX, ERROR, "mine", TEXT("index 5", "pci.1"), TEXT("<qemu:commandline>: index=1")) } },
+
+        /* vio-irq: the three ranges of registers and how they meet */
+        { "interrupts apart", NULL, KVM(VLAN("0x1000") VSCSI("0", "0x2000") VSCSI("1", "0xef000") SERIAL("0x30000000")), {} },
+        { "0x1000 and 0x101000",
+          NULL,
+          KVM(VLAN("0x1000") VSCSI("0", "0x101000")),
+          { E(VIO_IRQ, ERROR, "scsi0", TEXT("0x101000", "net0", "IRQ 4353"), TEXT("scsi0", "reg='0x2000'")) } },
+        { "within one page",
+          NULL,
+          KVM(VLAN("0x1000") VLAN("0x1800")),
+          { E(VIO_IRQ, ERROR, "net1", TEXT("net0"), TEXT("reg='0x2000'")) } },
+        { "QEMU's range", NULL, KVM(VLAN("0x71000001") VLAN("0x71000101")), { E(VIO_IRQ, ERROR, "net1", TEXT("net0")) } },
+        { "QEMU's range and libvirt's",
+          NULL,
+          KVM(VLAN("0x1000") VLAN("0x71000001")),
+          { E(VIO_IRQ, ERROR, "net1", TEXT("net0")) } },
+        { "just below QEMU's range", NULL, KVM(VLAN("0x1000") VLAN("0x70fff001")), {} },
+        { "consoles have sixteen of their own",
+          NULL,
+          KVM(VLAN("0xf0000") SERIAL("0x30000000")),
+          { E(VIO_IRQ, ERROR, "serial0", TEXT("net0", "IRQ 4592"), TEXT("reg='0x30001000'")) } },
+        { "just below the consoles' range", NULL, KVM(VLAN("0x2ffff000") SERIAL("0x3000e000")), {} },
+        { "the NVRAM of QEMU has interrupt 0",
+          NULL,
+          KVM(VLAN("0x100000")),
+          { E(VIO_IRQ, ERROR, "net0", TEXT("NVRAM", "IRQ 4352"), TEXT("reg='0x1000'")) } },
+        { "the domain's NVRAM has its own", NULL, KVM(VLAN("0x100000") NVRAM("0x3000")), {} },
+        { "which counts, too", NULL, KVM(VLAN("0x103000") NVRAM("0x3000")), { E(VIO_IRQ, ERROR, "nvram", TEXT("net0")) } },
+        { "machines up to 3.0 find another",
+          NULL,
+          DOMAIN("kvm", MEMORY, OS("pseries-3.0"), VLAN("0x1000") VSCSI("0", "0x101000"), ""),
+          {} },
+        { "3.1 does not",
+          NULL,
+          DOMAIN("kvm", MEMORY, OS("pseries-3.1"), VLAN("0x1000") VSCSI("0", "0x101000"), ""),
+          { E(VIO_IRQ, ERROR, "scsi0") } },
+        { "without KVM as well", NULL, TCG(VLAN("0x1000") VSCSI("0", "0x101000")), { E(VIO_IRQ, ERROR, "scsi0") } },
+
+        /* vio-duplicate */
+        { "a register of QEMU's NVRAM",
+          NULL,
+          KVM(VLAN("0x71000000")),
+          { E(VIO_DUPLICATE, ERROR, "net0", TEXT("NVRAM"), TEXT("reg='0x1000'")) } },
+        { "a register twice, one of them the command line's",
+          NULL,
+          ARGUMENTS(VLAN("0x1000"), "<qemu:arg value='-device'/><qemu:arg value='spapr-vscsi,id=mine,reg=0x1000'/>"),
+          { E(VIO_DUPLICATE, ERROR, "mine", TEXT("0x1000", "net0"), TEXT("mine", "<qemu:commandline>")) } },
+
+        /* vio-in-pci-range: what is a LIOBN of a PHB's, what could be, what can't */
+        { "the first PHB's second LIOBN",
+          NULL,
+          KVM(VLAN("0x80000001")),
+          { E(VIO_IN_PCI_RANGE, ERROR, "net0", TEXT("pci.0", "0x80000001"), TEXT("reg='0x1000'")) } },
+        { "it has one alone",
+          NULL,
+          ARGUMENTS(VLAN("0x80000001"), GLOBAL("ddw=off")),
+          { E(VIO_IN_PCI_RANGE, WARNING, "net0", TEXT("index 0")) } },
+        { "that of a PHB that is not there",
+          NULL,
+          KVM(VLAN("0x80000501")),
+          { E(VIO_IN_PCI_RANGE, WARNING, "net0", TEXT("index 5")) } },
+        { "of one that is", NULL, KVM(PHB("1", "5") VLAN("0x80000501")), { E(VIO_IN_PCI_RANGE, ERROR, "net0", TEXT("pci.1")) } },
+        { "of none", NULL, KVM(VLAN("0x80000502")), { E(VIO_IN_PCI_RANGE, INFO, "net0") } },
+        { "the last index", NULL, KVM(VLAN("0x80001e01")), { E(VIO_IN_PCI_RANGE, WARNING, "net0", TEXT("index 30")) } },
+        { "behind the last", NULL, KVM(VLAN("0x80001f01")), {} },
+        { "before the first", NULL, KVM(VLAN("0x7fffff01")), {} },
+        { "a console there has no window", NULL, KVM(SERIAL("0x80000001")), {} },
+
+        /* window-too-large */
+        { "the largest default window",
+          NULL,
+          ARGUMENTS("", GLOBAL("dma_win_size=0xffffffff000")),
+          { E(MEMLOCK_LOW, WARNING, "web1", TEXT("76 MiB")) } },
+        { "a default window of 2^32 TCEs",
+          NULL,
+          ARGUMENTS("", GLOBAL("dma_win_size=0x100000000000")),
+          { E(WINDOW_TOO_LARGE, WARNING, "pci.0", TEXT("2^32", "reboot"), TEXT("dma_win_size")) } },
+        { "one of none",
+          NULL,
+          ARGUMENTS("", GLOBAL("dma_win_size=2048")),
+          { E(WINDOW_TOO_LARGE, WARNING, "pci.0", TEXT("not one TCE", "reboot")) } },
+        { "one of one more",
+          NULL,
+          ARGUMENTS("", GLOBAL("dma_win_size=0x100000001000")),
+          { E(WINDOW_TOO_LARGE, WARNING, "pci.0", TEXT("QEMU makes 1")) } },
+        { "one that is cut off", NULL, ARGUMENTS("", GLOBAL("dma_win_size=0x40000800")), {} },
+        { "8 TiB of memory in 4 KiB pages",
+          NULL,
+          DOMAIN("kvm", "<maxMemory slots='16' unit='TiB'>8</maxMemory><memory unit='GiB'>4</memory>", OS("pseries-9.2"), "",
+                 "<qemu:commandline>" GLOBAL("pgsz=0x1000") "</qemu:commandline>"),
+          {} },
+        { "16 TiB of it",
+          NULL,
+          DOMAIN("kvm", "<maxMemory slots='16' unit='TiB'>16</maxMemory><memory unit='GiB'>4</memory>", OS("pseries-9.2"), "",
+                 "<qemu:commandline>" GLOBAL("pgsz=0x1000") "</qemu:commandline>"),
+          { E(WINDOW_TOO_LARGE, WARNING, "pci.0", TEXT("Linux will ask", "4 KiB", "16 TiB"), TEXT("below 16 TiB", "pgsz")) } },
+        { "Linux takes larger ones",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='16' unit='TiB'>16</maxMemory><memory unit='GiB'>4</memory>", ""),
+          { E(WINDOW_TOO_LARGE, INFO, "pci.0", TEXT("Linux does not", "4 KiB")) } },
+
+        /* no-maxmemory */
+        { "no maxMemory",
+          NULL,
+          KVM_MEMORY("<memory unit='GiB'>4</memory>", ""),
+          { E(NO_MAXMEMORY, INFO, "web1", TEXT("no <maxMemory>"),
+              TEXT("<maxMemory slots='16' unit='KiB'>8388608</maxMemory>")) } },
+        { "and a device that wants it",
+          NULL,
+          KVM_MEMORY("<memory unit='GiB'>5</memory>", GOOD_HOSTDEV),
+          { E(NO_MAXMEMORY, WARNING, "web1", TEXT("hostdev0"), TEXT(">8388608<")) } },
+        { "no 64-bit windows at all",
+          NULL,
+          DOMAIN("kvm", "<memory unit='GiB'>4</memory>", OS("pseries-9.2"), "",
+                 "<qemu:commandline>" GLOBAL("ddw=off") "</qemu:commandline>"),
+          {} },
+        { "maxMemory without room",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='16' unit='GiB'>4</maxMemory><memory unit='GiB'>4</memory>", ""),
+          { E(NO_MAXMEMORY, ERROR, "web1", TEXT("no room"), TEXT(">8388608<")) } },
+        { "by 256 MiB",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='16' unit='MiB'>4352</maxMemory><memory unit='GiB'>4</memory>", ""),
+          {} },
+
+        /* mixed-phb */
+        { "with emulated ones on the first PHB",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05")) NET("virtio", PCI_AT("0x00", "0x06"))),
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("hostdev0 (passed", "net0 (emu", "hardware table"),
+              TEXT("Move hostdev0", "index='1' model='pci-root'/> and bus='0x01'")) } },
+        { "where KVM can't link tables",
+          no_coupling,
+          KVM(HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05")) NET("virtio", PCI_AT("0x00", "0x06"))),
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("all of the PHB's tables are QEMU's")),
+            E(SLOW_PATH, WARNING, "pci.0", TEXT("tables of pci.0", "KVM_CAP_SPAPR_TCE_VFIO")) } },
+        { "without KVM",
+          NULL,
+          TCG(HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05")) NET("virtio", PCI_AT("0x00", "0x06"))),
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("window, too")) } },
+        { "on another PHB",
+          NULL,
+          KVM(GOOD_HOSTDEV NET("e1000", PCI_AT("0x01", "0x02"))),
+          { E(MIXED_PHB, WARNING, "phb 1", TEXT("net0"), TEXT("index='2'", "bus='0x02'")) } },
+        { "behind a bridge",
+          NULL,
+          KVM("<controller type='pci' index='1' model='pci-bridge'>" PCI_AT("0x00", "0x03") "</controller>" HOSTDEV(
+                  "yes", "0x0001", "0x0", PCI_AT("0x01", "0x05")) NET("virtio", PCI_AT("0x00", "0x06"))),
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("hostdev0", "net0"), TEXT("index='2'")) } },
+        { "with what does no DMA", NULL, KVM(GOOD_HOSTDEV "<video><model type='vga'/>" PCI_AT("0x01", "0x02") "</video>"), {} },
+        { "two groups of it",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05")) HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x00", "0x07"))
+                      NET("virtio", PCI_AT("0x00", "0x06"))),
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("hostdev0 and hostdev1 ("), TEXT("each IOMMU group")) } },
+
+        /* group-partial */
+        { "the host uses a function of the group",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0003", "0x0", "")),
+          { E(GROUP_PARTIAL, ERROR, "hostdev0", TEXT("group 3", "0003:00:00.1", "tg3"),
+              TEXT("driverctl set-override 0003:00:00.1 vfio-pci")) } },
+        { "it is given as well", NULL, KVM(HOSTDEV("yes", "0x0003", "0x0", "") HOSTDEV("yes", "0x0003", "0x1", "")), {} },
+        { "but not taken from the host",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0003", "0x0", "") HOSTDEV("no", "0x0003", "0x1", "")),
+          { E(GROUP_PARTIAL, ERROR, "hostdev1", TEXT("0003:00:00.1", "tg3", "managed='no'"),
+              TEXT("managed='yes' to hostdev1")) } },
+        { "not bound yet, and a bridge beside it",
+          NULL,
+          KVM("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0004' bus='0x01' slot='0x00' "
+              "function='0x0'/></source></hostdev>"),
+          {} },
+        { "not bound, and not managed",
+          NULL,
+          KVM(HOSTDEV("no", "0x0005", "0x0", "")),
+          { E(GROUP_PARTIAL, ERROR, "hostdev0", TEXT("no driver")) } },
+        { "its neighbour has no driver", NULL, KVM(HOSTDEV("yes", "0x0005", "0x0", "")), {} },
+        { "bound already, not managed", NULL, KVM(HOSTDEV("no", "0x0001", "0x0", "")), {} },
+        { "nothing is known of groups", nothing_known, KVM(HOSTDEV("no", "0x0003", "0x0", "")), {} },
+
+        /* group-busy */
+        { "another VM has the group",
+          held,
+          KVM(GOOD_HOSTDEV),
+          { E(GROUP_BUSY, ERROR, "hostdev0", TEXT("group 1", "db7"), TEXT("db7", "hostdev0")) } },
+        { "another VM has another group", held, KVM(HOSTDEV("yes", "0x0002", "0x0", "")), {} },
+        { "a function twice",
+          NULL,
+          KVM(PHB("1", "1") HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x01"))
+                      HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x02"))),
+          { E(GROUP_BUSY, ERROR, "hostdev1", TEXT("0001:00:00.0", "hostdev0"), TEXT("hostdev0 and hostdev1")) } },
+        { "a group on two PHBs",
+          NULL,
+          KVM(PHB("1", "1") PHB("2", "2") HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x01", "0x01"))
+                      HOSTDEV("yes", "0x0002", "0x1", PCI_AT("0x02", "0x01"))),
+          { E(GROUP_BUSY, ERROR, "hostdev1", TEXT("hostdev0", "multiple address spaces"),
+              TEXT("beside hostdev0", "bus='0x01'")) } },
+        { "a group on one PHB",
+          NULL,
+          KVM(PHB("1", "1") HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x01", "0x01"))
+                      HOSTDEV("yes", "0x0002", "0x1", PCI_AT("0x01", "0x02"))),
+          {} },
+
+        /* memlock-low. 4 GiB of memory and a VFIO PHB are charged 4,302,372,864 bytes and more; a table of the first PHB's
+           2,162,688. */
+        { "libvirt's own limit will do", NULL, KVM(GOOD_HOSTDEV), {} },
+        { "hard_limit below the guest's memory",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune>", GOOD_HOSTDEV),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("4 GiB (<hard_limit>)", "at the start"),
+              TEXT("Raise it to <hard_limit unit='KiB'>")) } },
+        { "hard_limit with room for it",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>6</hard_limit></memtune>", GOOD_HOSTDEV),
+          {} },
+        { "not for the 64-bit window",
+          NULL,
+          DOMAIN("kvm",
+                 "<maxMemory slots='16' unit='TiB'>1</maxMemory><memory unit='GiB'>4</memory><memtune><hard_limit "
+                 "unit='GiB'>5</hard_limit></memtune>",
+                 OS("pseries-9.2"), GOOD_HOSTDEV, "<qemu:commandline>" GLOBAL("pgsz=0x1000") "</qemu:commandline>"),
+          { E(MEMLOCK_LOW, WARNING, "web1", TEXT("5 GiB", "asks for the 64-bit")) } },
+        { "libvirt's limit is not for that either",
+          NULL,
+          DOMAIN("kvm", "<maxMemory slots='16' unit='TiB'>8</maxMemory><memory unit='GiB'>4</memory>", OS("pseries-9.2"),
+                 GOOD_HOSTDEV, "<qemu:commandline>" GLOBAL("pgsz=0x1000") "</qemu:commandline>"),
+          {} },
+        { "tables do not fit",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='MiB'>2</hard_limit></memtune>", ""),
+          { E(MEMLOCK_LOW, WARNING, "web1", TEXT("2 MiB", "exit")) } },
+        { "tables fit, guest memory is not locked",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='MiB'>3</hard_limit></memtune>", ""),
+          {} },
+        { "without KVM nothing is charged for tables",
+          NULL,
+          DOMAIN("qemu", MEMORY "<memtune><hard_limit unit='MiB'>1</hard_limit></memtune>", OS("pseries-9.2"), "", ""),
+          {} },
+        { "all is locked, and unlimited", NULL, KVM_MEMORY(MEMORY "<memoryBacking><locked/></memoryBacking>", GOOD_HOSTDEV), {} },
+        { "all is locked, and too much",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune><memoryBacking><locked/></memoryBacking>",
+                     ""),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("lock the guest's memory")) } },
+
+        /* policy-unmet */
+        { "all in the kernel, and it can", all_kernel, KVM(GOOD_HOSTDEV VLAN("0x1000")), {} },
+        { "all in the kernel, and it can't",
+          all_kernel_no_tce,
+          KVM(VLAN("0x1000")),
+          { E(POLICY_UNMET, ERROR, "net0", TEXT("default in tced.conf", "net0", "KVM_CAP_SPAPR_TCE"), TEXT("tced.conf")),
+            E(POLICY_UNMET, ERROR, "pci.0", TEXT("80000000")) } },
+        { "a rule for one",
+          rule_kernel_no_tce,
+          KVM(VLAN("0x1000")),
+          { E(POLICY_UNMET, ERROR, "net0", TEXT("10-fast.rule", "00001000"), TEXT("10-fast.rule", "net0")),
+            E(SLOW_PATH, WARNING, "pci.0") } },
+        { "without KVM it can't either", all_kernel, TCG(""), { E(POLICY_UNMET, ERROR, "pci.0", TEXT("without KVM")) } },
+        { "what a guest may ask for ends no start",
+          all_kernel_no_tce_64,
+          KVM(""),
+          { E(POLICY_UNMET, WARNING, "pci.0", TEXT("64-bit window", "80000001")) } },
+
+        /* slow-path */
+        { "no tables in KVM",
+          no_tce,
+          KVM(VLAN("0x1000") VSCSI("0", "0x2000")),
+          { E(SLOW_PATH, WARNING, "pci.0", TEXT("the tables of pci.0"), TEXT("CONFIG_SPAPR_TCE_IOMMU")),
+            E(SLOW_PATH, WARNING, "web1", TEXT("net0 and scsi0")) } },
+        { "one for each PHB", no_tce, KVM(PHB("1", "1")), { E(SLOW_PATH, WARNING, "pci.0"), E(SLOW_PATH, WARNING, "pci.1") } },
+        { "the 64-bit one alone",
+          no_tce_64,
+          KVM(""),
+          { E(SLOW_PATH, WARNING, "pci.0", TEXT("the 64-bit window's table"), TEXT("4.6")) } },
+        { "passed-through ones alone",
+          no_coupling,
+          KVM(GOOD_HOSTDEV),
+          { E(SLOW_PATH, WARNING, "pci.1", TEXT("KVM_CAP_SPAPR_TCE_VFIO"), TEXT("6.15")) } },
+        { "as it was asked for", all_user, KVM(GOOD_HOSTDEV VLAN("0x1000")), {} },
+        { "without KVM it is no finding", no_tce, TCG(VLAN("0x1000")), {} },
+
+        /* device-missing */
+        { "no such device",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0009", "0x0", "")),
+          { E(DEVICE_MISSING, ERROR, "hostdev0", TEXT("0009:00:00.0"), TEXT("tcectl groups")) } },
+        { "no such function",
+          NULL,
+          KVM(HOSTDEV("yes", "0x0001", "0x1", "")),
+          { E(DEVICE_MISSING, ERROR, "hostdev0", TEXT("0001:00:00.1")) } },
+        { "groups are not known", nothing_known, KVM(HOSTDEV("yes", "0x0009", "0x0", "")), {} },
+
+        /* Several at once come in the order of their ids. */
+        { "the order of ids",
+          held,
+          KVM_MEMORY("<memory unit='GiB'>4</memory>", GOOD_HOSTDEV PHB("2", "1") VLAN("0x71000000")),
+          { E(PHB_INDEX, ERROR, "pci.2"), E(VIO_DUPLICATE, ERROR, "net0"), E(NO_MAXMEMORY, WARNING, "web1"),
+            E(GROUP_BUSY, ERROR, "hostdev0") } },
+};
+
+static void show(const Findings *f) {
+        for (size_t i = 0; i < f->n; i++)
+                printf("#   %s %s, %s: %s | %s\n", severity_to_string(f->items[i].severity), finding_id_to_string(f->items[i].id),
+                       f->items[i].subject, f->items[i].text, f->items[i].remedy);
+}
+
+static bool as_expected(const Finding *f, const Expected *e) {
+        bool same = f->id == e->id && f->severity == e->severity && streq(f->subject, e->subject);
+
+        for (size_t i = 0; i < ELEMENTSOF(e->text) && e->text[i]; i++)
+                same = same && strstr(f->text, e->text[i]);
+        for (size_t i = 0; i < ELEMENTSOF(e->remedy) && e->remedy[i]; i++)
+                same = same && strstr(f->remedy, e->remedy[i]);
+        return same;
+}
+
+static bool findings_match(const Findings *f, const Expected *expected) {
+        size_t n = 0;
+
+        while (expected[n].subject)
+                n++;
+        if (f->n != n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!as_expected(&f->items[i], &expected[i]))
+                        return false;
+        return true;
+}
+
+/* Sentences that begin as such, and end without a stop, as those of finding.c. */
+static bool is_well_said(const Findings *f) {
+        for (size_t i = 0; i < f->n; i++) {
+                size_t text = strlen(f->items[i].text), remedy = strlen(f->items[i].remedy);
+
+                if (text < 20 || remedy < 10 || f->items[i].text[text - 1] == '.' || f->items[i].remedy[remedy - 1] == '.' ||
+                    strstr(f->items[i].text, "(null)") || strstr(f->items[i].remedy, "(null)") || f->items[i].remedy[0] < 'A' ||
+                    f->items[i].remedy[0] > 'Z')
+                        return false;
+        }
+        return true;
+}
+
+static void test_case(const Case *c) {
+        _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+        DomainError error = {};
+        Host h;
+        PlanHost host;
+        int r;
+
+        good_host(&h);
+        if (c->change)
+                c->change(&h);
+        host = plan_host(&h);
+        r = domain_plan_make(c->xml, strlen(c->xml), NULL, &host, &plan, &error);
+        if (r < 0) {
+                tap_ok(false, "%s: it can be planned: %s", c->name, error.text);
+                return;
+        }
+        if (!tap_ok(findings_match(&plan.findings, c->expected) && is_well_said(&plan.findings), "%s", c->name))
+                show(&plan.findings);
+}
+
+int main(void) {
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                test_case(&cases[i]);
+        return tap_done();
+}
