@@ -91,9 +91,8 @@ static inline void good_host(Host *h) {
 #define VIO_AT(reg) "<address type='spapr-vio' reg='" reg "'/>"
 #define VLAN(reg) NET("spapr-vlan", VIO_AT(reg))
 #define VSCSI(index, reg) "<controller type='scsi' index='" index "' model='ibmvscsi'>" VIO_AT(reg) "</controller>\n"
-#define SERIAL(reg) \
-        "<serial type='pty'><target type='spapr-vio-serial' port='0'><model name='spapr-vty'/></target>" VIO_AT(reg) "</" \
-                                                                                                                     "serial>\n"
+#define CONSOLE_MODEL "<target type='spapr-vio-serial' port='0'><model name='spapr-vty'/></target>"
+#define SERIAL(reg) "<serial type='pty'>" CONSOLE_MODEL VIO_AT(reg) "</serial>\n"
 #define NVRAM(reg) "<nvram>" VIO_AT(reg) "</nvram>\n"
 
 #define GOOD_HOSTDEV PHB("1", "1") HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x01"))

@@ -3,7 +3,10 @@
 /* domain_check.c: for one made-up domain after another, on one made-up host after another, all findings that there are: ids,
  * severities, subjects, and of text and remedy the words that count. */
 
+#include <inttypes.h>
+
 #include "domain-fixtures.h"
+#include "domain_check_internal.h"
 #include "tap.h"
 #include "util.h"
 
@@ -206,6 +209,7 @@ static const Case cases[] = {
           KVM(VLAN("0x1000") VLAN("0x1800")),
           { E(VIO_IRQ, ERROR, "net1", TEXT("net0"), TEXT("reg='0x2000'")) } },
         { "QEMU's range", NULL, KVM(VLAN("0x71000001") VLAN("0x71000101")), { E(VIO_IRQ, ERROR, "net1", TEXT("net0")) } },
+        { "QEMU's range has 256", NULL, KVM(VLAN("0x71000001") VLAN("0x71000081")), {} },
         { "QEMU's range and libvirt's",
           NULL,
           KVM(VLAN("0x1000") VLAN("0x71000001")),
@@ -558,8 +562,92 @@ static void test_case(const Case *c) {
                 show(&plan.findings);
 }
 
+/* Plans the domain with so much locked memory allowed; what is found of it, or -1. *ret_start, *ret_charged: what is charged. */
+static int severity_with_limit(const char *devices, uint64_t limit, uint64_t *ret_start, uint64_t *ret_charged) {
+        _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+        _cleanup_free_ char *xml = NULL;
+        DomainError error = {};
+        const Finding *found;
+        Host h;
+        PlanHost host;
+
+        good_host(&h);
+        host = plan_host(&h);
+        if (asprintf(&xml,
+                     DOMAIN("kvm", MEMORY "<memtune><hard_limit unit='bytes'>%" PRIu64 "</hard_limit></memtune>",
+                            OS("pseries-9.2"), "%s", ""),
+                     limit, devices) < 0 ||
+            domain_plan_make(xml, strlen(xml), NULL, &host, &plan, &error) < 0)
+                return -2;
+        *ret_start = memlock_at_start(&plan, &host);
+        *ret_charged = plan.memlock.charged;
+        found = findings_find(&plan.findings, FINDING_MEMLOCK_LOW);
+        return found ? (int) found->severity : -1;
+}
+
+/* What is charged may be all that there is: the kernel compares with more than. */
+static void test_memlock_to_the_byte(void) {
+        static const struct {
+                const char *name, *devices;
+                int below_start, below_all;
+        } cases[] = {
+                { "passed through", GOOD_HOSTDEV, SEVERITY_ERROR, SEVERITY_WARNING },
+                { "emulated", VLAN("0x1000"), SEVERITY_WARNING, SEVERITY_WARNING },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t start = 0, all = 0, dummy;
+
+                tap_eq(severity_with_limit(cases[i].devices, UINT64_C(64) << 30, &start, &all), -1, "with room, %s",
+                       cases[i].name);
+                tap_ok(start > 0 && all > start, "the 64-bit window costs something, %s", cases[i].name);
+                tap_eq(severity_with_limit(cases[i].devices, all, &dummy, &dummy), -1, "all of it, %s", cases[i].name);
+                tap_eq(severity_with_limit(cases[i].devices, all - 1024, &dummy, &dummy), cases[i].below_all, "1 KiB less, %s",
+                       cases[i].name);
+                tap_eq(severity_with_limit(cases[i].devices, start, &dummy, &dummy), cases[i].below_all,
+                       "what the start costs, %s", cases[i].name);
+                tap_eq(severity_with_limit(cases[i].devices, start - 1024, &dummy, &dummy), cases[i].below_start,
+                       "1 KiB less than that, %s", cases[i].name);
+        }
+}
+
+/* Names in a sentence, however many and however long. */
+static void test_names(void) {
+        char name[80], wanted[8] = "n9";
+
+        for (size_t n = 1; n <= 100; n++) {
+                NameList list = {};
+
+                for (size_t i = 0; i < n; i++) {
+                        (void) snprintf(name, sizeof(name), "n%zu", i);
+                        name_list_add(&list, name);
+                }
+                (void) name_list_text(&list);
+                if (n <= 3)
+                        tap_streq(list.text, n == 1 ? "n0" : n == 2 ? "n0 and n1" : "n0, n1 and n2", "%zu names", n);
+                (void) snprintf(wanted, sizeof(wanted), "n%zu", n - 1);
+                if (!strstr(list.text, wanted) && !strstr(list.text, " more"))
+                        tap_ok(false, "%zu names: %s", n, list.text);
+        }
+        memset(name, 'x', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        for (size_t n = 1; n < 4; n++) {
+                NameList list = {};
+
+                for (size_t i = 0; i < n; i++)
+                        name_list_add(&list, i > 0 ? name : "net0");
+                tap_streq(name_list_text(&list),
+                          n == 1 ? "net0" :
+                          n == 2 ? "net0 and 1 more" :
+                                   "net0 and 2 more",
+                          "%zu of them too long to be shown", n - 1);
+        }
+}
+
 int main(void) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 test_case(&cases[i]);
+        test_memlock_to_the_byte();
+        test_names();
         return tap_done();
 }
