@@ -57,6 +57,8 @@ static Json *describe_vfio(const VfioFacts *v) {
         add_error(o, "error", v->container_error);
         json_add_int(o, "api_version", v->api_version);
         json_add_bool(o, "groups_supported", v->groups_supported);
+        json_add_bool(o, "iommu_class", v->iommu_class);
+        json_add_bool(o, "no_maxmem", v->no_maxmem);
         for (size_t i = 0; i < ELEMENTSOF(v->extension); i++) {
                 Json *part = json_new_object();
 
@@ -73,6 +75,7 @@ static Json *describe_host(const Manager *m) {
         Json *o = json_new_object();
 
         json_add_string(o, "machine", m->kvm.machine);
+        json_add_string(o, "platform", platform_to_string(m->vfio.platform));
         json_add_string(o, "kernel_release", m->kvm.release);
         json_add_string(o, "kernel_version", m->kvm.version);
         json_add_number(o, "page_size", m->kvm.page_size);
@@ -94,6 +97,8 @@ static Json *describe_device(const DeviceFacts *d) {
         json_add_string(o, "device_name", d->device_name);
         json_add_string(o, "driver", d->driver);
         json_add_int(o, "numa_node", d->numa_node);
+        json_add_bool(o, "is_pci", d->is_pci);
+        json_add_bool(o, "nvlink2", d->nvlink2);
         return o;
 }
 
@@ -199,8 +204,44 @@ static int describe_machine(Machine *machine, void *userdata) {
         return 0;
 }
 
+/* What an administrator wrote may be in any encoding, and the bus carries UTF-8 alone. Of a pattern a '?' still matches. NULL where
+ * memory ran out, which the document remembers: a pattern that is left out would match everything. */
+static Json *written(const char *text) {
+        _cleanup_free_ char *copy = strdup(text);
+
+        return copy ? json_object_new_string(utf8_mend(copy)) : NULL;
+}
+
+static void add_written(Json *o, const char *key, const char *text) {
+        if (text)
+                json_add(o, key, written(text));
+        else
+                json_add_null(o, key);
+}
+
+static Json *describe_rule(const Rule *rule) {
+        const PolicySetting *setting = &rule->setting;
+        Json *o = json_new_object(), *match = json_new_object();
+
+        add_written(o, "path", rule->path);
+        add_written(match, "machine", rule->machine);
+        add_written(match, "uuid", rule->uuid);
+        add_written(match, "kind", rule->kind);
+        add_written(match, "device", rule->device);
+        add_written(match, "liobn", rule->liobn);
+        json_add(o, "match", match);
+        json_add_string(o, "accel", rule->has_accel ? accel_to_string(setting->accel) : NULL);
+        json_add_string(o, "multitce", rule->has_multitce ? tristate_to_string(setting->multitce) : NULL);
+        json_add_string(o, "huge_pages", rule->has_huge_pages ? tristate_to_string(setting->huge_pages) : NULL);
+        if (rule->has_numa_node)
+                json_add_int(o, "numa_node", setting->numa_node);
+        else
+                json_add_null(o, "numa_node");
+        return o;
+}
+
 static Json *describe_policy(const Config *c) {
-        Json *o = json_new_object(), *part = json_new_object(), *rules = json_new_array();
+        Json *o = json_new_object(), *part = json_new_object(), *rules = json_new_array(), *settings = json_new_array();
 
         json_add_string(part, "accel", accel_to_string(c->policy.accel));
         json_add_string(part, "multitce", tristate_to_string(c->policy.multitce));
@@ -210,9 +251,12 @@ static Json *describe_policy(const Config *c) {
         else
                 json_add_null(part, "numa_node");
         json_add(o, "default", part);
-        for (size_t i = 0; i < c->rules.n; i++)
-                json_push(rules, json_object_new_string(c->rules.items[i].path));
+        for (size_t i = 0; i < c->rules.n; i++) {
+                json_push(rules, written(c->rules.items[i].path));
+                json_push(settings, describe_rule(&c->rules.items[i]));
+        }
         json_add(o, "rules", rules);
+        json_add(o, "rule_settings", settings);
         return o;
 }
 
