@@ -2,8 +2,8 @@
 #pragma once
 
 /* A domain's memory as QEMU gets it: libvirt rounds it up when it starts a domain anew (src/qemu/qemu_domain.c:
- * qemuDomainAlignMemorySizes), and its limit of locked memory and the guest's 64-bit window count on what that gives. What was rounded
- * before (the XML of a running domain) stays as it is. Pure. */
+ * qemuDomainAlignMemorySizes), and its limit of locked memory and the guest's 64-bit window count on what that gives. What was
+ * rounded before (the XML of a running domain) stays as it is. Pure. */
 
 #include "domain.h"
 

@@ -148,6 +148,8 @@ typedef struct VfioFacts {
         size_t n_groups;
 } VfioFacts;
 
+/* All extensions that VFIO has ever had, each with a value of 0. */
+void vfio_facts_set_extensions(VfioFacts *f);
 /* Frees what *f holds and leaves it empty. */
 void vfio_facts_clear(VfioFacts *f);
 void group_facts_clear(GroupFacts *g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Two sums. The limit is libvirt's own, in KiB and in its order, as its divisions drop remainders. The charge is the kernel's. Both
- * are of sizes that come from outside: what overflows stays at the most that there is. */
+/* Two sums. The limit is libvirt's own, in KiB and in its order, as its divisions drop remainders. The charge is the kernel's.
+ * Both are of sizes that come from outside: what overflows stays at the most that there is. */
 
 #include "memlock.h"
 
@@ -147,8 +147,9 @@ static unsigned shift_of(uint64_t power_of_two) {
         return (unsigned) __builtin_ctzll(power_of_two);
 }
 
-/* hw/vfio/spapr.c:vfio_spapr_create_window(): the first number of levels that QEMU asks for. Where the host has no memory for it in one
- * piece it asks for more, and what the kernel had charged before it failed stays charged (tce_iommu_create_table): not foreseen here. */
+/* hw/vfio/spapr.c:vfio_spapr_create_window(): the first number of levels that QEMU asks for. Where the host has no memory for
+ * it in one piece it asks for more, and what the kernel had charged before it failed stays charged (tce_iommu_create_table):
+ * not foreseen here. */
 static unsigned levels_asked(uint64_t bytes, uint64_t page_size) {
         unsigned per_level = shift_of(page_size) + 8;
 
@@ -210,8 +211,8 @@ static uint64_t count_containers(const Layout *layout, const VfioFacts *vfio, co
         return 1;
 }
 
-/* QEMU registers every piece of RAM that the guest can address (vfio_prereg_listener_region_add), and a display's is one once the guest
- * has switched its BAR on. */
+/* QEMU registers every piece of RAM that the guest can address (vfio_prereg_listener_region_add), and a display's is one once
+ * the guest has switched its BAR on. */
 static uint64_t display_ram(const Domain *d) {
         const DomainDevice *video = NULL;
         uint64_t size;

@@ -16,20 +16,6 @@
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 DEFINE_POINTER_CLEANUP(sd_hwdb, sd_hwdb_unref, hwdb_unrefp)
 
-/* All that VFIO has ever had, as an answer of 1 for one of another platform's would be worth seeing. */
-static const VfioExtensionFact extensions[] = {
-        { VFIO_EXT_TYPE1, "VFIO_TYPE1_IOMMU", 0 },
-        { VFIO_EXT_SPAPR_TCE, "VFIO_SPAPR_TCE_IOMMU", 0 },
-        { VFIO_EXT_TYPE1V2, "VFIO_TYPE1v2_IOMMU", 0 },
-        { VFIO_EXT_DMA_CC, "VFIO_DMA_CC_IOMMU", 0 },
-        { VFIO_EXT_EEH, "VFIO_EEH", 0 },
-        { VFIO_EXT_TYPE1_NESTING, "VFIO_TYPE1_NESTING_IOMMU", 0 },
-        { VFIO_EXT_SPAPR_TCE_V2, "VFIO_SPAPR_TCE_v2_IOMMU", 0 },
-        { VFIO_EXT_NOIOMMU, "VFIO_NOIOMMU_IOMMU", 0 },
-        { VFIO_EXT_UNMAP_ALL, "VFIO_UNMAP_ALL", 0 },
-};
-_Static_assert(ELEMENTSOF(extensions) == VFIO_EXTENSIONS_MAX, "all that there are");
-
 /* base/name as a directory to start from; negative errno. */
 static int open_dir(const char *base, const char *name) {
         char path[PATH_MAX];
@@ -46,7 +32,7 @@ static int open_dir(const char *base, const char *name) {
 static void probe_container(const char *dev, VfioFacts *f) {
         _cleanup_fd_ int dir = -EBADF, fd = -EBADF;
 
-        memcpy(f->extension, extensions, sizeof(extensions));
+        vfio_facts_set_extensions(f);
         dir = open_dir(dev, "vfio");
         fd = dir < 0 ? dir : openat(dir, "vfio", O_RDWR | O_CLOEXEC);
         if (fd < 0) {
