@@ -26,6 +26,9 @@ typedef struct DomainAddress {
         unsigned slot;     /* PCI: 0 to 31 */
         unsigned function; /* PCI: 0 to 7 */
         bool multifunction;
+        unsigned domain;   /* PCI: as given; libvirt has none but 0 */
+        bool drive;        /* OTHER: it is a type='drive', and these are its: */
+        unsigned drive_controller, drive_bus, drive_target, drive_unit;
 } DomainAddress;
 
 /* A PCI function of the host. */
@@ -83,10 +86,13 @@ typedef struct DomainDevice {
         unsigned line;  /* of its element; 0: libvirt would add it */
         char *alias;    /* given or computed ("net0", "hostdev0"); never NULL once domain_alias.c was there */
         bool alias_given;
-        char *kind;     /* controller: its type ("scsi", "usb"); interface, hostdev, disk: type=; else NULL */
+        char *kind;     /* controller: its type ("scsi", "usb"); interface, hostdev, disk, input: type=; serial: <target type=>;
+                         * filesystem: <driver type=>; else NULL */
         char *model;    /* <model type=>, model=: "spapr-vlan", "ibmvscsi", "virtio-scsi", "tpm-spapr"; NULL: not given */
         char *bus;      /* disk, input: <target bus=>, bus=: "virtio", "scsi", "spapr-vio"; NULL: not given */
+        char *target;   /* disk: <target dev=>: "vda", "sdb"; NULL: not given */
         int index;      /* controller: its index; -1: not given */
+        int ports;      /* controller, virtio-serial: ports=; 0 or -1: not given */
         DomainAddress address;
         bool vio;       /* it sits on the VIO bus */
         bool vio_dma;   /* and has a DMA window (spapr-vlan, spapr-vscsi, tpm-spapr) */
@@ -100,6 +106,14 @@ typedef struct DomainDevice {
         bool notifier;   /* vhost or vDPA behind iommu_platform (<driver iommu='on'>): an IOMMU notifier on its PHB */
         unsigned isolation_group; /* 0: emulated; IOMMU group + 1; pool interfaces count down from UINT_MAX */
 } DomainDevice;
+
+/* A <channel> or <console> of virtio (<target type='virtio'>): no device on any PHB, but libvirt adds the virtio-serial controllers
+ * that it needs. */
+typedef struct DomainPort {
+        bool console;
+        int controller; /* of its <address type='virtio-serial'>; -1: none */
+        unsigned port;  /* 0: not given */
+} DomainPort;
 
 /* What <qemu:commandline>, <qemu:override> and the machine type make of QEMU's own properties: driver or device, property,
  * value, as -global and -set have it. */
@@ -141,6 +155,11 @@ typedef struct Domain {
         size_t n_controllers, controllers_allocated;
         DomainDevice *devices; /* in the XML's order */
         size_t n_devices, devices_allocated;
+        DomainPort *ports; /* in the XML's order */
+        size_t n_ports, ports_allocated;
+        bool graphics;        /* a <graphics> is there: libvirt adds a <video> where there is none */
+        bool live;            /* <domain id=…>: libvirt's own XML of a VM that runs or is being started. In all other XML it keeps
+                               * only aliases that begin with "ua-" */
         QemuProperty *properties; /* in the order in which QEMU applies them: later ones win */
         size_t n_properties, properties_allocated;
         bool iommu;           /* <iommu>: there is none for pseries, others' limit of locked memory counts on it */
