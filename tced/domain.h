@@ -49,6 +49,7 @@ typedef struct DomainController {
         int index;           /* -1: not given */
         int target_index;    /* of a PHB: QEMU's `index`; -1: not given. Kept as it is, also out of 0..30 */
         int numa_node;       /* <node> of <target>; -1: none */
+        bool named;          /* its <model name=> is there */
         char *alias;         /* given or computed: "pci.1" */
         bool alias_given;
         DomainAddress address; /* of a bridge */
@@ -103,6 +104,7 @@ typedef struct DomainDevice {
         bool managed;    /* with host_pci: libvirt takes it from the host's driver itself (managed='yes') */
         bool mdev, vdpa, nvme;
         uint64_t video_ram; /* video: <model vram=>, bytes; 0: not given */
+        bool primary;    /* video: <model primary='yes'> */
         bool notifier;   /* vhost or vDPA behind iommu_platform (<driver iommu='on'>): an IOMMU notifier on its PHB */
         unsigned isolation_group; /* 0: emulated; IOMMU group + 1; pool interfaces count down from UINT_MAX */
 } DomainDevice;
