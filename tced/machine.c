@@ -12,6 +12,11 @@ static const char *const machine_state_names[_MACHINE_STATE_MAX] = {
         [MACHINE_CLAIMED] = "claimed",
 };
 
+static const char *const machine_source_names[_MACHINE_SOURCE_MAX] = {
+        [MACHINE_SOURCE_BUS] = "bus",
+        [MACHINE_SOURCE_LIBVIRT] = "libvirt",
+};
+
 static const char *const table_state_names[_TABLE_STATE_MAX] = {
         [TABLE_PLANNED] = "planned",
         [TABLE_MADE] = "made",
@@ -21,6 +26,18 @@ static const char *const table_state_names[_TABLE_STATE_MAX] = {
 
 const char *machine_state_to_string(MachineState state) {
         return machine_state_names[state];
+}
+
+const char *machine_source_to_string(MachineSource source) {
+        return machine_source_names[source];
+}
+
+void machine_domain_clear(MachineDomain *d) {
+        findings_clear(&d->findings);
+        free(d->security_model);
+        free(d->security_label);
+        free(d->groups);
+        *d = (MachineDomain) {};
 }
 
 const char *table_state_to_string(TableState state) {
@@ -36,6 +53,7 @@ Machine *machine_free(Machine *m) {
         (void) sd_event_source_disable_unref(m->end_source);
         process_close(&m->process);
         plan_clear(&m->plan);
+        machine_domain_clear(&m->domain);
         findings_clear(&m->findings);
         free(m->name);
         free(m);
@@ -113,6 +131,9 @@ bool machine_has_group(const Machine *m, int group) {
         for (size_t i = 0; i < m->n_tables; i++)
                 if (m->tables[i].plan->window.group == group)
                         return true;
+        for (size_t i = 0; i < m->domain.n_groups; i++)
+                if (m->domain.groups[i] == group)
+                        return true;
         return false;
 }
 
@@ -147,8 +168,26 @@ static const char *slow_path_remedy(const Table *t) {
         return "";
 }
 
+/* The domain's findings say of some tables, and not of those that the kernel refuses later, that they are on the slow path. */
+static bool told_by_domain(const Machine *m, const Table *t, const char *subject) {
+        for (size_t i = 0; i < m->domain.findings.n; i++) {
+                const Finding *f = &m->domain.findings.items[i];
+
+                if (f->id == FINDING_SLOW_PATH && (streq(f->subject, subject) || streq(f->subject, t->plan->window.device)))
+                        return t->plan->verdict.reason != REASON_KERNEL_REFUSED;
+        }
+        return false;
+}
+
 int machine_update_findings(Machine *m) {
         findings_clear(&m->findings);
+        for (size_t i = 0; i < m->domain.findings.n; i++) {
+                const Finding *f = &m->domain.findings.items[i];
+                int r = findings_add(&m->findings, f->id, f->severity, f->subject, f->remedy, "%s", f->text);
+
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < m->n_tables; i++) {
                 const Table *t = &m->tables[i];
                 char subject[32], refusal[96] = "";
@@ -159,6 +198,8 @@ int machine_update_findings(Machine *m) {
                 if (t->error)
                         (void) snprintf(refusal, sizeof(refusal), " (%s)", strerror(t->error));
                 (void) snprintf(subject, sizeof(subject), "liobn %08" PRIx32, t->plan->window.liobn);
+                if (told_by_domain(m, t, subject))
+                        continue;
                 r = findings_add(&m->findings, FINDING_SLOW_PATH, SEVERITY_WARNING, subject, slow_path_remedy(t),
                                  "%s: each TCE hypercall exits to the VMM: %s%s", t->plan->window.device,
                                  reason_text(t->plan->verdict.reason), refusal);

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "finding.h"
+#include "memlock.h"
 #include "plan.h"
 #include "process.h"
 #include "table.h"
@@ -21,6 +22,30 @@ typedef enum MachineState {
 
 /* "registered", "claimed" */
 const char *machine_state_to_string(MachineState state);
+
+/* Who made it known. */
+typedef enum MachineSource {
+        MACHINE_SOURCE_BUS,     /* RegisterMachine: a VMM, or root for one */
+        MACHINE_SOURCE_LIBVIRT, /* RegisterDomain: libvirt's hook */
+        _MACHINE_SOURCE_MAX,
+} MachineSource;
+
+/* "bus", "libvirt" */
+const char *machine_source_to_string(MachineSource source);
+
+#define OWNER_UNKNOWN ((uid_t) -1)
+
+/* What libvirt's XML says of a VM beyond its plan; empty for the others. */
+typedef struct MachineDomain {
+        Memlock memlock;
+        Findings findings;    /* as of its registration */
+        char *security_model; /* "apparmor", "selinux": its process is confined by that as `security_label`; NULL: not said */
+        char *security_label;
+        int *groups;          /* every IOMMU group that it has a device of */
+        size_t n_groups;
+} MachineDomain;
+
+void machine_domain_clear(MachineDomain *d);
 
 typedef enum TableState {
         TABLE_PLANNED,    /* the VMM is to make it in the kernel */
@@ -46,7 +71,8 @@ typedef struct Table {
 struct Machine {
         char *name;
         char uuid[33];
-        uid_t owner;     /* whose process may claim it */
+        MachineSource source;
+        uid_t owner;     /* whose process may claim it; OWNER_UNKNOWN: libvirt did not say, until it is claimed */
         uid_t registrar; /* on whose account it goes */
         uint64_t serial;  /* never used twice: tells it from a later one with its UUID */
         uint64_t charged; /* bytes of `user` tables that its registrar's account carries for it */
@@ -57,7 +83,8 @@ struct Machine {
         Plan plan;
         Table *tables; /* one for each of the plan's, in its order */
         size_t n_tables;
-        Findings findings;
+        MachineDomain domain;
+        Findings findings; /* the domain's, and those of its tables as they are now */
         void (*ended)(Machine *machine, void *userdata); /* its process has ended */
         void *userdata;
 };
@@ -73,11 +100,12 @@ int machine_hold(Machine *m, sd_event *event, Process *process);
 
 /* NULL where there is none. */
 Table *machine_find_table(Machine *m, uint32_t liobn);
-/* Has the machine a window of this IOMMU group? */
+/* Has the machine a window, or a device, of this IOMMU group? */
 bool machine_has_group(const Machine *m, int group);
 
 /* Puts a memfd into a table that waits for one; taken over. */
 void table_set_memory(Table *t, TableMemory *memory);
 
-/* What its tables' placement says to an administrator: tables on the slow path that no rule put there. 0 or -ENOMEM. */
+/* The domain's findings, and what its tables' placement says to an administrator: tables on the slow path that no rule put there,
+ * each told once. 0 or -ENOMEM. */
 int machine_update_findings(Machine *m);

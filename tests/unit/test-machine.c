@@ -65,12 +65,45 @@ static Machine *make(const PolicyFacts *facts, Accel accel, size_t n_windows, Li
 
 static void test_names(void) {
         static const char *const machine_states[] = { "registered", "claimed" };
+        static const char *const machine_sources[] = { "bus", "libvirt" };
         static const char *const table_states[] = { "planned", "made", "ready", "handed-out" };
 
         for (int i = 0; i < _MACHINE_STATE_MAX; i++)
                 tap_streq(machine_state_to_string((MachineState) i), machine_states[i], "a machine that is %s", machine_states[i]);
+        for (int i = 0; i < _MACHINE_SOURCE_MAX; i++)
+                tap_streq(machine_source_to_string((MachineSource) i), machine_sources[i], "a machine of %s", machine_sources[i]);
         for (int i = 0; i < _TABLE_STATE_MAX; i++)
                 tap_streq(table_state_to_string((TableState) i), table_states[i], "a table that is %s", table_states[i]);
+}
+
+/* What libvirt's XML adds: findings, and groups that no window has. */
+static void test_domain(void) {
+        Machine *m = make(&no_tce, ACCEL_AUTO, 4, NULL);
+        size_t slow = m->findings.n, n = 0;
+        int groups[] = { 9, 7 };
+
+        tap_ok(slow > 1, "a machine on the slow path says so");
+        tap_ok(m->source == MACHINE_SOURCE_BUS, "it is one of the bus");
+        m->domain.groups = memcpy(malloc(sizeof(groups)), groups, sizeof(groups));
+        m->domain.n_groups = 2;
+        tap_ok(machine_has_group(m, 7) && machine_has_group(m, 9) && machine_has_group(m, 3) && !machine_has_group(m, 8),
+               "it has the groups of all its devices");
+        tap_ok(findings_add(&m->domain.findings, FINDING_NO_MAXMEMORY, SEVERITY_WARNING, "db1", "Give it one", "none") == 0 &&
+                       findings_add(&m->domain.findings, FINDING_SLOW_PATH, SEVERITY_WARNING, "liobn 80000000", "x", "y") == 0 &&
+                       findings_add(&m->domain.findings, FINDING_SLOW_PATH, SEVERITY_WARNING, "disk0", "x", "y") == 0 &&
+                       machine_update_findings(m) == 0,
+               "its domain has findings");
+        tap_eq(m->findings.n, slow + 1, "they are its, and each table that is slow is told of once");
+        tap_ok(findings_find(&m->findings, FINDING_NO_MAXMEMORY), "the domain's own is there");
+        tap_eq(machine_update_findings(m), 0, "updated again");
+        tap_eq(m->findings.n, slow + 1, "they don't pile up");
+        m->tables[1].error = ENOMEM;
+        m->tables[1].plan->verdict.reason = REASON_KERNEL_REFUSED;
+        tap_eq(machine_update_findings(m), 0, "the kernel refuses one");
+        for (size_t i = 0; i < m->findings.n; i++)
+                n += streq(m->findings.items[i].subject, "liobn 80000000");
+        tap_eq(n, 2, "that is news, also of a table that was told of");
+        (void) machine_free(m);
 }
 
 static void test_new(void) {
@@ -264,6 +297,7 @@ int main(void) {
 
         test_names();
         test_new();
+        test_domain();
         test_hold(proc_fd);
         test_hold_again(proc_fd);
         test_memory();

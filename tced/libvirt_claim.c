@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "libvirt_claim.h"
+
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "util.h"
+
+/* For `return deny(…)`. */
+static _printf_(2, 3) int deny(char why[CLAIM_WHY_MAX], const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(why, CLAIM_WHY_MAX, format, ap);
+        va_end(ap);
+        return -EPERM;
+}
+
+/* libvirt makes the name as if it went into XML (src/util/virpidfile.c:virPidFileBuildPath, virbuffer.c:virBufferEscapeString):
+ * VM "a&b" has a&amp;b.pid. Control characters, which it leaves out, are in no machine's name. NULL: no memory. */
+static char *pid_file_name(const char *name) {
+        static const struct {
+                char from;
+                const char *to;
+        } escapes[] = { { '<', "&lt;" }, { '>', "&gt;" }, { '&', "&amp;" }, { '"', "&quot;" }, { '\'', "&apos;" } };
+        char *file = malloc(strlen(name) * strlen("&quot;") + sizeof(".pid")), *end = file;
+
+        for (; file && *name; name++) {
+                const char *to = NULL;
+
+                for (size_t i = 0; i < ELEMENTSOF(escapes); i++)
+                        if (escapes[i].from == *name)
+                                to = escapes[i].to;
+                if (to)
+                        end = stpcpy(end, to);
+                else
+                        *end++ = *name;
+        }
+        if (file)
+                (void) strcpy(end, ".pid");
+        return file;
+}
+
+static bool is_roots_alone(const struct stat *st) {
+        return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Opens the folder, then the file in it: neither changes under our hands. */
+static int open_pid_file(const char *run, const char *file, int *ret, char why[CLAIM_WHY_MAX]) {
+        _cleanup_fd_ int dir = -EBADF, fd = -EBADF;
+        struct stat st;
+
+        dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0 || fstat(dir, &st) < 0)
+                return deny(why, "%s, where libvirt keeps the PIDs of its VMs, can't be opened: %s", run, strerror(errno));
+        if (!is_roots_alone(&st))
+                return deny(why, "%s is not root's alone to write to (user %u, mode %04o), so nothing in it can be believed; "
+                            "chown root, chmod go-w", run, (unsigned) st.st_uid, (unsigned) (st.st_mode & 07777));
+        fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0)
+                return deny(why, "%s/%s, which would have its PID, can't be opened: %s", run, file, strerror(errno));
+        if (fstat(fd, &st) < 0)
+                return deny(why, "%s/%s: %s", run, file, strerror(errno));
+        if (!S_ISREG(st.st_mode) || !is_roots_alone(&st))
+                return deny(why, "%s/%s is no file that root alone can write (user %u, mode %06o), so it can't be believed; "
+                            "end the VM, remove the file, and start it again", run, file, (unsigned) st.st_uid, (unsigned) st.st_mode);
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int read_pid(int fd, pid_t *ret) {
+        char text[32];
+        uint64_t pid;
+        ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        if (parse_u64(text, INT_MAX, &pid) < 0 || pid == 0)
+                return -EBADMSG;
+        *ret = (pid_t) pid;
+        return 0;
+}
+
+/* Who has it locked; 0: nobody, or one whom we can't see. */
+static pid_t lock_holder(int fd) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+
+        return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
+int libvirt_claim_process(const char *run, const char *name, const Process *process, char why[CLAIM_WHY_MAX]) {
+        _cleanup_free_ char *file = pid_file_name(name);
+        _cleanup_fd_ int fd = -EBADF;
+        pid_t pid = 0, holder;
+        int r;
+
+        if (!file)
+                return deny(why, "no memory to look for its pid file");
+        r = open_pid_file(run, file, &fd, why);
+        if (r < 0)
+                return r;
+        r = read_pid(fd, &pid);
+        if (r < 0)
+                return deny(why, "%s/%s has no PID in it: %s", run, file, strerror(-r));
+        if (pid != process->pid)
+                return deny(why, "libvirt runs it as process %d (%s/%s)", (int) pid, run, file);
+        holder = lock_holder(fd);
+        if (holder != pid)
+                return deny(why, "%s/%s is not locked by the process that it names, so it is one that was left over; "
+                            "end the VM and start it again", run, file);
+        /* Only now is it certain that the PID was this process's while the file said so. */
+        if (!process_alive(process))
+                return deny(why, "process %d has ended", (int) pid);
+        return 0;
+}
+
+/* AppArmor has the mode behind the profile: "libvirt-UUID (enforce)". */
+static void cut_mode(char *label) {
+        size_t length = strlen(label);
+        char *mode = strrchr(label, '(');
+
+        if (mode && mode > label && mode[-1] == ' ' && label[length - 1] == ')')
+                mode[-1] = '\0';
+}
+
+int libvirt_claim_label(int proc_fd, const char *model, const char *label, const Process *process, char why[CLAIM_WHY_MAX]) {
+        bool apparmor;
+        char path[64], have[4096];
+        ssize_t n = -ENOENT;
+
+        if (!model || !label)
+                return 0;
+        apparmor = streq(model, "apparmor");
+        /* Of several security modules attr/current is one's only; older kernels have no folder for AppArmor. */
+        if (apparmor) {
+                (void) snprintf(path, sizeof(path), "%d/attr/apparmor/current", (int) process->pid);
+                n = read_file_at(proc_fd, path, have, sizeof(have));
+        }
+        if (n < 0) {
+                (void) snprintf(path, sizeof(path), "%d/attr/current", (int) process->pid);
+                n = read_file_at(proc_fd, path, have, sizeof(have));
+        }
+        if (n < 0)
+                return deny(why, "the %s label of process %d can't be read: %s; libvirt says that it is %.200s", model,
+                            (int) process->pid, strerror((int) -n), label);
+        if (apparmor)
+                cut_mode(have);
+        if (!streq(have, label))
+                return deny(why, "process %d runs under the %s label %.200s, the VM under %.200s", (int) process->pid, model, have,
+                            label);
+        return process_alive(process) ? 0 : deny(why, "process %d has ended", (int) process->pid);
+}
+
+int libvirt_claim_owner(const char *label, uid_t *ret) {
+        size_t length = strcspn(label, ":");
+        const struct passwd *user;
+        char text[256];
+        uint64_t uid;
+        bool number;
+
+        if (length == 0 || length >= sizeof(text))
+                return -EINVAL;
+        memcpy(text, label, length);
+        text[length] = '\0';
+        number = text[0] == '+';
+        user = number ? NULL : getpwnam(text);
+        if (user) {
+                *ret = user->pw_uid;
+                return 0;
+        }
+        if (parse_u64(text + number, UINT32_MAX - 1, &uid) < 0)
+                return -EINVAL;
+        *ret = (uid_t) uid;
+        return 0;
+}
