@@ -7,6 +7,7 @@
 
 #include "domain_memory.h"
 #include "util.h"
+#include "vfio_window.h"
 
 /* VIR_DOMAIN_MEMORY_PARAM_UNLIMITED: in KiB where a limit is read, in bytes where it is set. */
 #define LIBVIRT_UNLIMITED UINT64_C(9007199254740991)
@@ -15,12 +16,6 @@
 #define VGA_RAM_DEFAULT (UINT64_C(16) << 20)
 #define VGA_RAM_MAX (UINT64_C(512) << 20)
 #define VIRTIO_VGA_RAM (UINT64_C(8) << 20)
-
-/* arch/powerpc/platforms/powernv/pci.h:POWERNV_IOMMU_MAX_LEVELS */
-#define POWERNV_LEVELS_MAX 5U
-
-/* Page sizes of a window where the device tree does not tell them: 4 KiB, 64 KiB, 2 MiB and 16 MiB, as partitions have. */
-#define PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
 
 /* What a domain has of that for which memory is locked. */
 typedef struct Passthrough {
@@ -143,64 +138,6 @@ void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, 
         *ret_bytes = *ret_unlimited ? UINT64_MAX : bytes;
 }
 
-static unsigned shift_of(uint64_t power_of_two) {
-        return (unsigned) __builtin_ctzll(power_of_two);
-}
-
-/* hw/vfio/spapr.c:vfio_spapr_create_window(): the first number of levels that QEMU asks for. Where the host has no memory for
- * it in one piece it asks for more, and what the kernel had charged before it failed stays charged (tce_iommu_create_table):
- * not foreseen here. */
-static unsigned levels_asked(uint64_t bytes, uint64_t page_size) {
-        unsigned per_level = shift_of(page_size) + 8;
-
-        return (shift_of(bytes) + per_level - 1) / per_level;
-}
-
-/* pnv_pci_ioda2_get_table_size(): the hardware's table and a copy of the VMM's addresses, each of so many levels. */
-static uint64_t powernv_table(uint64_t entries, uint64_t page_size) {
-        unsigned levels = levels_asked(entries * 8, page_size), shift;
-        uint64_t size = entries * 8 > 4096 ? entries * 8 : 4096, part, bytes = 0;
-
-        if (levels == 0 || levels > POWERNV_LEVELS_MAX)
-                return 0;
-        shift = (shift_of(entries) + levels - 1) / levels + 3;
-        part = UINT64_C(1) << shift;
-        if (part < page_size)
-                part = page_size;
-        for (; levels > 0; levels--) {
-                bytes += (size + part - 1) / part * part;
-                size = size / part * 8;
-                if (size < part)
-                        size = part;
-        }
-        return 2 * bytes;
-}
-
-/* What VFIO charges for one window of one container. 0 where the kernel or QEMU would refuse it. */
-static uint64_t hardware_charge(const Domain *d, const Window *window, const VfioFacts *vfio, uint64_t page_size) {
-        const GroupFacts *group = window->group >= 0 ? vfio_facts_find_group(vfio, (unsigned) window->group) : NULL;
-        uint64_t sizes = group && group->page_sizes ? group->page_sizes : PAGE_SIZES_DEFAULT;
-        uint64_t page = UINT64_C(1) << window->page_shift, backing = d->hugepage_size ? d->hugepage_size : page_size, entries;
-
-        if (page > backing)
-                page = backing;
-        sizes &= page | (page - 1);
-        if (sizes == 0)
-                return 0;
-        entries = window->size >> (63 - __builtin_clzll(sizes));
-        if (entries == 0 || (entries & (entries - 1)) || entries >= UINT64_C(1) << 60)
-                return 0;
-        switch (vfio->platform) {
-        case PLATFORM_PSERIES:
-                return entries * 8 / page_size * page_size;
-        case PLATFORM_POWERNV:
-        case PLATFORM_OTHER:
-        case _PLATFORM_MAX:
-                break;
-        }
-        return powernv_table(entries, page_size) / page_size * page_size;
-}
-
 /* In how many containers a PHB's windows are made: see memlock.h. */
 static uint64_t count_containers(const Layout *layout, const VfioFacts *vfio, const Window *window) {
         if (vfio->platform != PLATFORM_PSERIES)
@@ -218,9 +155,9 @@ static uint64_t display_ram(const Domain *d) {
         uint64_t size;
         bool vga;
 
-        /* The first one is libvirt's primary; others of these models there can't be. */
-        for (size_t i = 0; i < d->n_devices && !video; i++)
-                if (d->devices[i].type == DOMAIN_DEVICE_VIDEO)
+        /* libvirt's primary one, which is the first where none is marked; others of these models there can't be. */
+        for (size_t i = 0; i < d->n_devices; i++)
+                if (d->devices[i].type == DOMAIN_DEVICE_VIDEO && (!video || (d->devices[i].primary && !video->primary)))
                         video = &d->devices[i];
         if (!video)
                 return 0;
@@ -240,6 +177,7 @@ static uint64_t display_ram(const Domain *d) {
 
 uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan, const VfioFacts *vfio, uint64_t page_size) {
         uint64_t sum = add_saturated(plan->locked_bytes, plan->dynamic_locked_bytes), ram;
+        uint64_t backing = d->hugepage_size > 0 ? d->hugepage_size : page_size;
         bool registered = false;
 
         if (!d->pseries)
@@ -253,7 +191,7 @@ uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan
                         continue;
                 registered = true;
                 sum = add_saturated(sum, multiply_saturated(count_containers(layout, vfio, window),
-                                                            hardware_charge(d, window, vfio, page_size)));
+                                                            vfio_window_charge(window, backing, vfio, page_size)));
         }
         if (registered)
                 sum = add_saturated(sum, add_saturated(ram, display_ram(d)));

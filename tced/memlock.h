@@ -15,8 +15,8 @@ typedef struct Memlock {
 } Memlock;
 
 /* What libvirt 11.3 sets before QEMU is executed (src/qemu/qemu_process.c:qemuProcessLaunch, virCommandSetMaxMemLock), by
- * src/qemu/qemu_domain.c:qemuDomainGetMemLockLimitBytes() on memory that is rounded up as for a new start. The domain is completed
- * (its PHBs count). In KiB, divisions as they stand:
+ * src/qemu/qemu_domain.c:qemuDomainGetMemLockLimitBytes() on memory that is rounded up as for a new start. The domain is
+ * completed (its PHBs count). In KiB, divisions as they stand:
  *
  *   <hard_limit>                                  where it is set
  *   unlimited                                     else where <locked/> is
@@ -40,7 +40,7 @@ void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, 
  *         ceil(8 × TCEs / P) × P + ceil((120 + 8 × pages) / P) × P      arch/powerpc/kvm/book3s_64_vio.c
  *   + where VFIO is there, all RAM in the guest's address space, once however many PHBs have VFIO devices
  *         memory at start + DIMMs (less NVDIMMs' labels) + a display's  arch/powerpc/mm/book3s64/iommu_api.c:mm_iommu_do_alloc
- *   + for each window of a PHB with VFIO devices, in each container:    drivers/vfio/vfio_iommu_spapr_tce.c:tce_iommu_create_table
+ *   + for each window of a PHB with VFIO devices, in each container:    drivers/vfio/vfio_iommu_spapr_tce.c
  *         on a partition floor(8 × T / P) × P                           platforms/pseries/iommu.c:spapr_tce_get_table_size
  *         on bare metal 2 × the sum over its levels                     powernv/pci-ioda.c:pnv_pci_ioda2_get_table_size
  *   + where <locked/> is set, the RAM once more: QEMU locks all of itself, so this is the least of it
@@ -50,8 +50,9 @@ void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, 
  * page in a 64-bit one. A container is one PHB's; on a partition each IOMMU group of the PHB has its own, as a group there can't
  * use another's window (spapr_tce_set_window). An unknown platform counts as bare metal: that is the larger figure.
  *
- * A table in the VMM costs nothing here, so all that is left of a domain of type 'qemu' is what VFIO takes. Huge pages are charged
- * like others, by what is registered in pages of P. Of displays the first one counts: vga and bochs with their <model vram=>
- * (16 MiB where not given), virtio with 8 MiB. Not counted: RAM of <shmem>, vDPA's (it is VmPin, held against the same limit on
- * its own), and VFIO before its v2 containers (partitions before Linux 6.11). 0 for a domain that is not pseries. */
+ * A table in the VMM costs nothing here, so all that is left of a domain of type 'qemu' is what VFIO takes. Huge pages are
+ * charged like others, by what is registered in pages of P. Of displays the primary one counts: vga and bochs with their
+ * <model vram=> (16 MiB where not given), virtio with 8 MiB. Not counted: RAM of <shmem>, vDPA's (it is VmPin, held against the
+ * same limit on its own), and VFIO before its v2 containers (partitions before Linux 6.11). 0 for a domain that is no pseries
+ * one. */
 uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan, const VfioFacts *vfio, uint64_t page_size);

@@ -29,7 +29,8 @@ static GroupFacts groups[] = {
           .windows_why = STR("not told") },
         { .number = 3, .name = STR("domain1-pe0"), .devices = cards, .n_devices = 2, .viability = GROUP_VIABLE,
           .viability_why = STR(""), .numa_node = 8, .dma32_start = 0x100000000, .dma32_size = UINT64_C(1) << 30,
-          .page_sizes = UINT64_C(1) << 63 | 0x1211000, .ddw = 1, .windows_why = STR("the device tree: \"ibm,dma-window\"\n\x7f") },
+          .page_sizes = UINT64_C(1) << 63 | 0x1211000, .ddw = 1,
+          .windows_why = STR("the device tree: \"ibm,dma-window\"\n\x7f") },
         { .number = INT32_MAX, .name = STR("b\xc3\xbc" "chse"), .devices = engine, .n_devices = 1, .viability = GROUP_PARTIAL,
           .viability_why = STR("one of them"), .numa_node = 0, .ddw = 0, .windows_why = STR("by the node") },
 };
@@ -40,7 +41,8 @@ static Rule rules[] = {
           .has_numa_node = true,
           .setting = { .accel = ACCEL_KERNEL, .multitce = TRISTATE_NO, .huge_pages = TRISTATE_YES, .numa_node = 8 } },
         { .path = STR("20"), .has_numa_node = true, .setting.numa_node = NUMA_NODE_ANY },
-        { .path = STR("30"), .device = STR(""), .has_accel = true, .setting = { .accel = ACCEL_USER, .numa_node = NUMA_NODE_ANY } },
+        { .path = STR("30"), .device = STR(""), .has_accel = true,
+          .setting = { .accel = ACCEL_USER, .numa_node = NUMA_NODE_ANY } },
 };
 
 /* A host with something in every member, and one with nothing. */
@@ -96,7 +98,8 @@ static bool same_outcome(const Outcome *a, const Outcome *b) {
 }
 
 static bool same_setting(const PolicySetting *a, const PolicySetting *b) {
-        return a->accel == b->accel && a->multitce == b->multitce && a->huge_pages == b->huge_pages && a->numa_node == b->numa_node;
+        return a->accel == b->accel && a->multitce == b->multitce && a->huge_pages == b->huge_pages &&
+               a->numa_node == b->numa_node;
 }
 
 static void check_kvm(const char *host, const KvmFacts *have, const KvmFacts *want) {
@@ -148,7 +151,8 @@ static void round_trip(const char *host, Manager *m) {
         _cleanup_free_ char *json = NULL;
         char error[FACTS_ERROR_MAX] = "";
 
-        if (!tap_ok(describe(m, NULL, NULL, &json) == 0 && host_facts_read(json, strlen(json), &f, error) == 0, "%s: read back", host)) {
+        if (!tap_ok(describe(m, NULL, NULL, &json) == 0 && host_facts_read(json, strlen(json), &f, error) == 0,
+                    "%s: read back", host)) {
                 printf("#   %s\n", error);
                 return;
         }
@@ -282,7 +286,8 @@ static void test_errors(void) {
                   "host.kvm.capabilities[1]: an object is expected" },
                 { "declared", HOST("'kvm': { 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'declared': true } ] }"),
                   "host.kvm.capabilities[0].declared: a number is expected" },
-                { "declared, too large", HOST("'kvm': { 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'declared': 4294967296 } ] }"),
+                { "declared, too large",
+                  HOST("'kvm': { 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'declared': 4294967296 } ] }"),
                   "host.kvm.capabilities[0].declared: a whole number from 0 to 4294967295 is expected" },
                 { "a VM type's reason", HOST("'kvm': { 'vm_types': [ { 'name': 'HV', 'why': 1 } ] }"),
                   "host.kvm.vm_types[0].why: a text is expected" },
@@ -329,7 +334,8 @@ static void test_errors(void) {
                 { "NVLink2", GROUPS("{ 'number': 7, 'devices': [ { 'address': 'x', 'nvlink2': 0 } ] }"),
                   "groups[0].devices[0].nvlink2: true or false is expected" },
                 { "policy", "{ 'host': {}, 'policy': 'auto' }", "policy: an object is expected" },
-                { "default", "{ 'host': {}, 'policy': { 'default': { 'accel': 1 } } }", "policy.default.accel: a text is expected" },
+                { "default", "{ 'host': {}, 'policy': { 'default': { 'accel': 1 } } }",
+                  "policy.default.accel: a text is expected" },
                 { "default node", "{ 'host': {}, 'policy': { 'default': { 'numa_node': 1024 } } }",
                   "policy.default.numa_node: a whole number from -1 to 1023 is expected" },
                 { "rule without a path", RULES("{ 'match': {} }"), "policy.rule_settings[0].path: it is missing" },
@@ -367,11 +373,13 @@ static void test_lenient(void) {
                   "{ 'host': { 'machine': null, 'platform': null, 'page_size': null, 'kvm': null, 'vfio': null }, 'groups': null,"
                   "  'policy': null }" },
                 { "empty parts", "{ 'host': { 'kvm': {}, 'vfio': {} }, 'groups': [], 'policy': {} }\n" },
-                { "words of the future", "{ 'host': { 'platform': 'cloud', 'kvm': { 'usable': { 'proven': 'maybe', 'why': 'not told' } } },"
+                { "words of the future",
+                  "{ 'host': { 'platform': 'cloud', 'kvm': { 'usable': { 'proven': 'maybe', 'why': 'not told' } } },"
                                          "  'policy': { 'default': { 'accel': 'hardware', 'multitce': 'often' } } }" },
                 { "members of the future",
-                  "{ 'host': { 'x': [ 1.5, { 'y': null } ], 'kvm': { 'capabilities': [ { 'name': 'KVM_CAP_NEW', 'declared': 1 } ],"
-                  "    'vm_types': [ { 'name': 'XV' } ] }, 'vfio': { 'extensions': [ { 'id': 99, 'value': 1 } ] } },"
+                  "{ 'host': { 'x': [ 1.5, { 'y': null } ], 'kvm': {"
+                  "    'capabilities': [ { 'name': 'KVM_CAP_NEW', 'declared': 1 } ], 'vm_types': [ { 'name': 'XV' } ] },"
+                  "    'vfio': { 'extensions': [ { 'id': 99, 'value': 1 } ] } },"
                   "  'policy': { 'rule_settings': [] }, 'z': {} }" },
         };
 
@@ -407,10 +415,10 @@ static void test_lenient_groups(void) {
                 { "not viable by a newer word", "{ 'number': 7, 'viable': false, 'viability': 'shared' }", GROUP_NOT_BOUND },
                 { "the word counts", "{ 'number': 7, 'viable': true, 'viability': 'partial' }", GROUP_PARTIAL },
         };
-        _cleanup_free_ char *old = quoted(GROUPS("{ 'number': 7, 'devices': [ { 'address': 'a', 'vendor': 32902 }, { 'address': 'b' } ],"
-                                                 "  'dma32_window': {} }")),
-                           *twice = quoted(GROUPS("{ 'number': 7, 'number': 8, 'name': 'a', 'name': 'b', 'devices': [ { 'address': 'a' } ],"
-                                                  "  'devices': [] }"));
+        _cleanup_free_ char *old = quoted(GROUPS(
+                "{ 'number': 7, 'devices': [ { 'address': 'a', 'vendor': 32902 }, { 'address': 'b' } ], 'dma32_window': {} }"));
+        _cleanup_free_ char *twice = quoted(GROUPS(
+                "{ 'number': 7, 'number': 8, 'name': 'a', 'name': 'b', 'devices': [ { 'address': 'a' } ], 'devices': [] }"));
         _cleanup_(host_facts_clear) HostFacts f = {}, g = {};
         char error[FACTS_ERROR_MAX] = "";
 
@@ -421,7 +429,8 @@ static void test_lenient_groups(void) {
 
                 (void) snprintf(text, sizeof(text), GROUPS("%s"), cases[i].json);
                 json = quoted(text);
-                if (tap_ok(host_facts_read(json, strlen(json), &h, error) == 0 && h.vfio.n_groups == 1, "group: %s", cases[i].name)) {
+                if (tap_ok(host_facts_read(json, strlen(json), &h, error) == 0 && h.vfio.n_groups == 1,
+                           "group: %s", cases[i].name)) {
                         const GroupFacts *group = &h.vfio.groups[0];
 
                         tap_streq(group_viability_to_string(group->viability), group_viability_to_string(cases[i].viability),
@@ -559,7 +568,8 @@ static void test_hostile(void) {
                 char error[FACTS_ERROR_MAX];
                 HostFacts f;
 
-                tap_ok(host_facts_read(nul, sizeof(nul) - 1, &f, error) == -EINVAL && streq(error, "it is no text in UTF-8" REMEDY),
+                tap_ok(host_facts_read(nul, sizeof(nul) - 1, &f, error) == -EINVAL &&
+                               streq(error, "it is no text in UTF-8" REMEDY),
                        "a NUL behind the document");
                 tap_ok(host_facts_read(nul, 0, &f, error) == -EINVAL && streq(error, "it is empty" REMEDY), "no bytes at all");
         }
