@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""judge.py PLAN-TOOL HOST.json: plans against libvirt and a stock QEMU, all sets of sets.py. Run by judge.sh, in libvirt's namespace. TAP."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import compare
+import decided
+import sets
+import stock
+
+LEAST = 60  # sets that must have been compared
+
+points = failures = 0
+
+
+def point(good, name, lines=()):
+    global points, failures
+    points += 1
+    failures += not good
+    print(f"{'' if good else 'not '}ok {points} - {name}")
+    for line in lines:
+        print("#   " + line)
+    sys.stdout.flush()
+
+
+class Case:
+    """A set on its way: what libvirt made of it, what tced plans for it as it was written and as libvirt completed it."""
+
+    def __init__(self, row, folder):
+        self.row, self.folder = row, folder
+        self.raw, self.full = folder / "raw.xml", folder / "full.xml"
+        self.words = self.refused = None
+        self.plans = {}
+        folder.mkdir(parents=True)
+        self.raw.write_text(row.to_xml())
+
+    def decide(self):
+        try:
+            completed = decided.complete(self.row.to_xml(), self.folder)
+            self.full.write_text(completed)
+            self.words = decided.arguments(completed, self.folder)
+        except decided.Refused as e:
+            self.refused = f"libvirt: {e}"
+
+    def with_qemu(self, look):
+        """What look(qemu) gives, with this set's QEMU; its TPM is one of software."""
+        tpm, path = None, self.folder / "tpm.sock"
+        if "-tpmdev" in self.words:
+            tpm = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder}", "--ctrl", f"type=unixio,path={path}"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stock.wait_until(path.exists)
+        try:
+            with stock.Stock(decided.runnable(self.words, path)) as qemu:
+                return look(qemu)
+        finally:
+            if tpm:
+                tpm.kill()
+                tpm.wait()
+
+
+def make_plans(tool, host, cases):
+    files = [(case, name, path) for case in cases for name, path in (("as written", case.raw), ("as completed", case.full)) if path.exists()]
+    run = subprocess.run([tool, host, *(str(path) for _, _, path in files)], capture_output=True, text=True, check=False)
+    lines = run.stdout.splitlines()
+    if len(lines) != len(files):
+        raise SystemExit(f"{tool}: {run.stderr}, {len(lines)} plans of {len(files)}")
+    for (case, name, _), line in zip(files, lines):
+        case.plans[name] = json.loads(line)
+
+
+def errors_of(plan):
+    return [finding for finding in plan.get("findings", []) if finding["severity"] == "error"]
+
+
+def judge_plain(case):
+    """(differences, tables compared, 64-bit windows compared)"""
+    if case.refused:
+        return [case.refused], 0, 0
+    lines, counts = [], [0, 0]
+
+    def look(qemu):
+        for name, plan in case.plans.items():
+            if "error" in plan:
+                lines.append(f"{name}: no plan: {plan['error']}")
+                continue
+            lines.extend(f"{name}: QEMU starts it, the plan says that it won't: {finding['id']}: {finding['text']}" for finding in errors_of(plan))
+            for part in (compare.dynamic_tables(plan, qemu), compare.default_tables(plan, qemu), compare.devices(plan, case.words)):
+                lines.extend(f"{name}: {line}" for line in part)
+            counts[0] = len(compare.of(plan["tables"], "default"))
+            counts[1] = len(compare.of(plan["tables"], "dynamic"))
+
+    try:
+        case.with_qemu(look)
+    except (stock.Refused, ValueError) as e:
+        lines.append(f"QEMU: {e}")
+    return lines, *counts
+
+
+def judge_bad(case):
+    """(what is wrong with the plan, what was seen)"""
+    lines, seen = [], case.refused
+    if not seen:
+        try:
+            case.with_qemu(lambda qemu: None)
+        except stock.Refused as e:
+            seen = f"QEMU: {e}"
+    if not seen:
+        return ["it starts"], "it starts"
+    if not re.search(case.row.refusal, seen):
+        lines.append(f"it should say: {case.row.refusal}")
+    for name, plan in case.plans.items():
+        if case.row.finding:
+            if case.row.finding not in [finding["id"] for finding in errors_of(plan)]:
+                lines.append(f"{name}: no finding {case.row.finding} that makes the start fail: "
+                             f"{plan.get('error') or [finding['id'] for finding in plan['findings']]}")
+        elif "error" not in plan and not errors_of(plan):
+            lines.append(f"{name}: the plan sees nothing wrong")
+    return lines, re.sub(r"/tmp/\S*/|\d{4}-\d\d-\d\dT\S+ ", "", seen)
+
+
+def installed_machines():
+    run = subprocess.run(["qemu-system-ppc64", "-machine", "help"], capture_output=True, text=True, check=True)
+    return {line.split()[0] for line in run.stdout.splitlines()[1:]}
+
+
+def main():
+    tool, host = sys.argv[1:3]
+    only = sys.argv[3] if len(sys.argv) > 3 else ""
+    machines = installed_machines()
+    rows = [row for row in sets.PLAIN + sets.BAD if row.machine in machines and only in row.name]
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tced-oracle."))
+    try:
+        with concurrent.futures.ThreadPoolExecutor(max(os.cpu_count() or 1, 2)) as pool:
+            cases = [Case(row, folder / str(n)) for n, row in enumerate(rows)]
+            list(pool.map(Case.decide, cases))
+            make_plans(tool, host, cases)
+            plain = [case for case in cases if case.row in sets.PLAIN]
+            bad = [case for case in cases if case.row in sets.BAD]
+            report(plain, list(pool.map(judge_plain, plain)), bad, list(pool.map(judge_bad, bad)), only)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"1..{points}")
+    return failures > 0
+
+
+def report(plain, judged, bad, judged_bad, only):
+    compared = tables = windows = 0
+    for case, (lines, default, dynamic) in zip(plain, judged):
+        point(not lines, case.row.name, lines)
+        compared += not lines and default >= 1
+        tables, windows = tables + default, windows + dynamic
+    for case, (lines, seen) in zip(bad, judged_bad):
+        point(not lines, f"refused: {case.row.name}", lines + [f"seen: {seen}"])
+    differences = sum(len(lines) for lines, _, _ in judged)
+    if not only:
+        point(compared >= LEAST and not differences,
+              f"{compared} device sets, {tables} tables and {windows} 64-bit windows: " +
+              ("no difference" if not differences else f"{differences} differences"),
+              [] if compared >= LEAST else [f"{LEAST} device sets must be compared"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
