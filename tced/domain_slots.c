@@ -18,6 +18,30 @@ static bool is_hostdev(const DomainDevice *device) {
                (device->type == DOMAIN_DEVICE_INTERFACE && device->host_pci && !device->host_pool);
 }
 
+static bool same_host(const HostAddress *a, const HostAddress *b) {
+        return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot && a->function == b->function;
+}
+
+/* As libvirt's parser does (virDomainHostdevFind). */
+static int check_hostdevs(const Completion *c) {
+        const Domain *d = c->domain;
+
+        for (size_t i = 0; i < d->n_devices; i++) {
+                const DomainDevice *device = &d->devices[i];
+
+                if (!is_hostdev(device) || !device->host_pci)
+                        continue;
+                for (size_t j = 0; j < i; j++)
+                        if (is_hostdev(&d->devices[j]) && d->devices[j].host_pci &&
+                            same_host(&device->host, &d->devices[j].host))
+                                return completion_fail(c, device->line, "<%s>: host device %04x:%02x:%02x.%x is given twice; "
+                                                       "take one away", domain_device_type_to_string(device->type),
+                                                       device->host.domain, device->host.bus, device->host.slot,
+                                                       device->host.function);
+        }
+        return 0;
+}
+
 /* qemuDomainSetupIsolationGroups(): a host device's group is its IOMMU group, counted from 1; pools count down from the highest
  * number, in a range where IOMMU groups never are. One that this host does not have is not isolated. */
 static void set_isolation_groups(Completion *c) {
@@ -313,6 +337,9 @@ int pci_assign(Completion *c) {
 
         if (!b)
                 return -ENOMEM;
+        r = check_hostdevs(c);
+        if (r < 0)
+                return r;
         set_isolation_groups(c);
         if (!d->live) {
                 make_buses(c, b, true);
