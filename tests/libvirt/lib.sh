@@ -15,6 +15,7 @@
 LV_DIR='' LV_ETC='' LV_RUN='' LV_LIB='' LV_LOG='' LV_WHY='' LV_HOLDER='' LV_OUTSIDE=''
 
 # May this script have its libvirtd? Says why not in $LV_WHY.
+# shellcheck disable=SC2034 # read by who sources this
 libvirt_available() {
         local program
         [[ $EUID == 0 ]] || { LV_WHY="needs root"; return 1; }
@@ -118,9 +119,12 @@ libvirt_pid() { cat "$LV_RUN/libvirtd.pid" 2>/dev/null; }
 # Starts libvirtd; returns once it answers. On failure its log is on standard error.
 libvirt_start() {
         libvirt_prepare || return
-        lv env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 libvirtd --daemon --pid-file /run/libvirtd.pid </dev/null &&
-                timeout 60 nsenter --mount="/proc/$LV_HOLDER/ns/mnt" -- virsh uri >/dev/null ||
-                { tail -n 20 "$LV_LOG/libvirt/libvirtd.log" >&2; return 1; }
+        if lv env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 libvirtd --daemon --pid-file /run/libvirtd.pid </dev/null &&
+                lv timeout 60 virsh uri >/dev/null; then
+                return 0
+        fi
+        tail -n 20 "$LV_LOG/libvirt/libvirtd.log" >&2
+        return 1
 }
 
 # Ends libvirtd alone: its VMs go on.

@@ -11,12 +11,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from xml.sax.saxutils import escape
 
 import compare
 import decided
 import sets
 import stock
 
+HARDWARE_ERROR = 0xFFFFFFFF  # RTAS: -1
+ENTITIES = {"'": "&apos;", '"': "&quot;"}
 LEAST = 60  # sets that must have been compared
 
 points = failures = 0
@@ -30,6 +33,11 @@ def point(good, name, lines=()):
     for line in lines:
         print("#   " + line)
     sys.stdout.flush()
+
+
+def done():
+    print(f"1..{points}")
+    return failures > 0
 
 
 class Case:
@@ -124,7 +132,68 @@ def judge_bad(case):
                              f"{plan.get('error') or [finding['id'] for finding in plan['findings']]}")
         elif "error" not in plan and not errors_of(plan):
             lines.append(f"{name}: the plan sees nothing wrong")
-    return lines, re.sub(r"/tmp/\S*/|\d{4}-\d\d-\d\dT\S+ ", "", seen)
+    return lines, tidy(seen)
+
+
+def judge_ending(case):
+    """As judge_bad(): QEMU starts, and aborts at the second empty table (hw/ppc/spapr_iommu.c: the region of the first is never taken out)."""
+    lines, seen = [case.refused] if case.refused else [], "it goes on"
+
+    def end(qemu):
+        if "64-bit" in case.row.name:
+            order = next(table["size"] for table in case.plans["as written"]["tables"] if table["window"] == "dynamic").bit_length() - 1
+            if qemu.create_window(0, 12, order)[0] != HARDWARE_ERROR:
+                lines.append("the window is not refused")
+            qemu.create_window(0, 12, order)
+        else:
+            qemu.qmp("system_reset")
+            stock.wait_until(lambda: qemu.qmp("query-status") and False, 5)
+
+    if not lines:
+        try:
+            case.with_qemu(end)
+            lines.append("QEMU goes on")
+        except stock.Refused as e:
+            seen = str(e)
+    if not re.search("signal 6", seen):
+        lines.append("it should be aborted")
+    for name, plan in case.plans.items():
+        findings = [(finding["id"], finding["severity"]) for finding in plan.get("findings", [])]
+        if (case.row.finding, "warning") not in findings:
+            lines.append(f"{name}: no warning {case.row.finding}: {plan.get('error') or findings}")
+        if errors_of(plan):
+            lines.append(f"{name}: the plan says that it does not start")
+    return lines, tidy(seen)
+
+
+def judge_started(case):
+    """Does libvirt start what it said that it would? Its VM's devices, and the tables in it, by libvirt's own way to the monitor."""
+    if case.refused:
+        return [case.refused], ""
+    name, lines = case.row.name, []
+    try:
+        decided.virsh("create", "--paused", str(case.full))
+    except decided.Refused as e:
+        return [str(e)], ""
+    try:
+        # The file's name is escaped like XML (libvirt's virPidFileBuildPath()).
+        pid = pathlib.Path(f"/run/libvirt/qemu/{escape(name, ENTITIES)}.pid").read_text().strip()
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        said, started = list(decided.devices(case.words)), list(decided.devices(words))
+        lines += [f"said, not started: {device}" for device in said if device not in started]
+        lines += [f"started, not said: {device}" for device in started if device not in said]
+        regions = stock.parse_mtree(decided.virsh("qemu-monitor-command", "--hmp", name, "info mtree"))
+        for which, plan in case.plans.items():
+            planned = {table["liobn"]: (table["bus_offset"], table["size"]) for table in compare.of(plan.get("tables", []), "default")}
+            if planned != regions:
+                lines.append(f"{which}: planned {planned}, started {regions}")
+    finally:
+        decided.virsh("destroy", name)
+    return lines, f"{len(started)} devices, {len(regions)} tables"
+
+
+def tidy(text):
+    return re.sub(r"/tmp/\S*/|\d{4}-\d\d-\d\dT\S+ ", "", text)
 
 
 def installed_machines():
@@ -132,11 +201,16 @@ def installed_machines():
     return {line.split()[0] for line in run.stdout.splitlines()[1:]}
 
 
+def qemu_version():
+    run = subprocess.run(["qemu-system-ppc64", "--version"], capture_output=True, text=True, check=True)
+    return tuple(int(number) for number in re.search(r"version (\d+)\.(\d+)", run.stdout).groups())
+
+
 def main():
     tool, host = sys.argv[1:3]
     only = sys.argv[3] if len(sys.argv) > 3 else ""
     machines = installed_machines()
-    rows = [row for row in sets.PLAIN + sets.BAD if row.machine in machines and only in row.name]
+    rows = [row for row in sets.PLAIN + sets.BAD + sets.ENDING if row.machine in machines and only in row.name]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tced-oracle."))
     try:
         with concurrent.futures.ThreadPoolExecutor(max(os.cpu_count() or 1, 2)) as pool:
@@ -144,28 +218,32 @@ def main():
             list(pool.map(Case.decide, cases))
             make_plans(tool, host, cases)
             plain = [case for case in cases if case.row in sets.PLAIN]
-            bad = [case for case in cases if case.row in sets.BAD]
-            report(plain, list(pool.map(judge_plain, plain)), bad, list(pool.map(judge_bad, bad)), only)
+            report(list(zip(plain, pool.map(judge_plain, plain))), only)
+            for word, group, judge in (("started by libvirt", sets.STARTED, judge_started), ("refused", sets.BAD, judge_bad), ("ended", sets.ENDING, judge_ending)):
+                group = [case for case in cases if case.row in group or case.row.name in group]
+                for case, (lines, seen) in zip(group, pool.map(judge, group)):
+                    point(not lines, f"{word}: {case.row.name}", lines + [f"seen: {seen}"])
+            missing = set(sets.STARTED) - {row.name for row in sets.PLAIN}
+            if missing:
+                raise SystemExit(f"STARTED names what is no set: {missing}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"1..{points}")
-    return failures > 0
+    return done()
 
 
-def report(plain, judged, bad, judged_bad, only):
+def report(judged, only):
     compared = tables = windows = 0
-    for case, (lines, default, dynamic) in zip(plain, judged):
+    for case, (lines, default, dynamic) in judged:
         point(not lines, case.row.name, lines)
         compared += not lines and default >= 1
         tables, windows = tables + default, windows + dynamic
-    for case, (lines, seen) in zip(bad, judged_bad):
-        point(not lines, f"refused: {case.row.name}", lines + [f"seen: {seen}"])
-    differences = sum(len(lines) for lines, _, _ in judged)
-    if not only:
-        point(compared >= LEAST and not differences,
-              f"{compared} device sets, {tables} tables and {windows} 64-bit windows: " +
-              ("no difference" if not differences else f"{differences} differences"),
-              [] if compared >= LEAST else [f"{LEAST} device sets must be compared"])
+    if only:
+        return
+    differences = sum(len(lines) for _, (lines, _, _) in judged)
+    point(compared >= LEAST and not differences,
+          f"{compared} device sets, {tables} tables and {windows} 64-bit windows: " +
+          ("no difference" if not differences else f"{differences} differences"),
+          [] if compared >= LEAST else [f"{LEAST} device sets must be compared"])
 
 
 if __name__ == "__main__":

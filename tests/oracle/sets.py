@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The device sets: a row each, written as a person writes a domain, so that much is left to libvirt. to_xml() makes the domain.
 
-PLAIN are those that start; BAD those that must not. A set's name is its point's name.
+PLAIN are those that start; BAD those that must not; ENDING those that start and are ended by what their guest may do; GUESTS those with which
+Linux runs. A set's name is its point's name.
 """
 
 from dataclasses import dataclass, field
@@ -121,6 +122,7 @@ class Set:
     globals: dict = field(default_factory=dict)  # of QEMU's spapr-pci-host-bridge, or with another driver's name before a dot
     arguments: list = field(default_factory=list)  # more words of <qemu:commandline>
     override: list = field(default_factory=list)  # alias, property, value: <qemu:override>
+    nvdimm: int = 0     # MiB
     # Of BAD ones: the finding, and what libvirt or QEMU says (a regular expression).
     finding: str = ""
     refusal: str = ""
@@ -133,7 +135,7 @@ class Set:
         parts = [f"<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>{self.name}</name>"]
         if self.max_memory:
             parts.append(f"<maxMemory slots='16' unit='MiB'>{self.max_memory}</maxMemory>")
-        parts.append(f"<memory unit='MiB'>{self.memory + sum(size for size, _ in self.dimms)}</memory>")
+        parts.append(f"<memory unit='MiB'>{self.memory + sum(size for size, _ in self.dimms) + self.nvdimm}</memory>")
         parts.append(f"<vcpu>{max(self.cells, 1)}</vcpu>")
         parts.append(f"<os><type arch='ppc64' machine='{self.machine}'>hvm</type></os>")
         if self.cells or self.max_memory:
@@ -144,6 +146,9 @@ class Set:
         parts += self.devices
         parts += [f"<memory model='dimm'><target><size unit='MiB'>{size}</size><node>{node}</node></target></memory>"
                   for size, node in self.dimms]
+        if self.nvdimm:
+            parts.append("<memory model='nvdimm'><uuid>49545eb3-75e1-2d0a-acdd-f0294406c99e</uuid><source><path>/nowhere/nvdimm</path></source>"
+                         f"<target><size unit='MiB'>{self.nvdimm}</size><node>0</node><label><size unit='KiB'>128</size></label></target></memory>")
         parts.append("</devices>")
         if commandline:
             parts.append("<qemu:commandline>" + "".join(f"<qemu:arg value={quoteattr(word)}/>" for word in commandline) +
@@ -189,6 +194,7 @@ BRIDGES = [
     Set("a bridge with a device", [bridge(1, (0, 7)), disk(0, (1, 3))]),
     Set("a bridge on another PHB", [phb(1, 4), bridge(2, (1, 2)), disk(0, (2, 1)), rng((2, 4))]),
     Set("bridges, three deep", [phb(1, 9), bridge(2, (1, 1)), bridge(3, (2, 1)), bridge(4, (3, 1)), disk(0, (4, 5)), net((3, 6))]),
+    Set("a bridge on another PHB, of VIO and serials", [phb(1, 4), bridge(2, (1, 2)), rng((2, 4)), vlan(), serial(), serial()]),
     Set("a bridge's place left to libvirt", [phb(1, 3), bridge(2), disk(0, (2, 3)), disk(1)]),
 ]
 FULL = [
@@ -287,6 +293,51 @@ MACHINES = [Set(f"machine pseries-{version}", [phb(1, 3), vlan(), vscsi(), disk(
             for version in ("2.1", "2.3", "2.5", "2.6", "2.7", "2.9", "2.12", "3.0", "3.1", "4.0", "4.1", "4.2", "5.0", "5.2", "6.2", "7.0", "7.2",
                             "8.0", "8.2", "9.0", "9.2", "10.0")]
 PLAIN = PHBS + BRIDGES + FULL + ISOLATED + VIO + WINDOWS + MEMORY + MACHINES
+
+ONE = [usb(), balloon("virtio")]  # one device that speaks virtio, on the first PHB
+# What Linux asks for. The first few are the most usual, and always run.
+GUESTS = [
+    Set("2 GiB", ONE, memory=2 * GIB),
+    Set("2 GiB and room for 6", ONE, memory=2 * GIB, max_memory=6 * GIB),
+    Set("1536 MiB and room for 8 GiB", ONE, memory=1536, max_memory=8 * GIB),
+    Set("pages of 4K, 2M", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x201000"}),
+    Set("pages of 4K, 64K", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x11000"}),
+    Set("pages of 4K", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x1000"}),
+    Set("pages of 64K, 2M", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x210000"}),
+    Set("all page sizes that PAPR has", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x40f211000"}),
+    Set("pages of 256M and less", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x1f211000"}),
+    Set("pages of 64M and less", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0x7211000"}),
+    Set("pages of 128M and less", ONE, memory=2 * GIB, max_memory=6 * GIB, globals={"pgsz": "0xf211000"}),
+    Set("pages of 16G and less, room for 32 GiB", ONE, memory=2 * GIB, max_memory=32 * GIB, globals={"pgsz": "0x40f211000"}),
+    Set("machine pseries-4.1", ONE, memory=2 * GIB, max_memory=6 * GIB, machine="pseries-4.1"),
+    Set("machine pseries-2.6", ONE, memory=2 * GIB, max_memory=6 * GIB, machine="pseries-2.6",
+        arguments=["-cpu", "POWER8", "-machine", "cap-htm=off"]),
+    Set("1 GiB and room for 8 GiB", ONE, memory=GIB, max_memory=8 * GIB),
+    Set("room for 5 GiB and a bit", ONE, memory=GIB, max_memory=5 * GIB + 256),
+    Set("1 GiB and no room", ONE, memory=GIB),
+    Set("1280 MiB and no room", ONE, memory=1280),
+    Set("two nodes and a DIMM", ONE, memory=2 * GIB, cells=2, max_memory=4 * GIB, dimms=[(512, 1)]),
+    Set("PHBs of different pages", [usb(), balloon("virtio"), phb(1, 5), phb(2, 9), phb(3), rng((1, 4)), disk(0, (2, 3))], memory=GIB,
+        max_memory=4 * GIB, override=[("pci.1", "pgsz", 0x11000), ("pci.2", "dma64_win_addr", 0x1000000000000000)]),
+    Set("no 64-bit windows", ONE, memory=GIB, max_memory=4 * GIB, globals={"ddw": "off"}),
+    Set("a large default window", ONE, memory=GIB, max_memory=4 * GIB, globals={"dma_win_size": "0x80000000"}),
+    Set("behind a bridge", [usb(), balloon(), phb(1, 3), bridge(2, (1, 2)), rng((2, 4))], memory=GIB, max_memory=4 * GIB),
+    Set("an NVDIMM", ONE, memory=GIB, max_memory=4 * GIB, nvdimm=512),
+]
+USUAL = 4
+
+# libvirt starts these itself: no files, no host's devices and no ROMs are behind them.
+STARTED = ["no device at all", "one more PHB", "PHB targets crossed", "a PHB for each NUMA node", "a bridge on another PHB, of VIO and serials",
+           "three spapr-vlan", "an nvram in the way", "a serial in the way", "VIO from the command line", "a window of one PHB's alone",
+           "both windows elsewhere", "DIMMs"]
+
+TIB = 1024 * GIB
+ENDING = [
+    Set("a 64-bit window of 2^32 TCEs, asked for twice", max_memory=16 * TIB, globals={"pgsz": "0x1000"}, finding="window-too-large"),
+    Set("a default window of 2^32 TCEs, and a reset", globals={"dma_win_size": "0x100000000000"}, finding="window-too-large"),
+    Set("a default window smaller than a page, and a reset", globals={"dma_win_size": "2048"}, finding="window-too-large"),
+    Set("a default window of nothing, and a reset", globals={"dma_win_size": "0"}, finding="window-too-large"),
+]
 
 BAD = [
     Set("PHB index 31, which libvirt refuses", [phb(1, 31)], finding="phb-index", refusal="PCI controller index|target index|out of range"),

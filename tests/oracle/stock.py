@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 
@@ -28,17 +29,18 @@ def wait_until(done, seconds=10):
 class Stock:
     """One QEMU with its monitor on its standard input and output. A context manager: it is gone at the end."""
 
-    def __init__(self, arguments, more=(), binary="qemu-system-ppc64"):
+    def __init__(self, arguments, running=False, binary="qemu-system-ppc64"):
         self.folder = tempfile.mkdtemp(prefix="stock.")
         self.qtest = os.path.join(self.folder, "qtest")
         self.asked = None
         self.errors = open(os.path.join(self.folder, "stderr"), "w+")
         self.process = subprocess.Popen(
-            [binary, *arguments, "-display", "none", "-qmp", "stdio", "-trace", "spapr_iommu_*",
-             "-qtest", f"unix:{self.qtest},server=on,wait=off", "-qtest-log", "none", *more],
+            [binary, *arguments, "-display", "none", "-qmp", "stdio",
+             "-trace", "spapr_iommu_new_table", "-trace", "spapr_iommu_pre_save", "-trace", "spapr_iommu_ddw_*",
+             *([] if running else ["-qtest", f"unix:{self.qtest},server=on,wait=off", "-qtest-log", "none"])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=0)
         self.lines = self.process.stdout
-        self.events = []
+        self.ended = False
 
     def __enter__(self):
         try:
@@ -78,11 +80,24 @@ class Stock:
         while True:
             reply = self._read()
             if "event" in reply:
-                self.events.append(reply)
+                self.ended |= reply["event"] == "SHUTDOWN"
                 continue
             if "error" in reply:
                 raise Refused(f"{command}: {reply['error']['desc']}")
             return reply["return"]
+
+    def wait_for_end(self, seconds):
+        """Until the guest has switched itself off. A guest that does not is killed."""
+        watchdog = threading.Timer(seconds, self.process.kill)
+        watchdog.start()
+        try:
+            while not self.ended:
+                event = self._read().get("event")
+                self.ended |= event == "SHUTDOWN"
+                if event == "GUEST_PANICKED":
+                    raise Refused("the guest panicked")
+        finally:
+            watchdog.cancel()
 
     def monitor(self, line):
         return self.qmp("human-monitor-command", **{"command-line": line})
