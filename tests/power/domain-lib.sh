@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# What the tests with libvirt on the POWER host share. Sourced, behind lib.sh.
+
+# domain NAME TYPE DEVICES [REST]: a small domain. A guest needs a console that leads somewhere: without one an emulated host was seen to
+# hang. REST goes behind the devices.
+domain() {
+        cat <<-XML
+		<domain type='$2' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+		  <name>$1</name>
+		  <memory unit='MiB'>256</memory>
+		  <vcpu>1</vcpu>
+		  <os><type arch='ppc64' machine='pseries'>hvm</type></os>
+		  ${4:-}
+		  <devices>
+		    <emulator>${EMULATOR:-/usr/bin/qemu-system-ppc64}</emulator>
+		    <controller type='usb' model='none'/>
+		    <memballoon model='none'/>
+		    <serial type='pty'/>
+		    $3
+		  </devices>
+		</domain>
+	XML
+}
+
+# qemu_args ARG...: <qemu:commandline>
+qemu_args() {
+        local arg
+        echo "<qemu:commandline>"
+        for arg; do echo "<qemu:arg value='$arg'/>"; done
+        echo "</qemu:commandline>"
+}
+
+# hostdev ADDRESS [XML]: a PCI function of the host, given to the guest.
+hostdev() {
+        local d b s f
+        IFS=:. read -r d b s f <<<"$1"
+        echo "<hostdev mode='subsystem' type='pci' managed='yes'><source>" \
+                "<address domain='0x$d' bus='0x$b' slot='0x$s' function='0x$f'/></source>${2:-}</hostdev>"
+}
+
+# member NAME: a number or word out of a plan's JSON in one line, on standard input.
+member() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
+
+# planned_maps: the sizes in KiB of the mappings that the plan on standard input makes one expect from the start: kernel tables, rounded up to
+# the host's pages.
+planned_maps() {
+        grep -o '{"liobn":[^}]*}' | grep '"window":"default"' | grep '"placement":"kernel' |
+                sed 's/.*"bytes":\([0-9]*\).*/\1/' | awk -v p="$(getconf PAGESIZE)" '{ print int(($1 + p - 1) / p) * p / 1024 }' | sort -n | xargs
+}
+
+# real_maps PID
+real_maps() {
+        local range rest
+        while read -r range rest; do
+                [[ $rest == *kvm-spapr-tce* ]] && echo "$(((0x${range#*-} - 0x${range%-*}) / 1024))"
+        done <"/proc/$1/maps" | sort -n | xargs
+}
+
+pid_of() { cat "/run/libvirt/qemu/$1.pid"; }
+locked_kb() { awk '$1 == "VmLck:" { print $2 }' "/proc/$1/status"; }
+limit_of() { awk '/^Max locked memory/ { print $4 }' "/proc/$1/limits"; }
