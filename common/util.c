@@ -33,6 +33,24 @@ int name_lookup(const char *const *names, size_t n, const char *text) {
         return -EINVAL;
 }
 
+bool uuid_normalize(const char *text, char ret[33]) {
+        size_t n = 0;
+
+        for (; *text; text++) {
+                char c = *text;
+
+                if (c == '-')
+                        continue;
+                if (c >= 'A' && c <= 'F')
+                        c = (char) (c | 0x20);
+                if (n == 32 || !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+                        return false;
+                ret[n++] = c;
+        }
+        ret[n] = '\0';
+        return n == 32;
+}
+
 int parse_u64(const char *text, uint64_t max, uint64_t *ret) {
         unsigned long long value;
         int base = 10;

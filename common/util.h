@@ -109,6 +109,10 @@ int parse_size(const char *text, uint64_t *ret);
 /* "1", "yes", "true", "on" and their opposites. 0 or -EINVAL. */
 int parse_bool(const char *text, bool *ret);
 
+/* A UUID as a person writes it, dashes or not, upper case or lower -> 32 lower-case hex digits. false: it is none, and ret may be half
+ * filled. */
+bool uuid_normalize(const char *text, char ret[33]);
+
 /* Is a text UTF-8, or ASCII, to its end? */
 bool utf8_valid(const char *text);
 bool ascii_valid(const char *text);

@@ -2,6 +2,108 @@
 
 #include "domain.h"
 
+#include "util.h"
+
+const char *domain_device_type_to_string(DomainDeviceType type) {
+        static const char *const names[] = {
+                [DOMAIN_DEVICE_DISK] = "disk",
+                [DOMAIN_DEVICE_FILESYSTEM] = "filesystem",
+                [DOMAIN_DEVICE_INTERFACE] = "interface",
+                [DOMAIN_DEVICE_CONTROLLER] = "controller",
+                [DOMAIN_DEVICE_HOSTDEV] = "hostdev",
+                [DOMAIN_DEVICE_INPUT] = "input",
+                [DOMAIN_DEVICE_VIDEO] = "video",
+                [DOMAIN_DEVICE_SOUND] = "sound",
+                [DOMAIN_DEVICE_SERIAL] = "serial",
+                [DOMAIN_DEVICE_NVRAM] = "nvram",
+                [DOMAIN_DEVICE_TPM] = "tpm",
+                [DOMAIN_DEVICE_RNG] = "rng",
+                [DOMAIN_DEVICE_MEMBALLOON] = "memballoon",
+                [DOMAIN_DEVICE_WATCHDOG] = "watchdog",
+                [DOMAIN_DEVICE_SHMEM] = "shmem",
+                [DOMAIN_DEVICE_VSOCK] = "vsock",
+                [DOMAIN_DEVICE_CRYPTO] = "crypto",
+                [DOMAIN_DEVICE_PANIC] = "panic",
+                [DOMAIN_DEVICE_QEMU] = "qemu:commandline",
+        };
+
+        return (unsigned) type < ELEMENTSOF(names) ? names[type] : NULL;
+}
+
+void domain_device_clear(DomainDevice *device) {
+        free(device->alias);
+        free(device->kind);
+        free(device->model);
+        free(device->bus);
+        free(device->target);
+        *device = (DomainDevice) {};
+}
+
+static void property_clear(QemuProperty *property) {
+        free(property->driver);
+        free(property->device);
+        free(property->property);
+        free(property->value);
+}
+
 void domain_clear(Domain *d) {
+        for (size_t i = 0; i < d->n_controllers; i++)
+                free(d->controllers[i].alias);
+        for (size_t i = 0; i < d->n_devices; i++)
+                domain_device_clear(&d->devices[i]);
+        for (size_t i = 0; i < d->n_dimms; i++)
+                free(d->dimms[i].model);
+        for (size_t i = 0; i < d->n_properties; i++)
+                property_clear(&d->properties[i]);
+        free(d->controllers);
+        free(d->devices);
+        free(d->dimms);
+        free(d->properties);
+        free(d->ports);
+        free(d->cells);
+        free(d->name);
+        free(d->type);
+        free(d->arch);
+        free(d->machine);
+        free(d->dac_label);
+        free(d->security_label);
+        free(d->security_model);
         *d = (Domain) {};
+}
+
+DomainController *domain_find_controller(const Domain *d, unsigned index) {
+        for (size_t i = 0; i < d->n_controllers; i++)
+                if (d->controllers[i].index >= 0 && (unsigned) d->controllers[i].index == index)
+                        return &d->controllers[i];
+        return NULL;
+}
+
+DomainDevice *domain_find_device(const Domain *d, const char *alias) {
+        for (size_t i = 0; i < d->n_devices; i++)
+                if (d->devices[i].alias && streq(d->devices[i].alias, alias))
+                        return &d->devices[i];
+        return NULL;
+}
+
+/* What is said of one device is set when it is made, behind all -global (hw/core/qdev.c: device_post_init). */
+const char *domain_property(const Domain *d, const char *driver, const char *alias, const char *property) {
+        for (size_t i = d->n_properties; alias && i > 0; i--) {
+                const QemuProperty *p = &d->properties[i - 1];
+
+                if (p->device && streq(p->device, alias) && streq(p->property, property))
+                        return p->value;
+        }
+        for (size_t i = d->n_properties; i > 0; i--) {
+                const QemuProperty *p = &d->properties[i - 1];
+
+                if (!p->device && p->driver && streq(p->driver, driver) && streq(p->property, property))
+                        return p->value;
+        }
+        return NULL;
+}
+
+bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor) {
+        if (d->machine_major == 0 && d->machine_minor == 0)
+                return false;
+        return d->machine_major < major || (d->machine_major == major && d->machine_minor <= minor);
 }

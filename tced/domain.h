@@ -79,7 +79,7 @@ typedef enum DomainDeviceType {
         _DOMAIN_DEVICE_TYPE_MAX,
 } DomainDeviceType;
 
-/* The element's name: "interface". */
+/* The element's name: "interface"; NULL of what is none. */
 const char *domain_device_type_to_string(DomainDeviceType type);
 
 typedef struct DomainDevice {
@@ -174,6 +174,9 @@ typedef struct Domain {
 /* Takes a half-made one; leaves it empty. */
 void domain_clear(Domain *d);
 
+/* What a device owns; leaves it empty. */
+void domain_device_clear(DomainDevice *device);
+
 /* NULL where there is none. */
 DomainController *domain_find_controller(const Domain *d, unsigned index);
 DomainDevice *domain_find_device(const Domain *d, const char *alias);
@@ -184,6 +187,3 @@ const char *domain_property(const Domain *d, const char *driver, const char *ali
 
 /* Is the machine version known to be this old or older? "pseries" alone is the newest, so false. */
 bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor);
-
-/* Memory at start, with DIMMs: <memory> and the DIMMs' sizes, as virDomainDefGetMemoryTotal() has it. */
-uint64_t domain_memory_total(const Domain *d);

@@ -1,13 +1,247 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <errno.h>
+/* What stands in a domain outside of <devices>: name, machine, memory, labels. Rules are libvirt's (src/conf/domain_conf.c:
+ * virDomainDefParseXML and what it calls). Elements and attributes that tced has no use for are not looked at. */
 
-#include "domain_read.h"
+#include <limits.h>
+
+#include "domain_elements.h"
+#include "util.h"
+
+#define SPACE " \t\r\n"
+
+/* Where QEMU's own words are. */
+#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* What <hugepages/> means where no size is given: the kernel's default on radix (arch/powerpc/mm/book3s64/radix_pgtable.c has 2 MiB and
+ * 1 GiB). With the hash MMU it is 16 MiB. */
+#define HUGEPAGE_DEFAULT (UINT64_C(2) << 20)
+
+static int read_uuid(const xmlNode *domain, Domain *d, DomainError *error) {
+        const xmlNode *node = xml_first(domain, "uuid");
+        _cleanup_free_ char *text = NULL;
+        char *start;
+        int r = xml_copy_content(node, &text);
+
+        if (r < 0 || !text)
+                return r;
+        /* Space before and behind it is libvirt's too (virUUIDParse). */
+        start = text + strspn(text, SPACE);
+        start[strcspn(start, SPACE)] = '\0';
+        if (!uuid_normalize(start, d->uuid)) {
+                d->uuid[0] = '\0';
+                return xml_fail(error, node, "<uuid>%.64s</uuid>: no UUID; give 32 hex digits, dashes or not", text);
+        }
+        return 0;
+}
+
+/* "pseries-9.2", also "pseries-2.12-sxxm". A distribution's own names ("pseries-rhel9.0.0", "pseries-jammy") have no version that QEMU's
+ * sources tell of: they count as the newest. */
+static void read_machine_version(Domain *d) {
+        char end;
+        unsigned major, minor;
+        int n = sscanf(d->machine, "pseries-%2u.%3u%c", &major, &minor, &end);
+
+        if (n == 2 || (n == 3 && end == '-')) {
+                d->machine_major = major;
+                d->machine_minor = minor;
+        }
+}
+
+static bool machine_is_pseries(const char *machine) {
+        return streq(machine, "pseries") || strncmp(machine, "pseries-", 8) == 0;
+}
+
+/* Without an architecture libvirt takes the host's, and that is a POWER host's here; without a machine the first that QEMU has for the
+ * architecture, which is pseries. */
+static int read_os(const xmlNode *domain, Domain *d) {
+        const xmlNode *type = xml_first(xml_first(domain, "os"), "type");
+        int r = xml_copy(type, "arch", &d->arch);
+
+        if (r >= 0)
+                r = xml_copy(type, "machine", &d->machine);
+        if (r < 0)
+                return r;
+        if (!d->arch && (!d->machine || machine_is_pseries(d->machine))) {
+                d->arch = strdup("ppc64le");
+                if (!d->arch)
+                        return -ENOMEM;
+        }
+        d->pseries = d->arch && (streq(d->arch, "ppc64") || streq(d->arch, "ppc64le")) &&
+                     (!d->machine || machine_is_pseries(d->machine));
+        if (d->pseries && d->machine)
+                read_machine_version(d);
+        return 0;
+}
+
+static int read_cells(const xmlNode *domain, Domain *d, DomainError *error) {
+        const xmlNode *numa = xml_first(xml_first(domain, "cpu"), "numa");
+
+        for (const xmlNode *cell = xml_first(numa, "cell"); cell; cell = xml_next(cell, "cell")) {
+                int r = ARRAY_RESERVE(d->cells, d->cells_allocated, d->n_cells + 1);
+                uint64_t size = 0;
+
+                if (r >= 0)
+                        r = xml_size(cell, "memory", &size, error);
+                if (r < 0)
+                        return r;
+                d->cells[d->n_cells++] = size;
+        }
+        return 0;
+}
+
+static int read_backing(const xmlNode *domain, Domain *d, DomainError *error) {
+        const xmlNode *backing = xml_first(domain, "memoryBacking"), *hugepages = xml_first(backing, "hugepages");
+
+        d->locked = xml_first(backing, "locked") != NULL;
+        for (const xmlNode *page = xml_first(hugepages, "page"); page; page = xml_next(page, "page")) {
+                uint64_t size = 0;
+                int r = xml_size(page, "size", &size, error);
+
+                if (r < 0)
+                        return r;
+                if (size == 0 || (size & (size - 1)) != 0)
+                        return xml_fail(error, page, "<page size='%.32s'>: pages of this size there are none",
+                                        xml_text_of(page, "size") ? xml_text_of(page, "size") : "");
+                if (d->hugepage_size == 0 || size < d->hugepage_size)
+                        d->hugepage_size = size;
+        }
+        if (hugepages && d->hugepage_size == 0)
+                d->hugepage_size = HUGEPAGE_DEFAULT;
+        return 0;
+}
+
+static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
+        const xmlNode *max = xml_first(domain, "maxMemory");
+        uint64_t slots = 0;
+        int r = xml_size(xml_first(domain, "memory"), NULL, &d->memory, error);
+
+        if (r >= 0)
+                r = xml_size(max, NULL, &d->max_memory, error);
+        if (r >= 0)
+                r = xml_number(max, "slots", 10, UINT_MAX, &slots, error);
+        if (r >= 0)
+                r = xml_size(xml_first(xml_first(domain, "memtune"), "hard_limit"), NULL, &d->hard_limit, error);
+        if (r >= 0)
+                r = read_cells(domain, d, error);
+        if (r >= 0)
+                r = read_backing(domain, d, error);
+        d->memory_slots = (unsigned) slots;
+        return r;
+}
+
+static int read_label(const xmlNode *seclabel, Domain *d) {
+        const xmlNode *label = xml_first(seclabel, "label");
+        const char *model = xml_text_of(seclabel, "model");
+        int r;
+
+        if (!model || !label)
+                return 0;
+        if (streq(model, "dac"))
+                return d->dac_label ? 0 : xml_copy_content(label, &d->dac_label);
+        if (d->security_label || (!streq(model, "apparmor") && !streq(model, "selinux")))
+                return 0;
+        r = xml_copy_content(label, &d->security_label);
+        return r < 0 ? r : xml_copy(seclabel, "model", &d->security_model);
+}
+
+/* <memory> counts DIMMs in where there are no NUMA cells (virDomainDefPostParseMemory). */
+static int take_dimms_off(const xmlNode *domain, Domain *d, DomainError *error) {
+        uint64_t dimms = 0, cells = 0;
+
+        for (size_t i = 0; i < d->n_dimms; i++)
+                dimms = add_saturated(dimms, d->dimms[i].size);
+        for (size_t i = 0; i < d->n_cells; i++)
+                cells = add_saturated(cells, d->cells[i]);
+        if (cells > 0) {
+                d->memory = cells;
+                return 0;
+        }
+        if (d->memory == 0)
+                return xml_fail(error, domain, "<domain>: no <memory>; say how much the VM has");
+        if (dimms >= d->memory)
+                return xml_fail(error, xml_first(domain, "memory"), "<memory>: it counts in the <memory> devices, which leave nothing "
+                                "of it to start with; give more");
+        d->memory -= dimms;
+        return 0;
+}
+
+static bool is_qemu(const xmlNode *node, const char *name) {
+        return node->type == XML_ELEMENT_NODE && node->ns && node->ns->href && streq((const char *) node->ns->href, QEMU_NAMESPACE) &&
+               streq((const char *) node->name, name);
+}
+
+/* What has several: devices, labels, QEMU's own words. */
+static int read_lists(const xmlNode *domain, Domain *d, DomainError *error) {
+        int r = 0;
+
+        for (const xmlNode *node = domain->children; r >= 0 && node; node = node->next) {
+                if (is_qemu(node, "commandline"))
+                        r = domain_commandline_read(node, d, error);
+                else if (is_qemu(node, "override"))
+                        r = domain_override_read(node, d, error);
+                else if (xml_named(node, "seclabel"))
+                        r = read_label(node, d);
+                else if (xml_named(node, "devices"))
+                        for (const xmlNode *e = xml_first(node, NULL); r >= 0 && e; e = xml_next(e, NULL))
+                                r = domain_element_read(e, d, NULL, error);
+        }
+        return r;
+}
+
+static int read_domain(const xmlNode *domain, Domain *d, DomainError *error) {
+        int r;
+
+        if (!xml_named(domain, "domain"))
+                return xml_fail(error, domain, "<%.64s>: no domain; a <domain> is expected, as \"virsh dumpxml\" prints it",
+                                (const char *) domain->name);
+        r = xml_copy(domain, "type", &d->type);
+        if (r >= 0 && isempty(d->type))
+                return xml_fail(error, domain, "<domain>: it has no type; give type='kvm', or type='qemu' for one without KVM");
+        if (r >= 0)
+                r = xml_copy_content(xml_first(domain, "name"), &d->name);
+        if (r < 0)
+                return r;
+        d->kvm = streq(d->type, "kvm");
+        d->live = xml_text_of(domain, "id") != NULL;
+        r = read_uuid(domain, d, error);
+        if (r >= 0)
+                r = read_os(domain, d);
+        if (r >= 0)
+                r = read_memory(domain, d, error);
+        if (r >= 0)
+                r = read_lists(domain, d, error);
+        return r < 0 ? r : take_dimms_off(domain, d, error);
+}
 
 int domain_read(const char *xml, size_t size, Domain *ret, DomainError *error) {
-        return -ENOSYS;
+        _cleanup_(domain_clear) Domain d = {};
+        xmlDoc *doc;
+        int r = xml_parse(xml, size, &doc, error);
+
+        if (r < 0)
+                return r;
+        r = read_domain(xmlDocGetRootElement(doc), &d, error);
+        xmlFreeDoc(doc);
+        if (r < 0)
+                return r;
+        *ret = TAKE_GENERIC(d, Domain, (Domain) {});
+        return 0;
 }
 
 int domain_read_device(const char *xml, size_t size, Domain *d, DomainError *error) {
-        return -ENOSYS;
+        const xmlNode *root;
+        bool known = false;
+        xmlDoc *doc;
+        int r = xml_parse(xml, size, &doc, error);
+
+        if (r < 0)
+                return r;
+        root = xmlDocGetRootElement(doc);
+        r = domain_element_read(root, d, &known, error);
+        if (r >= 0 && !known)
+                r = xml_fail(error, root, "<%.64s>: no device of libvirt's; one is expected, as \"virsh attach-device\" takes it",
+                             (const char *) root->name);
+        xmlFreeDoc(doc);
+        return r;
 }

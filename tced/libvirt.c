@@ -5,7 +5,6 @@
 
 #include "libvirt.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <signal.h>
@@ -293,21 +292,6 @@ static void on_event(Libvirt *l, const char *event, Json *line) {
                 l->observer.devices_changed(l->observer.userdata);
 }
 
-/* 32 hex digits, dashes left out; false for what is no UUID. */
-static bool copy_uuid(const char *text, char ret[33]) {
-        size_t n = 0;
-
-        for (; *text; text++) {
-                if (*text == '-')
-                        continue;
-                if (n == 32 || !isxdigit((unsigned char) *text))
-                        return false;
-                ret[n++] = (char) tolower((unsigned char) *text);
-        }
-        ret[n] = '\0';
-        return n == 32;
-}
-
 static void take_domains(Libvirt *l, Json *line) {
         Json *list;
         size_t n;
@@ -322,7 +306,7 @@ static void take_domains(Libvirt *l, Json *line) {
                 const char *name = member(item, "name"), *uuid = member(item, "uuid");
                 LibvirtDomain *d = &l->domains[l->n_domains];
 
-                if (!name || !uuid || !copy_uuid(uuid, d->uuid))
+                if (!name || !uuid || !uuid_normalize(uuid, d->uuid))
                         continue;
                 d->name = strdup(name);
                 if (d->name)

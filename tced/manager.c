@@ -221,24 +221,6 @@ void manager_remove_machine(Manager *m, Machine *machine) {
         m->n_machines--;
 }
 
-bool uuid_normalize(const char *text, char ret[33]) {
-        size_t n = 0;
-
-        for (; *text; text++) {
-                char c = *text;
-
-                if (c == '-')
-                        continue;
-                if (c >= 'A' && c <= 'F')
-                        c = (char) (c | 0x20);
-                if (n == 32 || !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-                        return false;
-                ret[n++] = c;
-        }
-        ret[n] = '\0';
-        return n == 32;
-}
-
 Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid) {
         Machine key = {}, **found;
 

@@ -9,9 +9,6 @@ int manager_update_findings(Manager *m);
 int manager_insert_machine(Manager *m, Machine *machine);
 void manager_remove_machine(Manager *m, Machine *machine);
 
-/* With or without dashes, any case, into 32 lower-case hex digits. */
-bool uuid_normalize(const char *text, char ret[33]);
-
 /* Goes on with the registrations that waited for the proof; refuses them. */
 void manager_resume_registrations(Manager *m);
 void manager_refuse_waiting(Manager *m, const Refusal *refusal);
