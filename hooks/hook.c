@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One deadline is over all of it: reading the XML, connecting, the call. Behind it stands a timer of the kernel's, for what should not block and
- * does (a file system, the journal). */
+/* One deadline is over all of it: reading the XML, connecting, the call. Behind it stands a timer of the kernel's, for what
+ * should not block and does (a file system, the journal). */
 
 #include "hook.h"
 
@@ -129,8 +129,8 @@ static _printf_(2, 3) int fail(const Hook *h, const char *format, ...) {
                     refuse ? ". Refused, as tced.conf has Required=yes in [Hook]" : "");
         if (!refuse)
                 return EXIT_SUCCESS;
-        (void) fprintf(stderr, "tced could not be asked about %s: %s\nSet Required=no in [Hook] of tced.conf to start VMs without it\n", h->name,
-                       why);
+        (void) fprintf(stderr, "tced could not be asked about %s: %s\n"
+                       "Set Required=no in [Hook] of tced.conf to start VMs without it\n", h->name, why);
         return EXIT_FAILURE;
 }
 

@@ -59,6 +59,9 @@ static void connection_free(Connection *c) {
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
         process_close(&c->process);
+        if (c->viewer)
+                viewer_clear(c->viewer);
+        free(c->viewer);
         free(c);
 }
 
@@ -68,6 +71,15 @@ static int attach_loop(Connection *c) {
 
         r = sd_bus_set_close_on_exit(c->bus, 0);
         return r < 0 ? r : sd_bus_attach_event(c->bus, c->manager->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+/* The bus's own connection needs to know whose message it is. */
+static int add_viewer(Connection *c) {
+        c->viewer = malloc(sizeof(*c->viewer));
+        if (!c->viewer)
+                return -ENOMEM;
+        *c->viewer = (Viewer) { .uid = NO_UID, .process = PROCESS_INIT };
+        return 0;
 }
 
 static Connection *connection_new(DBus *d, sd_bus *bus) {
@@ -325,7 +337,9 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                 (void) sd_bus_unref(bus);
                 return -ENOMEM;
         }
-        r = attach_objects(c);
+        r = add_viewer(c);
+        if (r >= 0)
+                r = attach_objects(c);
         if (r >= 0)
                 r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
@@ -349,7 +363,7 @@ static void on_machine_added(Machine *machine, void *userdata) {
 
         (void) path_of_machine(path, machine);
         FOREACH_CONNECTION(c, d) {
-                if (!connection_lists(c, machine))
+                if (!connection_hears(c, machine))
                         continue;
                 (void) sd_bus_emit_object_added(c->bus, path);
                 for (size_t i = 0; i < machine->n_tables; i++)
@@ -364,7 +378,7 @@ static void on_machine_removed(Machine *machine, void *userdata) {
 
         (void) path_of_machine(path, machine);
         FOREACH_CONNECTION(c, d) {
-                if (!connection_lists(c, machine))
+                if (!connection_hears(c, machine))
                         continue;
                 (void) sd_bus_emit_signal(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "MachineRemoved", "so", machine->name, path);
                 for (size_t i = 0; i < machine->n_tables; i++)
@@ -378,9 +392,9 @@ static void on_machine_changed(Machine *machine, void *userdata) {
         char path[PATH_MAX_MACHINE];
 
         FOREACH_CONNECTION(c, d)
-                if (connection_lists(c, machine))
+                if (connection_hears(c, machine))
                         (void) sd_bus_emit_properties_changed(c->bus, path_of_machine(path, machine), TCED_INTERFACE_MACHINE, "Pid",
-                                                              "State", "Findings", "UserBytes", "KernelBytes", "LockedBytes", NULL);
+                                                              "State", "Findings", "UserBytes", "KernelBytes", "LockedBytes", "Uid", NULL);
 }
 
 static void on_table_changed(Table *t, void *userdata) {
@@ -388,7 +402,7 @@ static void on_table_changed(Table *t, void *userdata) {
         char path[PATH_MAX_TABLE];
 
         FOREACH_CONNECTION(c, d)
-                if (connection_lists(c, t->machine))
+                if (connection_hears(c, t->machine))
                         (void) sd_bus_emit_properties_changed(c->bus, path_of_table(path, t), TCED_INTERFACE_TABLE, "Placement", "Reason",
                                                               "ReasonText", "State", "Error", "HugePages", NULL);
 }

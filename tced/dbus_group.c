@@ -133,7 +133,7 @@ static int get_numa_node(sd_bus *bus, const char *path, const char *interface, c
 
 static int get_holder(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                       void *userdata, sd_bus_error *error) {
-        const Connection *c = connection_current(bus);
+        Connection *c = connection_current(bus);
         const GroupFacts *g = userdata;
         const Machine *holder = manager_find_holder(c->manager, g->number);
 

@@ -9,6 +9,17 @@
 #include "dbus.h"
 #include "error.h"
 
+/* Who sent the message that is being answered, on the bus: asked for once, as a name on the bus is never another's. */
+typedef struct Viewer {
+        char *name;    /* ":1.42" */
+        uid_t uid;     /* NO_UID: the bus did not say */
+        Process process;
+        uint64_t cookie; /* of its message for which the next was found out */
+        bool restricted; /* it runs VMs of libvirt's, and is not to see those of others among them */
+} Viewer;
+
+#define NO_UID ((uid_t) -1)
+
 /* One connection: the bus itself, or a peer on the private socket. The userdata of every vtable on it. */
 typedef struct Connection Connection;
 struct Connection {
@@ -18,6 +29,8 @@ struct Connection {
         bool peer;
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
+        Viewer *viewer;  /* of the bus */
+        bool turned_away; /* its user asked for a VM that another process of it runs, and that was logged */
         Connection *next;
 };
 
@@ -53,9 +66,21 @@ int read_flags(sd_bus_message *m, sd_bus_error *error);
 /* The same, then who called and the process they did it from. 0, or negative errno with *error set. */
 int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error);
 
-/* May whoever is behind this connection know of the machine at all; is it theirs, so that it is listed to them? */
-bool connection_may_see(const Connection *c, const Machine *machine);
-bool connection_lists(const Connection *c, const Machine *machine);
+/* May whoever asks on this connection know of the machine at all; is it listed to them?
+ *
+ * On the private socket root has all of them listed, others the one that they run. Who is to claim one sees it besides: of the owner's
+ * processes any, but of libvirt's VMs, which may all be of one user, the process that libvirt runs it in, alone.
+ * On the bus everyone has all of them listed, but a user whom libvirt runs VMs as: its processes see of libvirt's what they would on the
+ * private socket. */
+bool connection_may_see(Connection *c, const Machine *machine);
+bool connection_lists(Connection *c, const Machine *machine);
+/* Do signals of the machine go to this connection? On the bus all go to all. */
+bool connection_hears(const Connection *c, const Machine *machine);
+/* Who asked before is forgotten. */
+void viewer_clear(Viewer *v);
+
+/* Root, and in --user mode the one user whom the daemon serves. */
+bool is_master(uid_t uid);
 
 /* Appends findings as a(sssss). */
 int append_findings(sd_bus_message *m, const Findings *f);
@@ -67,6 +92,11 @@ int append_findings(sd_bus_message *m, const Findings *f);
 const char *path_of_group(char buf[PATH_MAX_GROUP], unsigned number);
 const char *path_of_machine(char buf[PATH_MAX_MACHINE], const Machine *machine);
 const char *path_of_table(char buf[PATH_MAX_TABLE], const Table *table);
+
+/* The manager's methods that dbus_domain.c has. */
+int method_plan_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
 int dbus_manager_attach(Connection *c);

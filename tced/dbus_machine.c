@@ -12,7 +12,7 @@
 #define UUID_LENGTH 32U
 
 static int find_machine(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
-        const Connection *c = userdata;
+        Connection *c = userdata;
         char canonical[PATH_MAX_MACHINE];
         Machine *m;
 
@@ -91,6 +91,41 @@ static int get_multitce_reason(sd_bus *bus, const char *path, const char *interf
         return sd_bus_message_append(reply, "s", multitce_reason_to_string(m->plan.multitce.reason));
 }
 
+static int get_source(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                      sd_bus_error *error) {
+        const Machine *m = userdata;
+        return sd_bus_message_append(reply, "s", machine_source_to_string(m->source));
+}
+
+static int get_memlock_limit(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                             void *userdata, sd_bus_error *error) {
+        const Machine *m = userdata;
+        return sd_bus_message_append(reply, "t", m->domain.memlock.limit_unlimited ? UINT64_MAX : m->domain.memlock.limit);
+}
+
+static int get_memlock_charged(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                               void *userdata, sd_bus_error *error) {
+        const Machine *m = userdata;
+        return sd_bus_message_append(reply, "t", m->domain.memlock.charged);
+}
+
+static int get_dynamic_windows(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                               void *userdata, sd_bus_error *error) {
+        const Machine *m = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(usttutbss)");
+        for (size_t i = 0; r >= 0 && i < m->plan.n_dynamic; i++) {
+                const PlanTable *t = &m->plan.dynamic[i];
+
+                r = sd_bus_message_append(reply, "(usttutbss)", t->window.liobn, t->window.device, t->window.bus_offset, t->window.size,
+                                          t->window.page_shift, t->entries, (int) t->window.likely,
+                                          t->verdict.refused ? "" : placement_to_string(t->verdict.placement),
+                                          reason_to_string(t->verdict.reason));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_caller_ Caller caller = CALLER_INIT;
@@ -101,10 +136,11 @@ static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         r = read_flags_and_caller(m, &caller, error);
         if (r < 0)
                 return r;
-        if (caller.uid != 0 && caller.uid != machine->owner)
+        /* Who may claim one of libvirt's is asked of libvirt. */
+        if (machine->source == MACHINE_SOURCE_BUS && caller.uid != 0 && caller.uid != machine->owner)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is for user %u to claim", machine->name,
                                          (unsigned) machine->owner);
-        if (manager_claim(c->manager, machine, &caller.process, &refusal) < 0)
+        if (manager_claim(c->manager, machine, caller.uid, &caller.process, &refusal) < 0)
                 return refusal_to_error(&refusal, error);
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -283,8 +319,9 @@ static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *er
         r = read_flags_and_caller(m, &caller, error);
         if (r < 0)
                 return r;
-        /* Whoever holds it, else its owner. */
-        allowed = machine->process.pid > 0 ? process_same(&machine->process, &caller.process) : caller.uid == machine->owner;
+        /* Whoever holds it, else its owner, who may be that of any other VM of libvirt's. */
+        allowed = machine->process.pid > 0 ? process_same(&machine->process, &caller.process)
+                                           : machine->source == MACHINE_SOURCE_BUS && caller.uid == machine->owner;
         if (caller.uid != 0 && !allowed)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is another's to unregister; root may", machine->name);
         r = sd_bus_reply_method_return(m, NULL);
@@ -302,13 +339,17 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Name", "s", get_name, 0, CONST),
         SD_BUS_PROPERTY("Uuid", "s", get_uuid, 0, CONST),
-        SD_BUS_PROPERTY("Uid", "u", get_uid, 0, CONST),
+        SD_BUS_PROPERTY("Source", "s", get_source, 0, CONST),
+        SD_BUS_PROPERTY("Uid", "u", get_uid, 0, CHANGES),
         SD_BUS_PROPERTY("Pid", "u", get_pid, 0, CHANGES),
         SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
         SD_BUS_PROPERTY("Findings", "a(sssss)", get_findings, 0, CHANGES),
         SD_BUS_PROPERTY("UserBytes", "t", get_user_bytes, 0, CHANGES),
         SD_BUS_PROPERTY("KernelBytes", "t", get_kernel_bytes, 0, CHANGES),
         SD_BUS_PROPERTY("LockedBytes", "t", get_locked_bytes, 0, CHANGES),
+        SD_BUS_PROPERTY("MemlockLimit", "t", get_memlock_limit, 0, CONST),
+        SD_BUS_PROPERTY("MemlockCharged", "t", get_memlock_charged, 0, CONST),
+        SD_BUS_PROPERTY("DynamicWindows", "a(usttutbss)", get_dynamic_windows, 0, CONST),
         SD_BUS_PROPERTY("MultiTce", "b", get_multitce, 0, CHANGES),
         SD_BUS_PROPERTY("MultiTceReason", "s", get_multitce_reason, 0, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Claim", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_claim, ANYONE),

@@ -155,7 +155,7 @@ static int method_get_group_by_device(sd_bus_message *m, void *userdata, sd_bus_
 }
 
 typedef struct Listing {
-        const Connection *connection;
+        Connection *connection;
         sd_bus_message *reply;
 } Listing;
 
@@ -187,7 +187,7 @@ static int method_list_machines(sd_bus_message *m, void *userdata, sd_bus_error 
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static int reply_machine(sd_bus_message *m, const Connection *c, const Machine *machine, const char *wanted, sd_bus_error *error) {
+static int reply_machine(sd_bus_message *m, Connection *c, const Machine *machine, const char *wanted, sd_bus_error *error) {
         char path[PATH_MAX_MACHINE];
 
         if (!machine || !connection_may_see(c, machine))
@@ -495,6 +495,11 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("RegisterMachine",
                                 SD_BUS_ARGS("s", name, "s", uuid, "a(ssuttubi)", windows, "a{sv}", properties, "t", flags),
                                 SD_BUS_RESULT("o", machine), method_register_machine, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("PlanDomain", SD_BUS_ARGS("s", domain, "a{sv}", options, "t", flags), SD_BUS_RESULT("s", json),
+                                method_plan_domain, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("RegisterDomain", SD_BUS_ARGS("s", xml, "t", flags),
+                                SD_BUS_RESULT("o", machine, "a(sssss)", findings), method_register_domain, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("ReleaseDomain", SD_BUS_ARGS("s", xml, "t", flags), SD_BUS_NO_RESULT, method_release_domain, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Probe", SD_BUS_ARGS("b", deep, "t", flags), SD_BUS_NO_RESULT, method_probe, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_rescan, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYONE),

@@ -14,7 +14,7 @@
 
 static int find_table(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
         static const char middle[] = "/table/";
-        const Connection *c = userdata;
+        Connection *c = userdata;
         char canonical[PATH_MAX_TABLE], uuid[UUID_LENGTH + 1], liobn[LIOBN_LENGTH + 3] = "0x";
         const char *rest = path + strlen(PREFIX);
         uint64_t number;
@@ -139,7 +139,7 @@ static int get_huge_pages(sd_bus *bus, const char *path, const char *interface, 
 }
 
 typedef struct Nodes {
-        const Connection *connection;
+        Connection *connection;
         char **paths;
         size_t n, allocated;
 } Nodes;
@@ -169,7 +169,7 @@ static int add_machine(Machine *m, void *userdata) {
 }
 
 static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
-        const Connection *c = userdata;
+        Connection *c = userdata;
         Nodes n = { .connection = c };
         int r;
 

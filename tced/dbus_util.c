@@ -5,13 +5,16 @@
 #include <inttypes.h>
 
 #include "dbus_internal.h"
+#include "libvirt_claim.h"
+#include "log.h"
 #include "names.h"
 #include "util.h"
 
 DEFINE_POINTER_CLEANUP(sd_bus_creds, sd_bus_creds_unref, creds_unrefp)
 
 Connection *connection_current(sd_bus *bus) {
-        /* The slot is the vtable's, whose userdata is always the connection, also where a find function gave the callback another. */
+        /* The slot is the vtable's, whose userdata is always the connection, also where a find function gave the callback
+         * another. */
         return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
 }
 
@@ -28,8 +31,8 @@ static int peer_process(const Connection *c, Process *ret) {
         return 0;
 }
 
-/* The bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be anyone's by
- * now. It is not taken for that of another user. */
+/* The bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
+ * anyone's by now. It is not taken for that of another user. */
 static int bus_process(const Connection *c, uid_t uid, pid_t pid, Process *ret) {
         Process p = PROCESS_INIT;
         int r;
@@ -73,8 +76,7 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
         return 0;
 }
 
-/* Root, and in --user mode the one user whom the daemon serves. */
-static bool is_master(uid_t uid) {
+bool is_master(uid_t uid) {
         return uid == 0 || (geteuid() != 0 && uid == geteuid());
 }
 
@@ -124,17 +126,103 @@ int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error) {
         return r < 0 ? r : caller_get(m, true, ret, error);
 }
 
-bool connection_lists(const Connection *c, const Machine *machine) {
-        if (!c->peer || is_master(c->uid))
-                return true;
-        return process_same(&machine->process, &c->process);
+void viewer_clear(Viewer *v) {
+        free(v->name);
+        process_close(&v->process);
+        *v = (Viewer) { .uid = NO_UID, .process = PROCESS_INIT };
 }
 
-bool connection_may_see(const Connection *c, const Machine *machine) {
+static void viewer_ask(const Connection *c, sd_bus_message *m, Viewer *ret) {
+        _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
+        pid_t pid;
+
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds) < 0 ||
+            sd_bus_creds_get_euid(creds, &ret->uid) < 0) {
+                ret->uid = NO_UID;
+                return;
+        }
+        /* Without its process it is none that runs a VM. */
+        if (sd_bus_creds_get_pid(creds, &pid) >= 0)
+                (void) bus_process(c, ret->uid, pid, &ret->process);
+}
+
+static int match_domain_owner(Machine *machine, void *userdata) {
+        const uid_t *uid = userdata;
+
+        return machine->source == MACHINE_SOURCE_LIBVIRT && machine->owner == *uid ? -EEXIST : 0;
+}
+
+/* Who sent the message that is being answered; NULL: none is. While a signal is made sd-bus looks up what it is about: what
+ * someone's message changes is theirs to see. */
+static const Viewer *viewer_current(Connection *c) {
+        sd_bus_message *m = sd_bus_get_current_message(c->bus);
+        const char *name = m ? sd_bus_message_get_sender(m) : NULL;
+        Viewer *v = c->viewer;
+        uint64_t cookie = 0;
+
+        if (!name)
+                return NULL;
+        if (!v->name || !streq(v->name, name)) {
+                viewer_clear(v);
+                v->name = strdup(name);
+                viewer_ask(c, m, v);
+        }
+        (void) sd_bus_message_get_cookie(m, &cookie);
+        if (cookie == 0 || v->cookie != cookie) {
+                v->cookie = cookie;
+                v->restricted = v->uid == NO_UID ||
+                                (!is_master(v->uid) && manager_foreach_machine(c->manager, match_domain_owner, &v->uid) < 0);
+        }
+        return v;
+}
+
+bool connection_hears(const Connection *c, const Machine *machine) {
+        return !c->peer || is_master(c->uid) || process_same(&machine->process, &c->process);
+}
+
+bool connection_lists(Connection *c, const Machine *machine) {
+        const Viewer *v;
+
+        if (c->peer)
+                return connection_hears(c, machine);
+        if (machine->source != MACHINE_SOURCE_LIBVIRT)
+                return true;
+        v = viewer_current(c);
+        return !v || !v->restricted || process_same(&machine->process, &v->process);
+}
+
+/* Another guest's VMM, most likely; or a claim that goes wrong, of which its VMM learns no more than that there is no such
+ * machine. */
+static void log_turned_away(Connection *c, const Machine *machine, const Process *process, const char *why) {
+        if (c->turned_away)
+                return;
+        c->turned_away = true;
+        log_notice("Process %d asked for machine %s, which is not its: %s", (int) process->pid, machine->name, why);
+}
+
+bool connection_may_see(Connection *c, const Machine *machine) {
+        const Process *process = &c->process;
+        char why[CLAIM_WHY_MAX];
+        uid_t uid = c->uid;
+
         if (connection_lists(c, machine))
                 return true;
         /* Whoever may claim it must find it, by the UUID that they were told. */
-        return machine->state == MACHINE_REGISTERED && machine->process.pid == 0 && machine->owner == c->uid;
+        if (machine->state != MACHINE_REGISTERED || machine->process.pid > 0)
+                return false;
+        if (!c->peer) {
+                const Viewer *v = viewer_current(c);
+
+                uid = v->uid;
+                process = &v->process;
+        }
+        if (machine->source == MACHINE_SOURCE_BUS || (machine->owner != uid && machine->owner != OWNER_UNKNOWN))
+                return machine->owner == uid;
+        if (manager_is_domain_process(c->manager, machine, process, why) >= 0)
+                return true;
+        if (machine->owner == uid)
+                log_turned_away(c, machine, process, why);
+        return false;
 }
 
 int append_findings(sd_bus_message *m, const Findings *f) {

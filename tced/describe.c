@@ -187,6 +187,7 @@ static int describe_machine(Machine *machine, void *userdata) {
         json_add_string(o, "name", machine->name);
         json_add_string(o, "uuid", machine->uuid);
         json_add_string(o, "path", path);
+        json_add_string(o, "source", machine_source_to_string(machine->source));
         json_add_string(o, "state", machine_state_to_string(machine->state));
         json_add_int(o, "pid", machine->state == MACHINE_CLAIMED ? (int) machine->process.pid : 0);
         json_add_number(o, "uid", machine->owner);
@@ -194,6 +195,11 @@ static int describe_machine(Machine *machine, void *userdata) {
         json_add_number(o, "user_bytes", machine->plan.user_bytes);
         json_add_number(o, "kernel_bytes", machine->plan.kernel_bytes);
         json_add_number(o, "locked_bytes", machine->plan.locked_bytes);
+        if (machine->domain.memlock.limit_unlimited)
+                json_add_null(o, "memlock_limit");
+        else
+                json_add_number(o, "memlock_limit", machine->domain.memlock.limit);
+        json_add_number(o, "memlock_charged", machine->domain.memlock.charged);
         json_add(o, "findings", json_findings(&machine->findings));
         part = json_new_array();
         for (size_t i = 0; i < machine->n_tables; i++)

@@ -31,6 +31,9 @@ static int usage(FILE *to, int status) {
                      "                      on $XDG_RUNTIME_DIR/tced/socket\n"
                      "  --socket=PATH       where the private socket is (" TCED_SOCKET ")\n"
                      "  --bind-socket=PATH  where tced-bind listens (" TCED_BIND_SOCKET ")\n"
+                     "  --libvirt-run=DIR   where libvirt keeps its VMs' PIDs (" LIBVIRT_RUN ")\n"
+                     "  --libvirt-child=PATH\n"
+                     "                      the program that talks to libvirt\n"
                      "  --config-root=DIR   look for etc/tced, run/tced, usr/lib/tced below DIR\n"
                      "  --sys=DIR --dev=DIR --proc=DIR\n"
                      "                      other folders than /sys, /dev, /proc, for tests\n"
@@ -42,11 +45,13 @@ static int usage(FILE *to, int status) {
 
 /* -1: go on; else the exit status. */
 static int parse_options(int argc, char *argv[], Options *o) {
-        enum { USER = 256, SOCKET, BIND_SOCKET, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
+        enum { USER = 256, SOCKET, BIND_SOCKET, LIBVIRT_RUN_DIR, LIBVIRT_CHILD, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
         static const struct option options[] = {
                 { "user", no_argument, NULL, USER },
                 { "socket", required_argument, NULL, SOCKET },
                 { "bind-socket", required_argument, NULL, BIND_SOCKET },
+                { "libvirt-run", required_argument, NULL, LIBVIRT_RUN_DIR },
+                { "libvirt-child", required_argument, NULL, LIBVIRT_CHILD },
                 { "config-root", required_argument, NULL, CONFIG_ROOT },
                 { "sys", required_argument, NULL, SYS },
                 { "dev", required_argument, NULL, DEV },
@@ -67,6 +72,12 @@ static int parse_options(int argc, char *argv[], Options *o) {
                         break;
                 case BIND_SOCKET:
                         o->places.bind_socket = optarg;
+                        break;
+                case LIBVIRT_RUN_DIR:
+                        o->places.libvirt_run = optarg;
+                        break;
+                case LIBVIRT_CHILD:
+                        o->places.libvirt_child = optarg;
                         break;
                 case CONFIG_ROOT:
                         o->places.config_root = optarg;
@@ -226,7 +237,8 @@ static int run(const Options *o) {
 
 int main(int argc, char *argv[]) {
         Options o = {
-                .places = { .sys = "/sys", .dev = "/dev", .proc = "/proc", .config_root = "", .bind_socket = TCED_BIND_SOCKET },
+                .places = { .sys = "/sys", .dev = "/dev", .proc = "/proc", .config_root = "", .bind_socket = TCED_BIND_SOCKET,
+                            .libvirt_run = LIBVIRT_RUN, .libvirt_child = TCED_LIBEXECDIR "/tced-libvirt" },
         };
         int r;
 

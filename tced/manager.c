@@ -131,6 +131,24 @@ int manager_rescan(Manager *m) {
         return r;
 }
 
+/* Without libvirt there is only less to ask: no reason not to start. */
+static void connect_libvirt(Manager *m) {
+        LibvirtPlaces places = {
+                .program = m->places.libvirt_child, .uri = m->config.libvirt_uri, .run = m->places.libvirt_run,
+                .connect = m->config.libvirt_connect, .silence_usec = 5 * UINT64_C(1000000), .backoff_min_usec = UINT64_C(1000000),
+        };
+        int r;
+
+        if (!m->places.libvirt_child)
+                return;
+        /* Its own copy: a reload changes the configuration's. */
+        m->libvirt_uri = strdup(places.uri);
+        places.uri = m->libvirt_uri;
+        r = m->libvirt_uri ? libvirt_new(m->event, &places, NULL, &m->libvirt) : -ENOMEM;
+        if (r < 0)
+                log_warning("Can't ask libvirt for its domains: %s; restart tced for that", strerror(-r));
+}
+
 int manager_new(sd_event *event, const Places *places, Manager **ret) {
         Manager *m = calloc(1, sizeof(*m));
         int r;
@@ -155,6 +173,8 @@ int manager_new(sd_event *event, const Places *places, Manager **ret) {
                 probe_kvm_declared(&kvm_ops_system, places->dev, &m->kvm);
                 r = manager_rescan(m);
         }
+        if (r >= 0)
+                connect_libvirt(m);
         if (r < 0) {
                 (void) manager_free(m);
                 return r;
@@ -175,6 +195,7 @@ void manager_stop(Manager *m) {
                 return;
         __atomic_store_n(&m->ending, true, __ATOMIC_RELAXED);
         manager_probe_cancel(m);
+        m->libvirt = libvirt_free(m->libvirt);
         m->helper = helper_free(m->helper);
         m->worker = worker_free(m->worker);
 }
@@ -190,6 +211,7 @@ Manager *manager_free(Manager *m) {
         findings_clear(&m->findings);
         vfio_facts_clear(&m->vfio);
         config_clear(&m->config);
+        free(m->libvirt_uri);
         (void) fd_close(m->proc_fd);
         (void) sd_event_unref(m->event);
         free(m);
@@ -230,11 +252,18 @@ Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid) {
         return found ? *found : NULL;
 }
 
-Machine *manager_find_machine(Manager *m, const char *name_or_uuid) {
-        Machine key = { .name = (char *) name_or_uuid }, **found;
+Machine *manager_find_machine_by_name(Manager *m, const char *name) {
+        Machine key = { .name = (char *) name }, **found;
 
         found = tfind(&key, &m->machines_by_name, compare_name);
-        return found ? *found : manager_find_machine_by_uuid(m, name_or_uuid);
+        return found ? *found : NULL;
+}
+
+Machine *manager_find_machine(Manager *m, const char *name_or_uuid) {
+        /* libvirt lets a domain's name be another's UUID; it does not stand in for that. */
+        Machine *found = manager_find_machine_by_uuid(m, name_or_uuid);
+
+        return found ? found : manager_find_machine_by_name(m, name_or_uuid);
 }
 
 typedef struct Walk {

@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "finding.h"
 #include "helper.h"
+#include "libvirt.h"
 #include "machine.h"
 #include "policy.h"
 #include "worker.h"
@@ -44,6 +45,8 @@ typedef struct Places {
         const char *proc;
         const char *config_root; /* "" for / */
         const char *bind_socket;
+        const char *libvirt_run;   /* libvirt's pid files */
+        const char *libvirt_child; /* the program tced-libvirt; NULL: libvirt is never asked */
 } Places;
 
 /* What one user who is not root has registered. */
@@ -67,6 +70,10 @@ struct Manager {
         ManagerObserver observer;
         Worker *worker;
         Helper *helper;
+        Libvirt *libvirt; /* NULL: never asked */
+        char *libvirt_uri;
+        uint64_t hook_called_usec;  /* when libvirt's hook last called, of CLOCK_REALTIME; 0: never */
+        uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
         bool ending; /* read by the worker's threads: __atomic */
 
         void *machines_by_uuid; /* tsearch(3) trees of Machine */
@@ -85,6 +92,7 @@ struct Manager {
         int proof_group_fd;
         ProbeWaiter *probe_waiters;
         Registration *waiting_registrations; /* until the proof is done */
+        Registration *filling_registrations; /* until the worker has made their tables */
 };
 
 /* Reads the configuration and asks the host what it declares. 0 or negative errno. The proofs start with manager_probe(). */
@@ -113,9 +121,16 @@ struct Registration {
         uid_t registrar;
         Process process; /* the machine ends with it; none: only by its claimant or manager_unregister() */
 
+        /* Of a domain, by manager_register_domain(): its XML, from which all the rest is planned; NULL: the description is. */
+        char *xml;
+        size_t xml_size;
+        bool running;    /* its VMM runs already, with tables of its own */
+        MachineDomain domain;
+
         /* How it goes on; the manager's own. */
         Manager *manager;
         bool charged; /* its registrar's account carries it */
+        bool released; /* the domain ended meanwhile */
         void (*done)(Machine *machine, const Refusal *refusal, void *userdata);
         void *userdata;
         Machine *machine;
@@ -129,8 +144,25 @@ void registration_free(Registration *r);
 void manager_register(Manager *m, Registration *registration,
                       void (*done)(Machine *machine, const Refusal *refusal, void *userdata), void *userdata);
 
-/* The machine is claimed by this process, which is taken over. 0, or -EINVAL and why. */
-int manager_claim(Manager *m, Machine *machine, Process *process, Refusal *refusal);
+/* Registers the VM of a libvirt domain: plans it, refuses it where that says that its start must fail, and goes on as manager_register()
+ * does. One that is there by the same UUID or name, came from libvirt too and was not claimed, is replaced: a start that failed before
+ * libvirt could say so. running: the VM runs already: nothing is refused, no memfds are made, and a machine of its UUID that is there
+ * is given to done as it is. xml is copied. done is called exactly once, maybe before this returns. */
+void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool running,
+                             void (*done)(Machine *machine, const Refusal *refusal, void *userdata), void *userdata);
+/* The domain has ended: its machine is unregistered, a registration under way is given up. 0, or -EINVAL and why. */
+int manager_release_domain(Manager *m, const char *xml, Refusal *refusal);
+
+/* Plans a domain without registering it; attach: a device's XML, or NULL. *ret_json is docs/plan.md's, to be freed. trusted: names of
+ * other VMs may be told, and groups are read again whenever a device is not known. 0, or -EINVAL and why. */
+int manager_plan_domain(Manager *m, const char *xml, const char *attach, bool trusted, char **ret_json, Refusal *refusal);
+
+/* The machine is claimed by this process of this user, which is taken over. One of libvirt's must be the process that libvirt runs it in
+ * (libvirt_claim.h). 0, or -EINVAL and why. */
+int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Refusal *refusal);
+
+/* Of a machine of libvirt's: is this the process that runs it, as far as its PID goes? 0, or -EPERM and why (CLAIM_WHY_MAX). */
+int manager_is_domain_process(const Manager *m, const Machine *machine, const Process *process, char *why);
 
 /* The VMM made a table in the kernel (error 0) or was refused (positive errno): then, where the rules leave it, the table moves to the VMM
  * and its memfd is made in a worker. done is called exactly once, maybe before this returns; refusal is NULL where all went well. */
@@ -142,7 +174,7 @@ void manager_table_handed_out(Manager *m, Table *table);
 
 void manager_unregister(Manager *m, Machine *machine);
 
-/* By UUID (with or without dashes) or name; by the process that claimed it. NULL: none. */
+/* By UUID (with or without dashes), else by name; by the process that claimed it. NULL: none. */
 Machine *manager_find_machine(Manager *m, const char *name_or_uuid);
 Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid);
 Machine *manager_find_machine_by_process(Manager *m, const Process *process);

@@ -3,14 +3,29 @@
 
 /* What the files of the manager share among themselves. */
 
+#include "domain.h"
 #include "manager.h"
 
 int manager_update_findings(Manager *m);
 int manager_insert_machine(Manager *m, Machine *machine);
 void manager_remove_machine(Manager *m, Machine *machine);
 
+/* By this very name, also where it looks like a UUID. */
+Machine *manager_find_machine_by_name(Manager *m, const char *name);
+
+/* May a registration of this domain take the place of this machine? */
+bool manager_may_replace(const Registration *r, const Machine *machine);
+/* 1 to 255 bytes of UTF-8 without '/' or control characters, as libvirt has it. */
+bool domain_name_valid(const char *name);
+/* Plans a registration's domain: its tables into *ret, what else is told of it into r->domain and r->owner. 0, or -EINVAL and why. */
+int manager_plan_registration(Registration *r, Plan *ret, Refusal *refusal);
+/* May this process of this user claim a machine of libvirt's? 0, or -EINVAL and why. */
+int manager_check_domain_claim(const Manager *m, const Machine *machine, uid_t uid, const Process *process, Refusal *refusal);
+
 /* Goes on with the registrations that waited for the proof; refuses them. */
 void manager_resume_registrations(Manager *m);
 void manager_refuse_waiting(Manager *m, const Refusal *refusal);
+/* Gives up those of a domain that are under way. False: there is none. */
+bool manager_give_up_waiting(Manager *m, bool (*is_one)(const Registration *r, const Domain *d), const Domain *d);
 /* Ends a proof that runs and answers whoever waits for one. */
 void manager_probe_cancel(Manager *m);

@@ -110,6 +110,8 @@ void registration_free(Registration *r) {
         if (!r)
                 return;
         description_clear(&r->description);
+        machine_domain_clear(&r->domain);
+        free(r->xml);
         process_close(&r->process);
         (void) machine_free(r->machine);
         free(r);
@@ -132,6 +134,29 @@ void manager_refuse_waiting(Manager *m, const Refusal *refusal) {
         }
 }
 
+bool manager_give_up_waiting(Manager *m, bool (*is_one)(const Registration *, const Domain *), const Domain *d) {
+        bool found = false;
+
+        for (Registration **at = &m->waiting_registrations; *at;) {
+                Registration *r = *at;
+                Refusal refusal;
+
+                if (!is_one(r, d)) {
+                        at = &r->next;
+                        continue;
+                }
+                *at = r->next;
+                found = true;
+                (void) refuse(&refusal, TCED_ERROR_NO_SUCH_MACHINE, "%s ended before it was registered", r->description.name);
+                registration_refused(r, &refusal);
+        }
+        /* A thread is at work for these. */
+        for (Registration *r = m->filling_registrations; r; r = r->next)
+                if (is_one(r, d))
+                        r->released = found = true;
+        return found;
+}
+
 static bool name_valid(const char *name) {
         static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
         size_t length = strlen(name);
@@ -141,12 +166,27 @@ static bool name_valid(const char *name) {
         return length > 0 && length <= NAME_MAX_LENGTH && strspn(name, allowed) == length && !uuid_normalize(name, uuid);
 }
 
-static int check_identity(Manager *m, Description *d, Refusal *refusal) {
+/* Another of its name or UUID: refuses, unless it may take its place. */
+static int check_unique(Manager *m, const Registration *r, Refusal *refusal) {
+        const Machine *others[] = {
+                manager_find_machine_by_uuid(m, r->description.uuid), manager_find_machine_by_name(m, r->description.name),
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (others[i] && !manager_may_replace(r, others[i]))
+                        return refuse(refusal, TCED_ERROR_MACHINE_EXISTS,
+                                      "A machine with the name %s or the UUID %s is registered; end or unregister it first",
+                                      r->description.name, r->description.uuid);
+        return 0;
+}
+
+static int check_identity(Manager *m, Registration *registration, Refusal *refusal) {
+        Description *d = &registration->description;
         char uuid[33];
         sd_id128_t id;
         int r;
 
-        if (!name_valid(d->name))
+        if (registration->xml ? !domain_name_valid(d->name) : !name_valid(d->name))
                 return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
                               "'%.64s' can't be a machine's name, which is 1 to %u of a-z A-Z 0-9 . _ - and no UUID; rename the VM",
                               d->name, NAME_MAX_LENGTH);
@@ -160,10 +200,7 @@ static int check_identity(Manager *m, Description *d, Refusal *refusal) {
                 return refuse(refusal, TCED_ERROR_INVALID_ARGUMENT,
                               "'%s' is no UUID: give 32 hex digits, dashes or not, or nothing and tced makes one", d->uuid);
         memcpy(d->uuid, uuid, sizeof(uuid));
-        if (manager_find_machine(m, d->name) || manager_find_machine_by_uuid(m, d->uuid))
-                return refuse(refusal, TCED_ERROR_MACHINE_EXISTS,
-                              "A machine with the name %s or the UUID %s is registered; end or unregister it first", d->name, d->uuid);
-        return 0;
+        return check_unique(m, registration, refusal);
 }
 
 static void on_machine_end(Machine *machine, void *userdata) {
@@ -173,11 +210,13 @@ static void on_machine_end(Machine *machine, void *userdata) {
 /* Everything is there: the VM becomes known. */
 static int commit(Registration *r, Fill *f, Refusal *refusal) {
         Manager *m = r->manager;
-        Machine *machine = r->machine;
+        Machine *machine = r->machine, *other;
         int error;
 
+        if (r->released)
+                return refuse(refusal, TCED_ERROR_NO_SUCH_MACHINE, "%s ended before it was registered", machine->name);
         /* Another of that name may have come while the tables were made. */
-        if (check_identity(m, &r->description, refusal) < 0)
+        if (check_identity(m, r, refusal) < 0)
                 return -EINVAL;
         for (size_t i = 0; f && i < f->n; i++)
                 table_set_memory(machine_find_table(machine, f->items[i].liobn), &f->items[i].memory);
@@ -187,6 +226,9 @@ static int commit(Registration *r, Fill *f, Refusal *refusal) {
                         return refuse(refusal, TCED_ERROR_FAILED, "The process that registered %s is gone: %s", machine->name,
                                       strerror(-error));
         }
+        /* Those in whose place it comes; check_identity() has seen them. */
+        while ((other = manager_find_machine_by_uuid(m, machine->uuid)) || (other = manager_find_machine_by_name(m, machine->name)))
+                manager_unregister(m, other);
         error = manager_insert_machine(m, machine);
         if (error < 0)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", machine->name);
@@ -236,48 +278,78 @@ static void finish_registration(Registration *r, Fill *f) {
 
 static void on_filled(void *task) {
         Fill *f = task;
+        Registration **r = &f->manager->filling_registrations;
 
+        while (*r != f->registration)
+                r = &(*r)->next;
+        *r = f->registration->next;
         finish_registration(f->registration, f);
+}
+
+static int make_plan(Registration *r, Plan *ret, Refusal *refusal) {
+        Manager *m = r->manager;
+        PolicyFacts facts = policy_facts_from(&m->kvm);
+        int error;
+
+        if (r->xml)
+                return manager_plan_registration(r, ret, refusal);
+        error = plan_make(&r->description, &facts, &m->config.rules, &m->config.policy, m->kvm.page_size,
+                          m->config.limits.tables_per_machine_max, ret, refusal);
+        if (error == -ENOMEM)
+                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the plan of %s; try again later", r->description.name);
+        return error;
+}
+
+/* The tables of a VM that runs are its own: those in the VMM were handed out, or it made them itself. */
+static int adopt_domain(Registration *r) {
+        Machine *machine = r->machine;
+
+        machine->source = MACHINE_SOURCE_LIBVIRT;
+        machine->domain = TAKE_GENERIC(r->domain, MachineDomain, (MachineDomain) {});
+        for (size_t i = 0; r->running && i < machine->n_tables; i++)
+                if (machine->plan.tables[i].verdict.placement == PLACEMENT_USER)
+                        machine->tables[i].state = TABLE_HANDED_OUT;
+        return machine_update_findings(machine);
 }
 
 /* Plans and books its tables; on success r->machine is there, complete but for its tables' memory. */
 static int prepare(Registration *r, Refusal *refusal) {
         Manager *m = r->manager;
-        PolicyFacts facts = policy_facts_from(&m->kvm);
         const Limits *l = &m->config.limits;
+        uint64_t bytes;
         Plan plan = {};
         int error;
 
-        error = check_identity(m, &r->description, refusal);
+        error = check_identity(m, r, refusal);
+        if (error >= 0)
+                error = make_plan(r, &plan, refusal);
         if (error < 0)
                 return error;
-        error = plan_make(&r->description, &facts, &m->config.rules, &m->config.policy, m->kvm.page_size, l->tables_per_machine_max,
-                          &plan, refusal);
-        if (error == -ENOMEM)
-                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the plan of %s; try again later", r->description.name);
-        if (error < 0)
-                return error;
-        if (plan.user_bytes > l->table_bytes_per_machine_max)
+        bytes = r->running ? 0 : plan.user_bytes;
+        if (bytes > l->table_bytes_per_machine_max)
                 error = refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
                                "TableBytesPerMachineMax=%" PRIu64 " would be exceeded: %s needs %" PRIu64
                                " bytes of `user` tables; give it fewer, or raise it in tced.conf",
-                               l->table_bytes_per_machine_max, r->description.name, plan.user_bytes);
+                               l->table_bytes_per_machine_max, r->description.name, bytes);
         else
-                error = account_charge(m, r->registrar, 0, plan.user_bytes, refusal);
+                error = account_charge(m, r->registrar, 0, bytes, refusal);
         if (error < 0) {
                 plan_clear(&plan);
                 return error;
         }
         error = machine_new(r->description.name, r->description.uuid, &plan, on_machine_end, m, &r->machine);
+        if (error >= 0 && r->xml)
+                error = adopt_domain(r);
         if (error < 0) {
-                account_release(m, r->registrar, 0, plan.user_bytes);
+                r->machine = machine_free(r->machine);
+                account_release(m, r->registrar, 0, bytes);
                 plan_clear(&plan);
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", r->description.name);
         }
         r->machine->owner = r->owner;
         r->machine->registrar = r->registrar;
         r->machine->serial = ++m->last_serial;
-        r->machine->charged = r->machine->plan.user_bytes;
+        r->machine->charged = bytes;
         return 0;
 }
 
@@ -286,12 +358,20 @@ static void continue_registration(Registration *r) {
         Refusal refusal;
         Fill *f;
 
+        /* While it waited, another call may have registered the VM that runs. */
+        machine = r->running ? manager_find_machine_by_uuid(r->manager, r->description.uuid) : NULL;
+        if (machine) {
+                account_release(r->manager, r->registrar, 1, 0);
+                r->done(machine, NULL, r->userdata);
+                registration_free(r);
+                return;
+        }
         if (prepare(r, &refusal) < 0) {
                 registration_refused(r, &refusal);
                 return;
         }
         machine = r->machine;
-        if (machine->plan.user_bytes == 0) {
+        if (machine->charged == 0) {
                 finish_registration(r, NULL);
                 return;
         }
@@ -299,9 +379,14 @@ static void continue_registration(Registration *r) {
         for (size_t i = 0; f && i < machine->n_tables; i++)
                 if (machine->tables[i].plan->verdict.placement == PLACEMENT_USER)
                         fill_add(f, machine->name, machine->tables[i].plan);
-        if (f)
+        if (f) {
                 f->registration = r;
+                r->next = r->manager->filling_registrations;
+                r->manager->filling_registrations = r;
+        }
         if (!f || worker_submit(r->manager->worker, fill_run, on_filled, f) < 0) {
+                if (f)
+                        r->manager->filling_registrations = r->next;
                 (void) fill_free(f);
                 (void) refuse(&refusal, TCED_ERROR_NO_MEMORY, "No memory to make the tables of %s; try again later", machine->name);
                 registration_refused(r, &refusal);
@@ -315,7 +400,7 @@ void manager_register(Manager *m, Registration *r, void (*done)(Machine *, const
         r->done = done;
         r->userdata = userdata;
         /* Those that wait are counted too, or a user could have any number of them wait. */
-        if (check_identity(m, &r->description, &refusal) < 0 || account_charge(m, r->registrar, 1, 0, &refusal) < 0) {
+        if (check_identity(m, r, &refusal) < 0 || account_charge(m, r->registrar, 1, 0, &refusal) < 0) {
                 registration_refused(r, &refusal);
                 return;
         }
@@ -344,9 +429,12 @@ void manager_resume_registrations(Manager *m) {
         }
 }
 
-int manager_claim(Manager *m, Machine *machine, Process *process, Refusal *refusal) {
+int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Refusal *refusal) {
         int r;
 
+        /* Also where it is claimed: who asks next learns no more than that it is not theirs. */
+        if (machine->source == MACHINE_SOURCE_LIBVIRT && manager_check_domain_claim(m, machine, uid, process, refusal) < 0)
+                return -EINVAL;
         if (machine->process.pid > 0 && !process_same(&machine->process, process))
                 return refuse(refusal, TCED_ERROR_ALREADY_CLAIMED, "Machine %s belongs to the process %d; unregister it there first",
                               machine->name, (int) machine->process.pid);
@@ -359,6 +447,8 @@ int manager_claim(Manager *m, Machine *machine, Process *process, Refusal *refus
         if (r < 0)
                 return refuse(refusal, TCED_ERROR_FAILED, "Can't hold the process that claims %s: %s", machine->name, strerror(-r));
         machine->state = MACHINE_CLAIMED;
+        if (machine->owner == OWNER_UNKNOWN)
+                machine->owner = uid;
         log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s is run by process %d", machine->name, (int) machine->process.pid);
         if (m->observer.machine_changed)
                 m->observer.machine_changed(machine, m->observer.userdata);

@@ -36,7 +36,7 @@ static void on_alarm(int signal_number) {
 }
 
 void host_init(Host *h, unsigned seconds) {
-        static const char *const folders[] = { "sys/kernel/iommu_groups", "dev", "root", "run" };
+        static const char *const folders[] = { "sys/kernel/iommu_groups", "dev", "root", "run", "libvirt" };
 
         *h = (Host) { .notify_fd = -EBADF };
         (void) signal(SIGPIPE, SIG_IGN);
@@ -259,15 +259,20 @@ bool host_spawn_tced(Host *h, const Spawn *wanted) {
 }
 
 bool host_start_tced(Host *h, const char *const *extra) {
-        char options[5][96];
-        const char *argv[16] = { h->tced, options[0], options[1], options[2], options[3], options[4] };
-        size_t n = 6;
+        char options[7][96];
+        const char *argv[20] = { h->tced };
+        size_t n = 1;
 
         (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
         (void) snprintf(options[1], sizeof(options[1]), "--bind-socket=%s/bind-socket", h->dir);
         (void) snprintf(options[2], sizeof(options[2]), "--config-root=%s/root", h->dir);
         (void) snprintf(options[3], sizeof(options[3]), "--sys=%s/sys", h->dir);
         (void) snprintf(options[4], sizeof(options[4]), "--dev=%s/dev", h->dir);
+        /* libvirt's own is none of a test's business. */
+        (void) snprintf(options[5], sizeof(options[5]), "--libvirt-run=%s/libvirt", h->dir);
+        (void) snprintf(options[6], sizeof(options[6]), "--libvirt-child=/nonexistent");
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                argv[n++] = options[i];
         for (; extra && *extra && n + 1 < ELEMENTSOF(argv); extra++)
                 argv[n++] = *extra;
         return host_spawn_tced(h, &(Spawn) { .argv = argv });

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* libvirt's hook (hooks/hook.c) as a program, against a peer that plays tced: what it tells, what it answers, that it never waits longer than it
- * may, and that it is silent of whatever is none of its business. */
+/* libvirt's hook (hooks/hook.c) as a program, against a peer that plays tced: what it tells, what it answers, that it never waits
+ * longer than it may, and that it is silent of whatever is none of its business. */
 
 #include <grp.h>
 #include <poll.h>
