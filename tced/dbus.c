@@ -345,6 +345,8 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
         if (r >= 0)
                 r = take_name(bus);
+        if (r >= 0 && !user)
+                (void) dbus_systemd_attach(c);
         if (r >= 0)
                 r = attach_loop(c);
         if (r < 0)

@@ -180,6 +180,7 @@ int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (flags & ~KNOWN_FLAGS)
                 return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0 or 1",
                                          flags);
+        manager_hook_called(c->manager);
         manager_register_domain(c->manager, xml, caller.uid, flags & TCED_REGISTER_RUNNING, on_registered, sd_bus_message_ref(m));
         return 1;
 }
@@ -197,6 +198,7 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
                 r = caller_check_root(m, "ReleaseDomain", error);
         if (r < 0)
                 return r;
+        manager_hook_called(c->manager);
         r = manager_release_domain(c->manager, xml, &refusal);
         return r < 0 ? refusal_to_error(&refusal, error) : sd_bus_reply_method_return(m, NULL);
 }

@@ -104,3 +104,5 @@ int dbus_group_attach(Connection *c);
 int dbus_machine_attach(Connection *c);
 int dbus_table_attach(Connection *c);
 int dbus_log_attach(Connection *c);
+/* On the system bus: hears from the service manager when libvirtd is reloaded. Without one nothing comes of it. */
+int dbus_systemd_attach(Connection *c);

@@ -85,6 +85,26 @@ static Json *describe_host(const Manager *m) {
         return o;
 }
 
+static Json *describe_libvirt(const Manager *m) {
+        LibvirtState state = m->libvirt ? libvirt_state(m->libvirt) : LIBVIRT_OFF;
+        Json *o = json_new_object(), *hook = json_new_object();
+        size_t n = 0;
+
+        if (m->libvirt)
+                (void) libvirt_domains(m->libvirt, &n);
+        json_add_string(o, "state", libvirt_state_to_string(state));
+        json_add_string(o, "why", m->libvirt ? libvirt_why(m->libvirt) : "this tced does not ask libvirt");
+        json_add_number(o, "domains", n);
+        json_add_bool(hook, "installed", m->hook.installed);
+        if (m->hook.loaded == PROOF_YES || m->hook.loaded == PROOF_NO)
+                json_add_bool(hook, "loaded", m->hook.loaded == PROOF_YES);
+        else
+                json_add_null(hook, "loaded");
+        json_add_string(hook, "why", m->hook.why);
+        json_add(o, "hook", hook);
+        return o;
+}
+
 static Json *describe_device(const DeviceFacts *d) {
         Json *o = json_new_object();
 
@@ -286,6 +306,7 @@ int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdat
         json_add_int(part, "pid", (int) getpid());
         json_add(o, "tced", part);
         json_add(o, "host", describe_host(m));
+        json_add(o, "libvirt", describe_libvirt(m));
         json_add(o, "policy", describe_policy(&m->config));
         json_add(o, "limits", describe_limits(&m->config));
         json_add(o, "findings", json_findings(&m->findings));

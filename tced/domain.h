@@ -9,6 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The most that is read, in bytes, and how deep elements may be nested. libvirt's own domains stay below 100 KiB. */
+#define DOMAIN_XML_MAX (UINT64_C(2) << 20)
+#define DOMAIN_DEPTH_MAX 64
+#define DOMAIN_ERROR_MAX 512
+
+/* What is wrong with a domain's XML, and where. */
+typedef struct DomainError {
+        unsigned line; /* 0: the whole of it */
+        char text[DOMAIN_ERROR_MAX]; /* "line 12: <target index='x'>: not a number; …": what, and the remedy */
+} DomainError;
+
 /* Where a device sits in the guest. PCI: bus is the index of the controller that it is plugged into, which is not QEMU's PHB index. */
 typedef enum DomainAddressType {
         DOMAIN_ADDRESS_NONE,  /* not given */

@@ -3,6 +3,8 @@
 /* What stands in a domain outside of <devices>: name, machine, memory, labels. Rules are libvirt's (src/conf/domain_conf.c:
  * virDomainDefParseXML and what it calls). Elements and attributes that tced has no use for are not looked at. */
 
+#include "domain_read.h"
+
 #include <limits.h>
 
 #include "domain_elements.h"
@@ -216,12 +218,17 @@ static int read_domain(const xmlNode *domain, Domain *d, DomainError *error) {
 
 int domain_read(const char *xml, size_t size, Domain *ret, DomainError *error) {
         _cleanup_(domain_clear) Domain d = {};
+        const xmlNode *root;
         xmlDoc *doc;
         int r = xml_parse(xml, size, &doc, error);
 
         if (r < 0)
                 return r;
-        r = read_domain(xmlDocGetRootElement(doc), &d, error);
+        root = xmlDocGetRootElement(doc);
+        /* What libvirt keeps of a domain that runs (/run/libvirt/qemu/NAME.xml). */
+        if (xml_named(root, "domstatus") && xml_first(root, "domain"))
+                root = xml_first(root, "domain");
+        r = read_domain(root, &d, error);
         xmlFreeDoc(doc);
         if (r < 0)
                 return r;

@@ -6,17 +6,6 @@
 
 #include "domain.h"
 
-/* The most that is read, in bytes, and how deep elements may be nested. libvirt's own domains stay below 100 KiB. */
-#define DOMAIN_XML_MAX (UINT64_C(2) << 20)
-#define DOMAIN_DEPTH_MAX 64
-#define DOMAIN_ERROR_MAX 512
-
-/* What is wrong with a domain's XML, and where. */
-typedef struct DomainError {
-        unsigned line; /* 0: the whole of it */
-        char text[DOMAIN_ERROR_MAX]; /* "line 12: <target index='x'>: not a number; …": what, and the remedy */
-} DomainError;
-
 /* Reads a domain. 0; -EINVAL with *error filled in; -ENOMEM. *ret is untouched on failure. Nothing is filled in that the XML
  * does not have (addresses, aliases, controllers): that is domain_complete()'s business. */
 int domain_read(const char *xml, size_t size, Domain *ret, DomainError *error);

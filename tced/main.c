@@ -19,6 +19,7 @@
 
 typedef struct Options {
         bool user;
+        bool libvirt_given;
         const char *socket;
         Places places;
 } Options;
@@ -78,6 +79,7 @@ static int parse_options(int argc, char *argv[], Options *o) {
                         break;
                 case LIBVIRT_CHILD:
                         o->places.libvirt_child = optarg;
+                        o->libvirt_given = true;
                         break;
                 case CONFIG_ROOT:
                         o->places.config_root = optarg;
@@ -245,6 +247,9 @@ int main(int argc, char *argv[]) {
         r = parse_options(argc, argv, &o);
         if (r >= 0)
                 return r;
+        /* libvirt's system instance is the system's tced's business. */
+        if (o.user && !o.libvirt_given)
+                o.places.libvirt_child = NULL;
         r = run(&o);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

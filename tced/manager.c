@@ -76,6 +76,8 @@ int manager_update_findings(Manager *m) {
         int r;
 
         r = findings_from_host(&now, &m->kvm, &m->vfio);
+        if (r >= 0)
+                r = manager_add_hook_finding(m, &now);
         if (r < 0) {
                 findings_clear(&now);
                 return r;
@@ -131,24 +133,6 @@ int manager_rescan(Manager *m) {
         return r;
 }
 
-/* Without libvirt there is only less to ask: no reason not to start. */
-static void connect_libvirt(Manager *m) {
-        LibvirtPlaces places = {
-                .program = m->places.libvirt_child, .uri = m->config.libvirt_uri, .run = m->places.libvirt_run,
-                .connect = m->config.libvirt_connect, .silence_usec = 5 * UINT64_C(1000000), .backoff_min_usec = UINT64_C(1000000),
-        };
-        int r;
-
-        if (!m->places.libvirt_child)
-                return;
-        /* Its own copy: a reload changes the configuration's. */
-        m->libvirt_uri = strdup(places.uri);
-        places.uri = m->libvirt_uri;
-        r = m->libvirt_uri ? libvirt_new(m->event, &places, NULL, &m->libvirt) : -ENOMEM;
-        if (r < 0)
-                log_warning("Can't ask libvirt for its domains: %s; restart tced for that", strerror(-r));
-}
-
 int manager_new(sd_event *event, const Places *places, Manager **ret) {
         Manager *m = calloc(1, sizeof(*m));
         int r;
@@ -174,7 +158,7 @@ int manager_new(sd_event *event, const Places *places, Manager **ret) {
                 r = manager_rescan(m);
         }
         if (r >= 0)
-                connect_libvirt(m);
+                manager_connect_libvirt(m);
         if (r < 0) {
                 (void) manager_free(m);
                 return r;
@@ -195,7 +179,7 @@ void manager_stop(Manager *m) {
                 return;
         __atomic_store_n(&m->ending, true, __ATOMIC_RELAXED);
         manager_probe_cancel(m);
-        m->libvirt = libvirt_free(m->libvirt);
+        manager_disconnect_libvirt(m);
         m->helper = helper_free(m->helper);
         m->worker = worker_free(m->worker);
 }
@@ -211,7 +195,6 @@ Manager *manager_free(Manager *m) {
         findings_clear(&m->findings);
         vfio_facts_clear(&m->vfio);
         config_clear(&m->config);
-        free(m->libvirt_uri);
         (void) fd_close(m->proc_fd);
         (void) sd_event_unref(m->event);
         free(m);

@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "finding.h"
 #include "helper.h"
+#include "hook_state.h"
 #include "libvirt.h"
 #include "machine.h"
 #include "policy.h"
@@ -58,6 +59,7 @@ typedef struct Account {
 
 typedef struct ProbeWaiter ProbeWaiter;
 typedef struct Registration Registration;
+typedef struct RunningDomain RunningDomain;
 
 struct Manager {
         sd_event *event;
@@ -72,7 +74,12 @@ struct Manager {
         Helper *helper;
         Libvirt *libvirt; /* NULL: never asked */
         char *libvirt_uri;
+        RunningDomain *running;     /* what libvirt last said that runs */
+        size_t n_running;
+        sd_event_source *libvirt_rescan;
+        HookState hook;             /* as of the last look */
         uint64_t hook_called_usec;  /* when libvirt's hook last called, of CLOCK_REALTIME; 0: never */
+        uint64_t libvirtd_reloaded_usec; /* when libvirtd last looked for hooks again, likewise */
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
         bool ending; /* read by the worker's threads: __atomic */
 
@@ -152,6 +159,12 @@ void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool 
                              void (*done)(Machine *machine, const Refusal *refusal, void *userdata), void *userdata);
 /* The domain has ended: its machine is unregistered, a registration under way is given up. 0, or -EINVAL and why. */
 int manager_release_domain(Manager *m, const char *xml, Refusal *refusal);
+
+/* libvirt's hook called, libvirtd was reloaded (CLOCK_REALTIME): both tell whether the hook is called at all. */
+void manager_hook_called(Manager *m);
+void manager_libvirtd_reloaded(Manager *m, uint64_t when_usec);
+/* Looks again whether it is; the finding follows. Reads a few small files. */
+void manager_look_at_hook(Manager *m);
 
 /* Plans a domain without registering it; attach: a device's XML, or NULL. *ret_json is docs/plan.md's, to be freed. trusted: names of
  * other VMs may be told, and groups are read again whenever a device is not known. 0, or -EINVAL and why. */

@@ -327,7 +327,6 @@ void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool 
         Registration *r;
         Refusal refusal;
 
-        m->hook_called_usec = now_usec(CLOCK_REALTIME);
         if (read_identity(xml, &d, &refusal) < 0) {
                 done(NULL, &refusal, userdata);
                 return;
@@ -356,7 +355,6 @@ int manager_release_domain(Manager *m, const char *xml, Refusal *refusal) {
         Machine *machine;
         bool found;
 
-        m->hook_called_usec = now_usec(CLOCK_REALTIME);
         if (read_identity(xml, &d, refusal) < 0)
                 return -EINVAL;
         machine = manager_find_machine_by_uuid(m, d.uuid);

@@ -10,6 +10,12 @@ int manager_update_findings(Manager *m);
 int manager_insert_machine(Manager *m, Machine *machine);
 void manager_remove_machine(Manager *m, Machine *machine);
 
+/* libvirt's child, unless there is to be none; what it says follows. Ends it, and whoever waits for it is told. */
+void manager_connect_libvirt(Manager *m);
+void manager_disconnect_libvirt(Manager *m);
+/* Adds what there is to say of libvirt's hook. 0 or -ENOMEM. */
+int manager_add_hook_finding(const Manager *m, Findings *f);
+
 /* By this very name, also where it looks like a UUID. */
 Machine *manager_find_machine_by_name(Manager *m, const char *name);
 

@@ -9,7 +9,7 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
-#include "domain_read.h"
+#include "domain.h"
 
 /* The document. 0; -EINVAL with *error filled in; -ENOMEM. The caller frees it (xmlFreeDoc). */
 int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error);

@@ -225,7 +225,7 @@ static const Case cases[] = {
           KVM(VLAN("0x100000")),
           { E(VIO_IRQ, ERROR, "net0", TEXT("NVRAM", "IRQ 4352"), TEXT("reg='0x1000'")) } },
         { "the domain's NVRAM has its own", NULL, KVM(VLAN("0x100000") NVRAM("0x3000")), {} },
-        { "which counts, too", NULL, KVM(VLAN("0x103000") NVRAM("0x3000")), { E(VIO_IRQ, ERROR, "nvram", TEXT("net0")) } },
+        { "which counts, too", NULL, KVM(VLAN("0x103000") NVRAM("0x3000")), { E(VIO_IRQ, ERROR, "nvram0", TEXT("net0")) } },
         { "machines up to 3.0 find another",
           NULL,
           DOMAIN("kvm", MEMORY, OS("pseries-3.0"), VLAN("0x1000") VSCSI("0", "0x101000"), ""),
@@ -385,11 +385,12 @@ static const Case cases[] = {
           KVM(GOOD_HOSTDEV),
           { E(GROUP_BUSY, ERROR, "hostdev0", TEXT("group 1", "db7"), TEXT("db7", "hostdev0")) } },
         { "another VM has another group", held, KVM(HOSTDEV("yes", "0x0002", "0x0", "")), {} },
-        { "a function twice",
+        /* libvirt sees what it is given itself. */
+        { "a function twice, once by the command line",
           NULL,
-          KVM(PHB("1", "1") HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x01"))
-                      HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x02"))),
-          { E(GROUP_BUSY, ERROR, "hostdev1", TEXT("0001:00:00.0", "hostdev0"), TEXT("hostdev0 and hostdev1")) } },
+          ARGUMENTS(PHB("1", "1") HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x01", "0x01")),
+                    "<qemu:arg value='-device'/><qemu:arg value='vfio-pci,host=0001:00:00.0,id=mine,bus=pci.1.0,addr=5'/>"),
+          { E(GROUP_BUSY, ERROR, "mine", TEXT("0001:00:00.0", "hostdev0"), TEXT("hostdev0 and mine")) } },
         { "a group on two PHBs",
           NULL,
           KVM(PHB("1", "1") PHB("2", "2") HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x01", "0x01"))
@@ -590,24 +591,24 @@ static void test_memlock_to_the_byte(void) {
         static const struct {
                 const char *name, *devices;
                 int below_start, below_all;
-        } cases[] = {
+        } limits[] = {
                 { "passed through", GOOD_HOSTDEV, SEVERITY_ERROR, SEVERITY_WARNING },
                 { "emulated", VLAN("0x1000"), SEVERITY_WARNING, SEVERITY_WARNING },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
                 uint64_t start = 0, all = 0, dummy;
 
-                tap_eq(severity_with_limit(cases[i].devices, UINT64_C(64) << 30, &start, &all), -1, "with room, %s",
-                       cases[i].name);
-                tap_ok(start > 0 && all > start, "the 64-bit window costs something, %s", cases[i].name);
-                tap_eq(severity_with_limit(cases[i].devices, all, &dummy, &dummy), -1, "all of it, %s", cases[i].name);
-                tap_eq(severity_with_limit(cases[i].devices, all - 1024, &dummy, &dummy), cases[i].below_all, "1 KiB less, %s",
-                       cases[i].name);
-                tap_eq(severity_with_limit(cases[i].devices, start, &dummy, &dummy), cases[i].below_all,
-                       "what the start costs, %s", cases[i].name);
-                tap_eq(severity_with_limit(cases[i].devices, start - 1024, &dummy, &dummy), cases[i].below_start,
-                       "1 KiB less than that, %s", cases[i].name);
+                tap_eq(severity_with_limit(limits[i].devices, UINT64_C(64) << 30, &start, &all), -1, "with room, %s",
+                       limits[i].name);
+                tap_ok(start > 0 && all > start, "the 64-bit window costs something, %s", limits[i].name);
+                tap_eq(severity_with_limit(limits[i].devices, all, &dummy, &dummy), -1, "all of it, %s", limits[i].name);
+                tap_eq(severity_with_limit(limits[i].devices, all - 1024, &dummy, &dummy), limits[i].below_all, "1 KiB less, %s",
+                       limits[i].name);
+                tap_eq(severity_with_limit(limits[i].devices, start, &dummy, &dummy), limits[i].below_all,
+                       "what the start costs, %s", limits[i].name);
+                tap_eq(severity_with_limit(limits[i].devices, start - 1024, &dummy, &dummy), limits[i].below_start,
+                       "1 KiB less than that, %s", limits[i].name);
         }
 }
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What libvirt tells the manager by itself, beside its hook's calls: which domains run, that devices came or went, and whether the hook is
+ * called at all. A domain that runs and that no hook told of (tced was started, or came back, behind it) is registered as the hook's
+ * `reconnect` would have; one that runs no more, and that no hook released, goes. */
+
+#include <time.h>
+
+#include "log.h"
+#include "manager_internal.h"
+#include "util.h"
+
+/* Devices come in swarms, and each makes an event. */
+#define RESCAN_DELAY_USEC UINT64_C(200000)
+
+/* A domain that libvirt says runs. */
+struct RunningDomain {
+        char uuid[33];
+        uint64_t serial; /* of its machine; 0: none yet */
+};
+
+static RunningDomain *find_running(RunningDomain *list, size_t n, const char *uuid) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(list[i].uuid, uuid))
+                        return &list[i];
+        return NULL;
+}
+
+void manager_look_at_hook(Manager *m) {
+        const HookTimes times = { .reloaded = m->libvirtd_reloaded_usec, .called = m->hook_called_usec };
+        HookState before = m->hook;
+
+        if (!m->libvirt)
+                return;
+        hook_state_read(m->places.config_root, m->places.libvirt_run, m->proc_fd, &times, &m->hook);
+        if (m->hook.installed == before.installed && m->hook.libvirtd == before.libvirtd && m->hook.loaded == before.loaded)
+                return;
+        (void) manager_update_findings(m);
+        if (m->observer.host_changed)
+                m->observer.host_changed(m->observer.userdata);
+}
+
+void manager_libvirtd_reloaded(Manager *m, uint64_t when_usec) {
+        m->libvirtd_reloaded_usec = when_usec;
+        manager_look_at_hook(m);
+}
+
+void manager_hook_called(Manager *m) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        m->hook_called_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        manager_look_at_hook(m);
+}
+
+int manager_add_hook_finding(const Manager *m, Findings *f) {
+        if (!m->hook.installed || !m->hook.libvirtd || m->hook.loaded != PROOF_NO)
+                return 0;
+        return findings_add(f, FINDING_HOOK_NOT_LOADED, SEVERITY_WARNING, "libvirt",
+                            "Have libvirtd look again, VMs go on: systemctl reload libvirtd (or virtqemud)",
+                            "libvirtd does not call tced's hook, so VMs start without a plan: %s", m->hook.why);
+}
+
+static void on_registered(Machine *machine, const Refusal *refusal, _unused_ void *userdata) {
+        if (machine)
+                log_info("%s runs already, says libvirt: it is registered", machine->name);
+        else
+                log_warning("A domain that runs can't be registered: %s", refusal->text);
+}
+
+/* An answer that is waited for. */
+typedef struct Ask {
+        Manager *manager;
+        char uuid[33];
+} Ask;
+
+static void on_xml(int error, const char *text, void *userdata) {
+        _cleanup_free_ Ask *ask = userdata;
+        Manager *m = ask->manager;
+
+        /* It may have ended meanwhile, or its hook may have come. */
+        if (error != 0 || m->ending || !find_running(m->running, m->n_running, ask->uuid) ||
+            manager_find_machine_by_uuid(m, ask->uuid))
+                return;
+        manager_register_domain(m, text, 0, true, on_registered, NULL);
+}
+
+static void ask_for(Manager *m, const char *uuid) {
+        Ask *ask = malloc(sizeof(*ask));
+
+        if (!ask)
+                return;
+        ask->manager = m;
+        memcpy(ask->uuid, uuid, sizeof(ask->uuid));
+        if (libvirt_get_xml(m->libvirt, uuid, on_xml, ask) < 0)
+                free(ask);
+}
+
+/* The machine is the one that was seen running, and not another of the same domain that its hook told of since. */
+static void forget(Manager *m, const RunningDomain *domain) {
+        Machine *machine = domain->serial > 0 ? manager_find_machine_by_uuid(m, domain->uuid) : NULL;
+
+        if (!machine || machine->serial != domain->serial || machine->source != MACHINE_SOURCE_LIBVIRT)
+                return;
+        log_info("%s runs no more, says libvirt: its machine goes", machine->name);
+        manager_unregister(m, machine);
+}
+
+/* Takes libvirt's list over; asks for those that are new to it and not known. */
+static void take_running(Manager *m) {
+        size_t n_before = m->n_running, n;
+        _cleanup_free_ RunningDomain *before = m->running;
+        const LibvirtDomain *domains = libvirt_domains(m->libvirt, &n);
+        RunningDomain *now = calloc(n > 0 ? n : 1, sizeof(*now));
+
+        if (!now) {
+                TAKE_PTR(before);
+                return;
+        }
+        m->running = now;
+        m->n_running = n;
+        for (size_t i = 0; i < n; i++) {
+                const Machine *machine = manager_find_machine_by_uuid(m, domains[i].uuid);
+
+                memcpy(now[i].uuid, domains[i].uuid, sizeof(now[i].uuid));
+                now[i].serial = machine ? machine->serial : 0;
+                if (!machine && !find_running(before, n_before, domains[i].uuid))
+                        ask_for(m, domains[i].uuid);
+        }
+        for (size_t i = 0; i < n_before; i++)
+                if (!find_running(now, n, before[i].uuid))
+                        forget(m, &before[i]);
+}
+
+/* What a libvirt that is away would say is not known; what it said stands. */
+static void on_changed(void *userdata) {
+        Manager *m = userdata;
+
+        if (!m->libvirt || m->ending)
+                return;
+        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED)
+                take_running(m);
+        manager_look_at_hook(m);
+}
+
+static int on_rescan(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        m->libvirt_rescan = sd_event_source_unref(m->libvirt_rescan);
+        (void) manager_rescan(m);
+        return 0;
+}
+
+static void on_devices_changed(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->libvirt_rescan || m->ending)
+                return;
+        (void) sd_event_add_time_relative(m->event, &m->libvirt_rescan, CLOCK_MONOTONIC, RESCAN_DELAY_USEC, 0, on_rescan, m);
+}
+
+void manager_connect_libvirt(Manager *m) {
+        const LibvirtObserver observer = { .changed = on_changed, .devices_changed = on_devices_changed, .userdata = m };
+        LibvirtPlaces places = {
+                .program = m->places.libvirt_child, .run = m->places.libvirt_run, .connect = m->config.libvirt_connect,
+                .silence_usec = 5 * UINT64_C(1000000), .backoff_min_usec = UINT64_C(1000000),
+        };
+        int r;
+
+        if (!m->places.libvirt_child)
+                return;
+        /* Its own copy: a reload changes the configuration's. */
+        m->libvirt_uri = strdup(m->config.libvirt_uri);
+        places.uri = m->libvirt_uri;
+        r = m->libvirt_uri ? libvirt_new(m->event, &places, &observer, &m->libvirt) : -ENOMEM;
+        if (r < 0)
+                log_warning("Can't ask libvirt for its domains: %s; restart tced for that", strerror(-r));
+        manager_look_at_hook(m);
+}
+
+void manager_disconnect_libvirt(Manager *m) {
+        m->libvirt_rescan = sd_event_source_disable_unref(m->libvirt_rescan);
+        m->libvirt = libvirt_free(m->libvirt);
+        free(m->libvirt_uri);
+        free(m->running);
+        m->libvirt_uri = NULL;
+        m->running = NULL;
+        m->n_running = 0;
+}
