@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 
-# bash's completion of tcectl: commands, options, names of VMs. Uses nothing of the package bash-completion but where it looks.
+# bash's completion of tcectl: commands, options, names of VMs, files. Uses nothing of the package bash-completion but where it looks.
+
+# Uses `where` of _tcectl. Names have none of the shell's characters in them (a-z A-Z 0-9 . _ -).
+_tcectl_machines() {
+        compgen -W "$(COLUMNS=4096 tcectl "${where[@]}" --no-legend machines 2>/dev/null | sed -n 's/^\([[:alnum:]._-]*\) .*/\1/p')" -- "$1"
+}
+
+_tcectl_files() {
+        mapfile -t COMPREPLY < <(compgen -f -- "$1")
+        compopt -o filenames
+}
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups machines describe probe rescan reload version help'
+        local commands='status groups machines plan check explain describe probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
@@ -16,6 +26,10 @@ _tcectl() {
         fi
         [[ ${COMP_WORDS[COMP_CWORD]} == = ]] && before+='='
         case $before in
+        --host= | --attach= | --host | --attach)
+                _tcectl_files "$word"
+                return
+                ;;
         --json=)
                 mapfile -t COMPREPLY < <(compgen -W 'pretty short off' -- "$word")
                 return
@@ -28,22 +42,28 @@ _tcectl() {
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
                 --user) where=(--user) ;;
-                status | groups | machines | describe | probe | rescan | reload | version | help) command=${command:-${COMP_WORDS[i]}} ;;
+                -*) ;;
+                *) [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${command:-${COMP_WORDS[i]}} ;;
                 esac
         done
         if [[ $word == -* ]]; then
-                [[ $command == machines ]] && options+=' --verbose'
-                [[ $command == probe ]] && options+=' --deep'
+                case $command in
+                machines) options+=' --verbose' ;;
+                plan) options+=' --verbose --offline --host= --attach= --fix' ;;
+                check) options+=' --offline --host= --attach= --strict' ;;
+                probe) options+=' --deep' ;;
+                esac
                 mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
                 [[ ${COMPREPLY[0]-} == *= && ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
         elif [[ -z $command ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
         elif [[ $command == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "${commands% help}" -- "$word")
-        elif [[ $command == machines ]]; then
-                # Names have none of the shell's characters in them (a-z A-Z 0-9 . _ -).
-                mapfile -t COMPREPLY < <(compgen -W "$(COLUMNS=4096 tcectl "${where[@]}" --no-legend machines 2>/dev/null |
-                        sed -n 's/^\([[:alnum:]._-]*\) .*/\1/p')" -- "$word")
+        elif [[ $command == machines || $command == explain ]]; then
+                mapfile -t COMPREPLY < <(_tcectl_machines "$word")
+        elif [[ $command == plan || $command == check ]]; then
+                _tcectl_files "$word"
+                mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(_tcectl_machines "$word")
         fi
 } 2>/dev/null
 

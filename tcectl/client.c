@@ -5,7 +5,6 @@
 
 #include "client.h"
 
-#include <stdarg.h>
 #include <systemd/sd-bus.h>
 
 #include "error.h"
@@ -36,26 +35,19 @@ struct Client {
         bool bus_is_bus;
 };
 
-/* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0. */
+/* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
+ * with, and flags of 0. */
 typedef struct Call {
         const char *method;
         const char *types;
         bool deep;
+        const char *domain, *attach; /* attach may be NULL */
         uint64_t timeout;
 } Call;
 
 DEFINE_POINTER_CLEANUP(sd_bus, sd_bus_close_unref, bus_closep)
 DEFINE_POINTER_CLEANUP(sd_bus_message, sd_bus_message_unref, message_unrefp)
 DEFINE_POINTER_CLEANUP(json_tokener, json_tokener_free, tokener_freep)
-
-static void error_set(ClientError *error, const char *format, ...) _printf_(2, 3);
-static void error_set(ClientError *error, const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        (void) vsnprintf(error->text, sizeof(error->text), format, ap);
-        va_end(ap);
-}
 
 /* The address of tced's own socket; NULL in *ret where the user has no runtime folder. */
 static int socket_address(bool user, char **ret) {
@@ -146,6 +138,16 @@ static bool is_absence(const sd_bus_error *e) {
                (e->name && strncmp(e->name, SPAWN_ERRORS, strlen(SPAWN_ERRORS)) == 0);
 }
 
+/* The arguments of PlanDomain. */
+static int append_plan(sd_bus_message *m, const Call *call) {
+        int r = sd_bus_message_append(m, "s", call->domain);
+
+        if (r < 0)
+                return r;
+        r = call->attach ? sd_bus_message_append(m, "a{sv}", 1, "Attach", "s", call->attach) : sd_bus_message_append(m, "a{sv}", 0);
+        return r < 0 ? r : sd_bus_message_append(m, "t", UINT64_C(0));
+}
+
 /* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
 static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
@@ -159,6 +161,8 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
                 r = sd_bus_message_append(m, "bt", (int) call->deep, UINT64_C(0));
         else if (streq(call->types, "t"))
                 r = sd_bus_message_append(m, "t", UINT64_C(0));
+        else if (streq(call->types, "sa{sv}t"))
+                r = append_plan(m, call);
         if (r < 0)
                 return r;
         return sd_bus_call(bus, m, call->timeout, e, reply);
@@ -169,45 +173,55 @@ static const char *remedy_start(const Client *c) {
         return c->user ? "tced --user" : "systemctl start tced";
 }
 
-/* No way led to tced; r: what the last one gave. */
-static int explain_absence(const Client *c, int r, ClientError *error) {
+/* No way led to tced; r: what the last one gave. An address that was given is the only way that is meant. */
+static int explain_absence(const Client *c, int r, Problem *problem) {
         const Way *way = &c->ways[c->n_ways - 1];
 
         if (c->n_ways == 1 && !way->is_bus)
-                error_set(error, "Nobody answers at %s (%s). Check the address, or leave --address out.", way->address, strerror(-r));
-        else if (r == -EACCES || r == -EPERM)
-                error_set(error, "tced is not on the bus, and its socket refuses this user. Run tcectl as root, or start "
-                          "the bus: systemctl start dbus");
+                return problem_set(problem, r, "Nobody answers at %s (%s). Check the address, or leave --address out.", way->address,
+                                   strerror(-r));
+        if (r == -EACCES || r == -EPERM)
+                (void) problem_set(problem, r, "tced is not on the bus, and its socket refuses this user. Run tcectl as root, or start "
+                                   "the bus: systemctl start dbus");
         else
-                error_set(error, "tced is not running. Start it: %s", remedy_start(c));
+                (void) problem_set(problem, r, "tced is not running. Start it: %s", remedy_start(c));
+        problem->absent = true;
         return r;
 }
 
-/* tced, the bus or sd-bus answered with an error. */
-static int explain_error(const Client *c, const sd_bus_error *e, int r, ClientError *error) {
-        if (!sd_bus_error_is_set(e)) {
-                error_set(error, "Can't talk to tced: %s. Is it running? See: %s", strerror(-r),
-                          c->user ? "its messages" : "systemctl status tced");
-                return r;
-        }
+/* What tced, the bus or sd-bus said, for a person. */
+static void explain_text(const Client *c, const sd_bus_error *e, int r, Problem *problem) {
+        const char *message = isempty(e->message) ? e->name : e->message;
+
         /* tced's own texts name the thing and the remedy already; only what the bus says needs more. */
-        r = -error_name_to_errno(e->name);
         if (r == -ETIMEDOUT)
-                error_set(error, "tced did not answer in time. See what holds it up: %s",
-                          c->user ? "its messages" : "journalctl -u tced");
+                (void) problem_set(problem, r, "tced did not answer in time. See what holds it up: %s",
+                                   c->user ? "its messages" : "journalctl -u tced");
         else if (sd_bus_error_has_names(e, SD_BUS_ERROR_UNKNOWN_METHOD, SD_BUS_ERROR_UNKNOWN_INTERFACE,
                                         SD_BUS_ERROR_UNKNOWN_OBJECT))
-                error_set(error, "The tced that runs is another version than tcectl: %s. Restart it: %s",
-                          e->message ? e->message : e->name, c->user ? "tced --user" : "systemctl restart tced");
+                (void) problem_set(problem, r, "The tced that runs is another version than tcectl: %s. Restart it: %s", message,
+                                   c->user ? "tced --user" : "systemctl restart tced");
         else if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
-                error_set(error, "Not allowed: %s. Run tcectl as root.", e->message ? e->message : e->name);
+                (void) problem_set(problem, r, "Not allowed: %s. Run tcectl as root.", message);
         else
-                error_set(error, "%s", isempty(e->message) ? e->name : e->message);
+                (void) problem_set(problem, r, "%s", message);
+}
+
+/* tced, the bus or sd-bus answered with an error. */
+static int explain_error(const Client *c, const sd_bus_error *e, int r, Problem *problem) {
+        if (!sd_bus_error_is_set(e))
+                return problem_set(problem, r, "Can't talk to tced: %s. Is it running? See: %s", strerror(-r),
+                                   c->user ? "its messages" : "systemctl status tced");
+        r = -error_name_to_errno(e->name);
+        if (r == -ENOMEM)
+                r = -EREMOTEIO; /* the daemon's memory, not ours */
+        explain_text(c, e, r, problem);
+        (void) snprintf(problem->name, sizeof(problem->name), "%s", e->name);
         return r;
 }
 
 /* Calls a method of the Manager over the first way where tced is. *reply is the caller's. */
-static int client_call(Client *c, const Call *call, sd_bus_message **reply, ClientError *error) {
+static int client_call(Client *c, const Call *call, sd_bus_message **reply, Problem *problem) {
         int r = -ENOTCONN;
 
         for (size_t i = 0; i < c->n_ways; i++) {
@@ -223,7 +237,7 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Clie
                 if (r >= 0)
                         return 0;
                 if (!is_absence(&e)) {
-                        r = explain_error(c, &e, r, error);
+                        r = explain_error(c, &e, r, problem);
                         sd_bus_error_free(&e);
                         return r;
                 }
@@ -232,7 +246,7 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Clie
                 c->bus = sd_bus_close_unref(c->bus);
                 r = -EHOSTUNREACH;
         }
-        return explain_absence(c, r, error);
+        return explain_absence(c, r, problem);
 }
 
 /* The whole of `text` as one JSON object. */
@@ -259,45 +273,59 @@ static int parse(const char *text, json_object **ret) {
         return 0;
 }
 
-int client_describe(Client *c, json_object **ret, ClientError *error) {
-        static const Call call = { .method = "Describe", .types = "t", .timeout = TIMEOUT_USEC };
+/* A method that answers JSON; what: its name for people. */
+static int call_json(Client *c, const Call *call, const char *what, json_object **ret, Problem *problem) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
         const char *text;
         int r;
 
-        r = client_call(c, &call, &reply, error);
+        r = client_call(c, call, &reply, problem);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(reply, "s", &text);
         if (r >= 0)
                 r = parse(text, ret);
         if (r < 0)
-                error_set(error, "tced's description can't be read (%s). Restart it, or report this: %s", strerror(-r),
-                          c->user ? "tced --user" : "systemctl restart tced");
-        return r;
+                return problem_set(problem, r, "tced's %s can't be read (%s). Restart it, or report this: %s", what, strerror(-r),
+                                   c->user ? "tced --user" : "systemctl restart tced");
+        return 0;
+}
+
+int client_describe(Client *c, json_object **ret, Problem *problem) {
+        static const Call call = { .method = "Describe", .types = "t", .timeout = TIMEOUT_USEC };
+
+        return call_json(c, &call, "description", ret, problem);
+}
+
+int client_plan(Client *c, const char *domain, const char *attach, json_object **ret, Problem *problem) {
+        const Call call = {
+                .method = "PlanDomain", .types = "sa{sv}t", .domain = domain, .attach = attach, .timeout = TIMEOUT_USEC,
+        };
+
+        return call_json(c, &call, "plan", ret, problem);
 }
 
 /* A method whose answer is empty. */
-static int call_plain(Client *c, const Call *call, ClientError *error) {
+static int call_plain(Client *c, const Call *call, Problem *problem) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
 
-        return client_call(c, call, &reply, error);
+        return client_call(c, call, &reply, problem);
 }
 
-int client_probe(Client *c, bool deep, ClientError *error) {
+int client_probe(Client *c, bool deep, Problem *problem) {
         Call call = { .method = "Probe", .types = "bt", .deep = deep, .timeout = PROBE_TIMEOUT_USEC };
 
-        return call_plain(c, &call, error);
+        return call_plain(c, &call, problem);
 }
 
-int client_rescan(Client *c, ClientError *error) {
+int client_rescan(Client *c, Problem *problem) {
         static const Call call = { .method = "Rescan", .types = "", .timeout = TIMEOUT_USEC };
 
-        return call_plain(c, &call, error);
+        return call_plain(c, &call, problem);
 }
 
-int client_reload(Client *c, ClientError *error) {
+int client_reload(Client *c, Problem *problem) {
         static const Call call = { .method = "Reload", .types = "", .timeout = TIMEOUT_USEC };
 
-        return call_plain(c, &call, error);
+        return call_plain(c, &call, problem);
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "problem.h"
+
 /* Where to look. */
 typedef struct ClientOptions {
         bool user;           /* the user's tced, not the system's */
@@ -16,19 +18,17 @@ typedef struct ClientOptions {
 /* Keeps the connection over which its first call went. */
 typedef struct Client Client;
 
-/* What the daemon, the bus or the kernel said, as one line for a person, with the remedy. */
-typedef struct ClientError {
-        char text[512];
-} ClientError;
-
 /* Connects to nothing yet. -ENOMEM. */
 int client_new(const ClientOptions *options, Client **ret);
 void client_free(Client *c);
 
 /* Everything that the daemon tells, checked to be a JSON object; the caller frees it with json_object_put(). Negative errno, with *error
  * filled in. */
-int client_describe(Client *c, json_object **ret, ClientError *error);
-/* The Manager's methods of these names. Negative errno, with *error filled in. */
-int client_probe(Client *c, bool deep, ClientError *error);
-int client_rescan(Client *c, ClientError *error);
-int client_reload(Client *c, ClientError *error);
+int client_describe(Client *c, json_object **ret, Problem *problem);
+/* PlanDomain: the plan's JSON (docs/plan.md) of a domain given as XML, by its name or its UUID, with the device in `attach` where that is
+ * not NULL. Returns as client_describe(). */
+int client_plan(Client *c, const char *domain, const char *attach, json_object **ret, Problem *problem);
+/* The Manager's methods of these names. Negative errno, with *problem filled in. */
+int client_probe(Client *c, bool deep, Problem *problem);
+int client_rescan(Client *c, Problem *problem);
+int client_reload(Client *c, Problem *problem);

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What each command does: ask tced, pick the part, print it. Each returns 0 or a negative errno, and has said what went wrong, but for
- * -ENOMEM, which main() says. */
+/* What each command does: ask tced, pick the part, print it. Those that plan are in commands-plan.c. */
 
-#include "client.h"
 #include "build-config.h"
-#include "options.h"
+#include "commands.h"
 #include "render.h"
-#include "util.h"
 #include "view.h"
 
-DEFINE_POINTER_CLEANUP(Client, client_free, client_freep)
-DEFINE_POINTER_CLEANUP(json_object, json_object_put, json_putp)
-
-static int client_for(const Options *o, Client **ret) {
+int command_client(const Options *o, Client **ret) {
         const ClientOptions where = { .user = o->user, .address = o->address };
 
         return client_new(&where, ret);
 }
 
-/* Where screens go; JSON goes to standard output as it is. */
-static Output output_for(const Options *o) {
+Output command_output(const Options *o) {
         Output out = output_standard();
 
         out.legend = !o->no_legend;
@@ -28,48 +21,51 @@ static Output output_for(const Options *o) {
         return out;
 }
 
-/* Asks tced for everything; says what is wrong where that fails. */
-static int describe(const Options *o, json_object **ret) {
-        _cleanup_(client_freep) Client *client = NULL;
-        ClientError error;
-        int r;
-
-        r = client_for(o, &client);
-        if (r < 0)
-                return r;
-        r = client_describe(client, ret, &error);
-        if (r < 0)
-                print_error(error.text);
+int command_failed(int r, const Problem *problem) {
+        if (r != -ENOMEM)
+                print_error(problem->text);
         return r;
 }
 
-/* Prints part, which is taken over; NULL is one that could not be made. */
-static int print_json_consume(json_object *part, const Options *o) {
+int command_print_json_consume(json_object *part, const Options *o) {
         _cleanup_(json_putp) json_object *owned = part;
 
         return owned ? print_json(owned, o->json == JSON_PRETTY, stdout) : -ENOMEM;
 }
 
+/* Asks tced for everything; says what is wrong where that fails. */
+static int describe(const Options *o, json_object **ret) {
+        _cleanup_(client_freep) Client *client = NULL;
+        Problem problem;
+        int r;
+
+        r = command_client(o, &client);
+        if (r < 0)
+                return r;
+        r = client_describe(client, ret, &problem);
+        return r < 0 ? command_failed(r, &problem) : 0;
+}
+
 static int run_status(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
-        Output out = output_for(o);
+        Output out = command_output(o);
         int r;
 
         r = describe(o, &json);
         if (r < 0)
                 return r;
-        return o->json ? print_json_consume(select_status(json), o) : render_status(json, &out);
+        return o->json ? command_print_json_consume(select_status(json), o) : render_status(json, &out);
 }
 
 static int run_groups(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
-        Output out = output_for(o);
+        Output out = command_output(o);
         int r;
 
         r = describe(o, &json);
         if (r < 0)
                 return r;
-        return o->json ? print_json_consume(select_array(json, "groups"), o) : render_groups(json, &out);
+        return o->json ? command_print_json_consume(select_array(json, "groups"), o) : render_groups(json, &out);
 }
 
 static int no_such_machine(const char *name) {
@@ -83,7 +79,7 @@ static int no_such_machine(const char *name) {
 /* --json with a name gives the object, not an array of one: that is what was asked for. */
 static int run_machines(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
-        Output out = output_for(o);
+        Output out = command_output(o);
         int r;
 
         r = describe(o, &json);
@@ -94,13 +90,13 @@ static int run_machines(const Options *o) {
         if (!o->json)
                 return render_machines(json, o->argument, &out);
         if (o->argument)
-                return print_json_consume(json_object_get(machine_find(json, o->argument)), o);
-        return print_json_consume(select_array(json, "machines"), o);
+                return command_print_json_consume(json_object_get(machine_find(json, o->argument)), o);
+        return command_print_json_consume(select_array(json, "machines"), o);
 }
 
 static int run_describe(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
-        Output out = output_for(o);
+        Output out = command_output(o);
         int r;
 
         r = describe(o, &json);
@@ -113,38 +109,34 @@ static int run_describe(const Options *o) {
 static int run_probe(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
         _cleanup_(json_putp) json_object *json = NULL;
-        Output out = output_for(o);
-        ClientError error;
+        Output out = command_output(o);
+        Problem problem;
         int r;
 
-        r = client_for(o, &client);
+        r = command_client(o, &client);
         if (r < 0)
                 return r;
         if (isatty(STDERR_FILENO))
                 (void) fputs("Proving this host…\n", stderr);
-        r = client_probe(client, o->deep, &error);
+        r = client_probe(client, o->deep, &problem);
         if (r >= 0)
-                r = client_describe(client, &json, &error);
-        if (r < 0) {
-                print_error(error.text);
-                return r;
-        }
-        return o->json ? print_json_consume(select_status(json), o) : render_capabilities(json, &out);
+                r = client_describe(client, &json, &problem);
+        if (r < 0)
+                return command_failed(r, &problem);
+        return o->json ? command_print_json_consume(select_status(json), o) : render_capabilities(json, &out);
 }
 
 /* A verb that only says whether it went well. */
-static int run_plain(const Options *o, int (*verb)(Client *client, ClientError *error)) {
+static int run_plain(const Options *o, int (*verb)(Client *client, Problem *problem)) {
         _cleanup_(client_freep) Client *client = NULL;
-        ClientError error;
+        Problem problem;
         int r;
 
-        r = client_for(o, &client);
+        r = command_client(o, &client);
         if (r < 0)
                 return r;
-        r = verb(client, &error);
-        if (r < 0)
-                print_error(error.text);
-        return r;
+        r = verb(client, &problem);
+        return r < 0 ? command_failed(r, &problem) : 0;
 }
 
 static int run_rescan(const Options *o) {
@@ -159,14 +151,14 @@ static int run_reload(const Options *o) {
 static int run_version(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
         _cleanup_(json_putp) json_object *json = NULL;
-        ClientError error;
+        Problem problem;
         int r;
 
         printf("tcectl %s\n", TCED_VERSION);
-        r = client_for(o, &client);
+        r = command_client(o, &client);
         if (r < 0)
                 return r;
-        if (client_describe(client, &json, &error) < 0)
+        if (client_describe(client, &json, &problem) < 0)
                 puts("tced   not reached");
         else {
                 (void) fputs("tced   ", stdout);
@@ -177,29 +169,57 @@ static int run_version(const Options *o) {
 }
 
 const Command commands[] = {
-        { "status", NULL, "this host, and what is wrong with it (the default)",
+        { "status", NULL, false, "this host, and what is wrong with it (the default)",
           "One screen: the host, whether KVM can be used, each capability as the kernel\n"
           "declares it and as tced has proven it, counts of groups, VMs and tables, and\n"
           "findings with their remedies.\n"
           "  --json       tced, host, findings, counts\n",
           OPTION_JSON, run_status },
-        { "groups", NULL, "IOMMU groups and their devices",
+        { "groups", NULL, false, "IOMMU groups and their devices",
           "One line for each device: its IOMMU group, address, name, driver, and the\n"
           "group's state; below a group that can't be given to a VM as it stands, why.\n"
           "  --json       the array of groups\n",
           OPTION_JSON, run_groups },
-        { "machines", "NAME", "VMs and their TCE tables",
+        { "machines", "NAME", false, "VMs and their TCE tables",
           "The VMs that tced knows, with the tables that they have in the kernel and in\n"
           "their VMM. With NAME (or a UUID, or its first 8 digits or more) that machine\n"
           "and its tables, each with where it lives and why.\n"
           "  -v           the tables of all machines\n"
           "  --json       the array of machines, or with NAME the one\n",
           OPTION_JSON | OPTION_VERBOSE, run_machines },
-        { "describe", NULL, "everything that tced knows",
+        { "plan", "FILE|DOMAIN", true, "what a VM would get, and what it costs",
+          "What tced would give a VM: its tables, each with where it will live and why;\n"
+          "its PHBs with their devices; its locked memory; what is wrong with it. FILE is\n"
+          "a domain's XML: a path, a name that ends in .xml, or - for standard input;\n"
+          "DOMAIN is the name or UUID of a domain of libvirt's.\n"
+          "  --fix        print the domain with what can be mended mended; what was, and\n"
+          "               what was not (then the exit status is 1), on standard error\n"
+          "  --attach=DEVICE  with the device whose XML this file is\n"
+          "  --offline    without tced, as far as this user may look\n"
+          "  --host=FACTS  for the host whose \"tcectl describe --json\" this file is\n"
+          "  -v           every page size that the guest may choose, every reason\n"
+          "  --json       the plan, for programs (docs/plan.md)\n",
+          OPTION_JSON | OPTION_VERBOSE | OPTION_OFFLINE | OPTION_FIX | OPTION_ATTACH, run_plan },
+        { "check", "FILE|DOMAIN", true, "what is wrong with a VM before it starts",
+          "Says whether a VM starts, and what is wrong with it, worst first, each with\n"
+          "its remedy. Exit status 0: it starts; 1: it does not, or can't be checked.\n"
+          "  --attach=DEVICE  hot-plugging the device whose XML this file is\n"
+          "  --strict     exit status 1 for warnings too\n"
+          "  --offline    without tced, as far as this user may look\n"
+          "  --host=FACTS  for the host whose \"tcectl describe --json\" this file is\n"
+          "  --json       domain, verdict and findings\n",
+          OPTION_JSON | OPTION_OFFLINE | OPTION_ATTACH | OPTION_STRICT, run_check },
+        { "explain", "MACHINE", true, "table by table, where it lives and why",
+          "A VM that tced knows, by its name, UUID or first 8 digits of that: each table in\n"
+          "sentences, the slow ones first: where it lives and why, what a TCE costs, which\n"
+          "rule decided. Of a domain of libvirt's that does not run, the plan.\n"
+          "  --json       the machine, as for machines; or the plan\n",
+          OPTION_JSON, run_explain },
+        { "describe", NULL, false, "everything that tced knows",
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",
           OPTION_JSON, run_describe },
-        { "probe", NULL, "prove again what the kernel declares",
+        { "probe", NULL, false, "prove again what the kernel declares",
           "Proves the host's capabilities again, waits for the outcome and shows it.\n"
           "Root only.\n"
           "  --deep       also try a PR VM, whether a guest can write past its window, and\n"
@@ -207,15 +227,15 @@ const Command commands[] = {
           "               is a PR VM, a partition does without AIL.\n"
           "  --json       as for status\n",
           OPTION_JSON | OPTION_DEEP, run_probe },
-        { "rescan", NULL, "read IOMMU groups, devices and VFIO again",
+        { "rescan", NULL, false, "read IOMMU groups, devices and VFIO again",
           "Reads IOMMU groups, devices and VFIO again. tced does so by itself whenever\n"
           "devices change. Root only.\n",
           0, run_rescan },
-        { "reload", NULL, "read tced.conf and the rules again",
+        { "reload", NULL, false, "read tced.conf and the rules again",
           "Reads tced.conf and the rules again, as systemctl reload tced does. VMs that\n"
           "are there keep their plan. Root only.\n",
           0, run_reload },
-        { "version", NULL, "versions of tcectl and of the tced that runs",
+        { "version", NULL, false, "versions of tcectl and of the tced that runs",
           "The version of tcectl, and that of the tced that runs.\n", 0, run_version },
         {},
 };

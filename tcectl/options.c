@@ -12,7 +12,22 @@
 #include "util.h"
 
 /* Above every letter, so that a complaint can tell what was a letter and what a word. */
-enum { ARG_USER = 0x100, ARG_JSON, ARG_NO_LEGEND, ARG_NO_PAGER, ARG_ADDRESS, ARG_DEEP, ARG_VERBOSE, ARG_HELP, ARG_VERSION };
+enum {
+        ARG_USER = 0x100,
+        ARG_JSON,
+        ARG_NO_LEGEND,
+        ARG_NO_PAGER,
+        ARG_ADDRESS,
+        ARG_DEEP,
+        ARG_OFFLINE,
+        ARG_HOST,
+        ARG_FIX,
+        ARG_ATTACH,
+        ARG_STRICT,
+        ARG_VERBOSE,
+        ARG_HELP,
+        ARG_VERSION,
+};
 
 static const struct option long_options[] = {
         { "user", no_argument, NULL, ARG_USER },
@@ -21,6 +36,11 @@ static const struct option long_options[] = {
         { "no-pager", no_argument, NULL, ARG_NO_PAGER },
         { "address", required_argument, NULL, ARG_ADDRESS },
         { "deep", no_argument, NULL, ARG_DEEP },
+        { "offline", no_argument, NULL, ARG_OFFLINE },
+        { "host", required_argument, NULL, ARG_HOST },
+        { "fix", no_argument, NULL, ARG_FIX },
+        { "attach", required_argument, NULL, ARG_ATTACH },
+        { "strict", no_argument, NULL, ARG_STRICT },
         { "verbose", no_argument, NULL, ARG_VERBOSE },
         { "help", no_argument, NULL, ARG_HELP },
         { "version", no_argument, NULL, ARG_VERSION },
@@ -82,6 +102,26 @@ static int parse_one(int option, const char *value, const char *word, Options *o
         case ARG_DEEP:
                 o->deep = true;
                 return 0;
+        case ARG_OFFLINE:
+                o->offline = true;
+                return 0;
+        case ARG_HOST:
+                if (isempty(value))
+                        return complain(c, "Option --host needs a value. See: tcectl --help");
+                o->host = value;
+                o->offline = true;
+                return 0;
+        case ARG_FIX:
+                o->fix = true;
+                return 0;
+        case ARG_ATTACH:
+                if (isempty(value))
+                        return complain(c, "Option --attach needs a value. See: tcectl --help");
+                o->attach = value;
+                return 0;
+        case ARG_STRICT:
+                o->strict = true;
+                return 0;
         case ARG_VERBOSE:
         case 'v':
                 o->verbose = true;
@@ -110,12 +150,39 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_JSON, o->json != JSON_OFF, "--json" },
                 { OPTION_VERBOSE, o->verbose, "--verbose" },
                 { OPTION_DEEP, o->deep, "--deep" },
+                { OPTION_OFFLINE, o->host != NULL, "--host" },
+                { OPTION_OFFLINE, o->offline, "--offline" },
+                { OPTION_FIX, o->fix, "--fix" },
+                { OPTION_ATTACH, o->attach != NULL, "--attach" },
+                { OPTION_STRICT, o->strict, "--strict" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(given); i++)
                 if (given[i].given && !(o->command->options & given[i].option))
                         return complain(c, "'%s' does not take %s. See: tcectl %s --help", o->command->name, given[i].name,
                                         o->command->name);
+        return 0;
+}
+
+/* Files are read where the command runs; "-" is standard input, which is there once. */
+static bool is_stdin(const char *file) {
+        return file && streq(file, "-");
+}
+
+/* Options that go with no other, and what a command can't do without. */
+static int check_together(const Options *o, const Complaint *c) {
+        const char *where = o->user ? "--user" : o->address ? "--address" : NULL;
+
+        if (o->command->needs_argument && isempty(o->argument))
+                return complain(c, "'%s' needs %s. See: tcectl %s --help", o->command->name, o->command->argument, o->command->name);
+        if (o->offline && where)
+                return complain(c, "%s asks a tced, %s does without. Leave one of them out.", where, o->host ? "--host" : "--offline");
+        if (o->fix && o->json != JSON_OFF)
+                return complain(c, "--fix prints the domain's XML, not JSON. Leave --json or --fix out.");
+        if (o->fix && o->attach)
+                return complain(c, "--fix mends a domain as it is, without --attach. Leave one of them out.");
+        if (is_stdin(o->argument) + is_stdin(o->host) + is_stdin(o->attach) > 1)
+                return complain(c, "Standard input (-) can be read once. Give the other as a file.");
         return 0;
 }
 
@@ -169,6 +236,8 @@ int options_parse(int argc, char **argv, Options *ret, char *error, unsigned err
                 return r;
         if (o.command && !o.help && !o.version) {
                 r = check_options(&o, &c);
+                if (r >= 0)
+                        r = check_together(&o, &c);
                 if (r < 0)
                         return r;
         }
@@ -182,28 +251,39 @@ static const char general_help[] =
         "      --address=ADDR   tced's socket at this D-Bus address: unix:path=/...\n"
         "      --json[=FORM]    JSON for programs: pretty (the default) or short\n"
         "      --no-legend      no headers, no sums\n"
-        "  -v, --verbose        machines: their tables too\n"
+        "  -v, --verbose        machines, plan: all of their tables\n"
+        "      --offline        plan, check: without tced, as far as this user may look\n"
+        "      --host=FACTS     plan, check: for the host whose tcectl describe --json this\n"
+        "                       file is\n"
+        "      --attach=DEVICE  plan, check: with the device whose XML this file is\n"
+        "      --fix            plan: print the domain with what can be mended mended\n"
+        "      --strict         check: warnings fail too\n"
         "      --deep           probe: also what changes the host (see tcectl(1))\n"
         "  -h, --help           this, or with a command what it does\n"
         "      --version        tcectl's version\n"
         "\nMore in tcectl(1); the daemon is in tced(8).\n";
 
+/* "plan FILE|DOMAIN", "machines [NAME]". */
+static const char *usage(const Command *c, char *buf, size_t size) {
+        (void) snprintf(buf, size, "%s%s%s%s", c->name, !c->argument ? "" : c->needs_argument ? " " : " [",
+                        c->argument ? c->argument : "", !c->argument || c->needs_argument ? "" : "]");
+        return buf;
+}
+
 /* Each command with what it takes, aligned; tests hold all of it to 80 columns. */
 void print_help(const Command *command) {
+        char word[48];
+
         if (command) {
-                printf("tcectl [OPTION...] %s%s%s%s\n\n%s", command->name, command->argument ? " [" : "",
-                       command->argument ? command->argument : "", command->argument ? "]" : "", command->help);
+                printf("tcectl [OPTION...] %s\n\n%s", usage(command, word, sizeof(word)), command->help);
                 return;
         }
         printf("tcectl [OPTION...] [COMMAND]\n\n"
-               "Shows what tced knows of this host's in-kernel TCE tables and of its VMs.\n\n"
+               "Shows what tced knows of this host's in-kernel TCE tables and of its VMs, and\n"
+               "what a VM would get.\n\n"
                "Commands:\n");
-        for (const Command *c = commands; c->name; c++) {
-                char word[32];
-                (void) snprintf(word, sizeof(word), "%s%s%s%s", c->name, c->argument ? " [" : "", c->argument ? c->argument : "",
-                                c->argument ? "]" : "");
-                printf("  %-19s  %s\n", word, c->summary);
-        }
+        for (const Command *c = commands; c->name; c++)
+                printf("  %-19s  %s\n", usage(c, word, sizeof(word)), c->summary);
         (void) fputs(general_help, stdout);
 }
 

@@ -18,6 +18,10 @@ typedef enum JsonMode {
 #define OPTION_JSON 1U
 #define OPTION_VERBOSE 2U
 #define OPTION_DEEP 4U
+#define OPTION_OFFLINE 8U /* --host too */
+#define OPTION_FIX 16U
+#define OPTION_ATTACH 32U
+#define OPTION_STRICT 64U
 
 typedef struct Command Command;
 
@@ -26,14 +30,18 @@ typedef struct Options {
         const Command *command;
         const char *argument; /* NULL: none */
         const char *address;
+        const char *host;   /* another host's facts, a file; NULL: this host's. Implies offline */
+        const char *attach; /* a device to be planned as well, a file; NULL: none */
         JsonMode json;
         bool user, verbose, deep, no_legend;
+        bool offline, fix, strict;
         bool help, version;
 } Options;
 
 struct Command {
         const char *name;
         const char *argument; /* what it may be given: "NAME"; NULL: nothing */
+        bool needs_argument;  /* and can't do without */
         const char *summary;  /* behind its name in --help */
         const char *help;     /* --help of its own */
         unsigned options;     /* that it takes */

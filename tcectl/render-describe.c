@@ -253,6 +253,16 @@ json_object *select_array(json_object *json, const char *path) {
         return json_object_is_type(array, json_type_array) ? json_object_get(array) : json_object_new_array();
 }
 
+int json_put_consume(json_object *to, const char *key, json_object *value) {
+        if (!value)
+                return -ENOMEM;
+        if (json_object_object_add(to, key, value) < 0) {
+                (void) json_object_put(value);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 /* The text is json-c's own and lives as long as json. */
 int print_json(json_object *json, bool pretty, FILE *f) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE | (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);

@@ -4,8 +4,7 @@
 
 #include <inttypes.h>
 
-#include "render.h"
-#include "table-print.h"
+#include "render-tables.h"
 #include "view.h"
 
 /* As many digits of a UUID are shown, and are enough to name a machine. */
@@ -44,23 +43,18 @@ json_object *machine_find(json_object *json, const char *name) {
         return found;
 }
 
-/* "kernel", "kernel-vfio", and what else may come to begin so. */
-static bool is_kernel(json_object *table) {
-        return strncmp(view_show(table, "placement"), "kernel", 6) == 0;
-}
-
 void table_sums_add(TableSums *sums, json_object *machine) {
         json_object *tables = view_get(machine, "tables");
 
         for (size_t i = 0; i < view_length(tables); i++) {
-                sums->kernel_tables += is_kernel(view_item(tables, i));
-                sums->user_tables += streq(view_show(view_item(tables, i), "placement"), "user");
+                sums->kernel_tables += table_is_kernel(view_item(tables, i));
+                sums->user_tables += table_is_slow(view_item(tables, i));
         }
         sums->kernel_bytes += view_count(machine, "kernel_bytes");
         sums->user_bytes += view_count(machine, "user_bytes");
 }
 
-static void machine_row(Table *t, json_object *machine) {
+static void machine_row(Table *t, json_object *machine, bool with_source) {
         const char *state = view_string(machine, "state");
         TableSums sums = {};
         uint64_t pid;
@@ -75,57 +69,24 @@ static void machine_row(Table *t, json_object *machine) {
                 table_cell(t, COLOUR_NONE, NULL);
         table_cellf(t, COLOUR_NONE, "%" PRIu64 " (%s)", sums.kernel_tables, FORMAT_BYTES(sums.kernel_bytes));
         table_cellf(t, COLOUR_NONE, "%" PRIu64 " (%s)", sums.user_tables, FORMAT_BYTES(sums.user_bytes));
+        if (with_source)
+                table_cell(t, COLOUR_NONE, view_string(machine, "source"));
 }
 
-/* A 64-bit window starts at 2^59, which nobody reads from its 15 hexadecimal digits.
- *
- * "1 GiB at 0", "8 GiB at 2^59", "4 KiB at 0x3000". */
-static void window_cell(Table *t, json_object *table) {
-        uint64_t offset;
+static int table_row(Table *t, json_object *table) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
 
-        if (!view_u64(table, "bus_offset", &offset)) {
-                table_cell(t, COLOUR_NONE, SHOWN(show_bytes(table, "size")));
-                return;
-        }
-        if (offset > 0 && (offset & (offset - 1)) == 0)
-                table_cellf(t, COLOUR_NONE, "%s at 2^%d", SHOWN(show_bytes(table, "size")), __builtin_ctzll(offset));
-        else
-                table_cellf(t, COLOUR_NONE, "%s at %#" PRIx64, SHOWN(show_bytes(table, "size")), offset);
-}
-
-/* Why a table is not where it is fastest: the word, the text, what the kernel said, which rule. Where it is, there is nothing to
- * say. */
-static void reason_cell(Table *t, json_object *table) {
-        const char *text = view_string(table, "text"), *rule = view_string(table, "rule");
-        uint64_t error = view_count(table, "error");
-
-        if (is_kernel(table) && error == 0 && isempty(rule)) {
-                table_cell(t, COLOUR_NONE, NULL);
-                return;
-        }
-        table_cellf(t, COLOUR_NONE, "%s%s%s%s%s%s%s", view_show(table, "reason"), isempty(text) ? "" : ": ",
-                    isempty(text) ? "" : text, error > 0 ? "; the kernel said: " : "",
-                    error > 0 && error < 4096 ? strerror((int) error) : "", isempty(rule) ? "" : "; by ",
-                    isempty(rule) ? "" : rule);
-}
-
-static void table_row(Table *t, json_object *table) {
-        uint64_t liobn, shift;
-
-        if (view_u64(table, "liobn", &liobn))
-                table_cellf(t, COLOUR_BOLD, "%08" PRIx64, liobn);
-        else
-                table_cell(t, COLOUR_BOLD, NULL);
+        cell_liobn(t, table);
         table_cell(t, COLOUR_NONE, view_string(table, "device"));
-        window_cell(t, table);
-        if (view_u64(table, "page_shift", &shift) && shift < 64)
-                table_cell(t, COLOUR_NONE, FORMAT_BYTES(UINT64_C(1) << shift));
-        else
-                table_cell(t, COLOUR_NONE, NULL);
+        cell_window(t, table);
+        cell_pages(t, table);
         table_cell(t, COLOUR_NONE, SHOWN(show_number(table, "entries")));
-        table_cell(t, is_kernel(table) ? COLOUR_GREEN : COLOUR_YELLOW, view_string(table, "placement"));
+        cell_placement(t, table);
         table_cell(t, COLOUR_NONE, view_string(table, "state"));
-        reason_cell(t, table);
+        r = table_reason(table, false, &reason);
+        table_cell(t, COLOUR_NONE, reason);
+        return r;
 }
 
 /* By LIOBN: VIO devices, then PHBs, each PHB's windows together. */
@@ -146,7 +107,8 @@ static int render_tables(json_object *machine, const Output *out) {
         if (!tables)
                 return -ENOMEM;
         for (json_object **table = tables; *table; table++)
-                table_row(t, *table);
+                if (table_row(t, *table) < 0)
+                        return -ENOMEM;
         return *tables ? table_print(t, out) : 0;
 }
 
@@ -159,27 +121,28 @@ static int render_rows(json_object **machines, const Output *out) {
                 { .header = "PID", .right = true },
                 { .header = "KERNEL TABLES" },
                 { .header = "USER TABLES" },
+                { .header = "SOURCE" }, /* the last: it is left out where no machine has one */
         };
-        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns), 0);
+        _cleanup_(table_freep) Table *t = NULL;
+        bool with_source = false;
 
         for (json_object **m = machines; *m; m++)
-                machine_row(t, *m);
+                with_source |= view_string(*m, "source") != NULL;
+        t = table_new(columns, ELEMENTSOF(columns) - !with_source, 0);
+        for (json_object **m = machines; *m; m++)
+                machine_row(t, *m, with_source);
         return table_print(t, out);
 }
 
 /* One machine with all that is known of it. */
 static int render_machine(json_object *machine, const Output *out) {
         json_object *one[] = { machine, NULL };
-        json_object *multitce = view_get(machine, "multitce");
         int r;
 
         r = render_rows(one, out);
         if (r < 0)
                 return r;
-        if (view_string(multitce, "text")) {
-                unsigned at = (unsigned) fprintf(out->f, "  multi-TCE in KVM: %s:", view_true(multitce, "allowed") ? "yes" : "no");
-                text_wrap(out->f, view_string(multitce, "text"), at, 4, out->width);
-        }
+        render_multitce(view_get(machine, "multitce"), out);
         r = render_tables(machine, out);
         if (r >= 0)
                 render_findings(view_get(machine, "findings"), out);

@@ -3,14 +3,9 @@
 /* `tcectl status`: one screen that says whether this host's guests can have in-kernel TCE tables, and if not, what to do. */
 
 #include <inttypes.h>
-#include <stdarg.h>
 
-#include "render.h"
-#include "table-print.h"
+#include "render-tables.h"
 #include "view.h"
-
-/* The fields' texts start here. */
-#define FIELD_COLUMN 10U
 
 /* So many VMs are named in one line. */
 #define NAMES_MAX 8U
@@ -20,38 +15,9 @@
 #define EXTENSION_EEH 5U
 #define EXTENSION_SPAPR_V2 7U
 
-/* One line of the head, "KVM       usable as HV, …", wrapped behind its label. 0 or -ENOMEM. */
-static int field(const Output *out, const char *label, Colour colour, const char *format, ...) _printf_(4, 5);
-static int field(const Output *out, const char *label, Colour colour, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
-        output_colour(out, COLOUR_BOLD);
-        (void) fputs(label, out->f);
-        output_colour(out, COLOUR_NONE);
-        if (colour != COLOUR_NONE)
-                output_colour(out, colour);
-        text_wrap(out->f, text, (unsigned) strlen(label), FIELD_COLUMN, out->width);
-        if (colour != COLOUR_NONE)
-                output_colour(out, COLOUR_NONE);
-        return 0;
-}
-
-static const char *plural(uint64_t n, const char *one, const char *many) {
-        return n == 1 ? one : many;
-}
-
 static int show_host(json_object *json, const Output *out) {
-        return field(out, "Host", COLOUR_NONE, "%s, kernel %s, pages of %s", view_show(json, "host.machine"),
-                     view_show(json, "host.kernel_release"), SHOWN(show_bytes(json, "host.page_size")));
+        return render_field(out, "Host", COLOUR_NONE, "%s, kernel %s, pages of %s", view_show(json, "host.machine"),
+                            view_show(json, "host.kernel_release"), SHOWN(show_bytes(json, "host.page_size")));
 }
 
 /* Usable is what was proven; why /dev/kvm can't be opened says more than that no VM could be made. */
@@ -62,14 +28,14 @@ static int show_kvm(json_object *json, const Output *out) {
         const char *type = NULL;
 
         if (!isempty(error))
-                return field(out, "KVM", COLOUR_RED, "not usable: can't open /dev/kvm: %s", error);
+                return render_field(out, "KVM", COLOUR_RED, "not usable: can't open /dev/kvm: %s", error);
         if (!streq(proven, "yes"))
-                return field(out, "KVM", colour_of_proof(proven), "%s: %s",
-                             streq(proven, "no") ? "not usable" : "not known whether usable", why);
+                return render_field(out, "KVM", colour_of_proof(proven), "%s: %s",
+                                    streq(proven, "no") ? "not usable" : "not known whether usable", why);
         for (size_t i = 0; i < view_length(types) && !type; i++)
                 if (streq(view_show(view_item(types, i), "proven"), "yes"))
                         type = view_string(view_item(types, i), "name");
-        return field(out, "KVM", COLOUR_GREEN, "usable%s%s, proven: %s", type ? " as " : "", type ? type : "", why);
+        return render_field(out, "KVM", COLOUR_GREEN, "usable%s%s, proven: %s", type ? " as " : "", type ? type : "", why);
 }
 
 /* By its number: names are for people. "-" where this tced did not tell. */
@@ -91,9 +57,9 @@ static int show_vfio(json_object *json, const Output *out) {
         const char *error = view_string(json, "host.vfio.error");
 
         if (!isempty(error))
-                return field(out, "VFIO", COLOUR_NONE, "not usable: can't open /dev/vfio/vfio: %s", error);
-        return field(out, "VFIO", COLOUR_NONE, "declares sPAPR v1: %s, v2: %s, EEH: %s", extension(json, EXTENSION_SPAPR),
-                     extension(json, EXTENSION_SPAPR_V2), extension(json, EXTENSION_EEH));
+                return render_field(out, "VFIO", COLOUR_NONE, "not usable: can't open /dev/vfio/vfio: %s", error);
+        return render_field(out, "VFIO", COLOUR_NONE, "declares sPAPR v1: %s, v2: %s, EEH: %s", extension(json, EXTENSION_SPAPR),
+                            extension(json, EXTENSION_SPAPR_V2), extension(json, EXTENSION_EEH));
 }
 
 static uint64_t count_viable(json_object *groups) {
@@ -109,11 +75,11 @@ static int show_groups(json_object *json, const Output *out) {
         json_object *supported = view_get(json, "host.vfio.groups_supported");
 
         if (supported && !view_true(json, "host.vfio.groups_supported"))
-                return field(out, "Groups", COLOUR_NONE, "none: the kernel has no IOMMU groups");
+                return render_field(out, "Groups", COLOUR_NONE, "none: the kernel has no IOMMU groups");
         if (view_length(groups) == 0)
-                return field(out, "Groups", COLOUR_NONE, "none");
-        return field(out, "Groups", COLOUR_NONE, "%zu, %" PRIu64 " of them viable (ready to be given to a VM)",
-                     view_length(groups), count_viable(groups));
+                return render_field(out, "Groups", COLOUR_NONE, "none");
+        return render_field(out, "Groups", COLOUR_NONE, "%zu, %" PRIu64 " of them viable (ready to be given to a VM)",
+                            view_length(groups), count_viable(groups));
 }
 
 /* Over all VMs that the caller may see. */
@@ -131,18 +97,54 @@ static int show_machines(json_object *json, const Output *out) {
         size_t n = view_length(view_get(json, "machines"));
 
         if (n == 0)
-                return field(out, "Machines", COLOUR_NONE, "none");
-        return field(out, "Machines", COLOUR_NONE,
-                     "%zu, with %" PRIu64 " kernel %s (%s) and %" PRIu64 " user %s (%s)", n, sums.kernel_tables,
-                     plural(sums.kernel_tables, "table", "tables"), FORMAT_BYTES(sums.kernel_bytes), sums.user_tables,
-                     plural(sums.user_tables, "table", "tables"), FORMAT_BYTES(sums.user_bytes));
+                return render_field(out, "Machines", COLOUR_NONE, "none");
+        return render_field(out, "Machines", COLOUR_NONE,
+                            "%zu, with %" PRIu64 " kernel %s (%s) and %" PRIu64 " user %s (%s)", n, sums.kernel_tables,
+                            plural(sums.kernel_tables, "table", "tables"), FORMAT_BYTES(sums.kernel_bytes), sums.user_tables,
+                            plural(sums.user_tables, "table", "tables"), FORMAT_BYTES(sums.user_bytes));
+}
+
+/* "the hook is loaded"; whether libvirtd was loaded anew since the hook came can't always be told. Colours what wants a look. */
+static const char *hook_text(json_object *libvirt, Colour *colour) {
+        json_object *hook = view_get(libvirt, "hook");
+
+        if (!hook)
+                return "";
+        if (!view_true(hook, "installed"))
+                return "; no hook installed";
+        if (view_true(hook, "loaded"))
+                return "; its hook is loaded";
+        *colour = COLOUR_YELLOW;
+        return view_get(hook, "loaded") ? "; its hook is installed and not loaded" : "; its hook is installed, not known whether loaded";
+}
+
+/* Nothing where tced does not tell: one of a version that did not know libvirt. */
+static int show_libvirt(json_object *json, const Output *out) {
+        json_object *libvirt = view_get(json, "libvirt");
+        const char *state = view_show(libvirt, "state"), *why = view_string(libvirt, "why");
+        const char *hook_why = view_string(libvirt, "hook.why");
+        Colour colour = streq(state, "away") ? COLOUR_YELLOW : COLOUR_NONE, hook_colour = COLOUR_NONE;
+        const char *hook = hook_text(libvirt, &hook_colour);
+        uint64_t domains;
+        char counted[64] = "";
+
+        if (!json_object_is_type(libvirt, json_type_object))
+                return 0;
+        if (streq(state, "connected") && view_u64(libvirt, "domains", &domains))
+                (void) snprintf(counted, sizeof(counted), ", %" PRIu64 " %s", domains, plural(domains, "domain", "domains"));
+        if (streq(state, "connected") || isempty(why))
+                why = NULL;
+        if (hook_colour == COLOUR_NONE || isempty(hook_why))
+                hook_why = NULL;
+        return render_field(out, "libvirt", hook_colour != COLOUR_NONE ? hook_colour : colour, "%s%s%s%s%s%s%s%s", state, counted,
+                            why ? " (" : "", why ? why : "", why ? ")" : "", hook, hook_why ? ": " : "", hook_why ? hook_why : "");
 }
 
 static int show_tced(json_object *json, const Output *out) {
         bool running = streq(view_show(json, "host.probe"), "running");
 
-        return field(out, "tced", running ? COLOUR_YELLOW : COLOUR_NONE, "%s, PID %s%s", view_show(json, "tced.version"),
-                     SHOWN(show_number(json, "tced.pid")), running ? "; still proving this host, look again" : "");
+        return render_field(out, "tced", running ? COLOUR_YELLOW : COLOUR_NONE, "%s, PID %s%s", view_show(json, "tced.version"),
+                            SHOWN(show_number(json, "tced.pid")), running ? "; still proving this host, look again" : "");
 }
 
 /* Why is shown only where the answer is not yes: the rest is as it should be. */
@@ -205,7 +207,7 @@ static int show_machine_findings(json_object *json, const Output *out) {
                 (void) fprintf(f, " and %zu more", n - NAMES_MAX);
         if (fclose(f) != 0)
                 return -ENOMEM;
-        return field(out, "VMs", COLOUR_NONE, "findings about %s. See: tcectl machines NAME", text);
+        return render_field(out, "VMs", COLOUR_NONE, "findings about %s. See: tcectl machines NAME", text);
 }
 
 static int show_findings(json_object *json, const Output *out) {
@@ -225,7 +227,7 @@ static int show_findings(json_object *json, const Output *out) {
 
 int render_status(json_object *json, const Output *out) {
         static int (*const fields[])(json_object *, const Output *) = {
-                show_host, show_kvm, show_vfio, show_groups, show_machines, show_tced,
+                show_host, show_kvm, show_vfio, show_groups, show_machines, show_libvirt, show_tced,
         };
         int r;
 
@@ -237,17 +239,6 @@ int render_status(json_object *json, const Output *out) {
         (void) fputc('\n', out->f);
         r = render_capabilities(json, out);
         return r < 0 ? r : show_findings(json, out);
-}
-
-/* Adds value, which is taken over, as a member; NULL is a value that could not be made. */
-static int put_consume(json_object *to, const char *key, json_object *value) {
-        if (!value)
-                return -ENOMEM;
-        if (json_object_object_add(to, key, value) < 0) {
-                (void) json_object_put(value);
-                return -ENOMEM;
-        }
-        return 0;
 }
 
 /* What the screen counts, so that a program need not. NULL when memory ran out. */
@@ -269,7 +260,7 @@ static json_object *make_counts(json_object *json) {
         };
 
         for (size_t i = 0; counts && i < ELEMENTSOF(members); i++)
-                if (put_consume(counts, members[i].key, json_object_new_uint64(members[i].value)) < 0) {
+                if (json_put_consume(counts, members[i].key, json_object_new_uint64(members[i].value)) < 0) {
                         (void) json_object_put(counts);
                         return NULL;
                 }
@@ -277,15 +268,15 @@ static json_object *make_counts(json_object *json) {
 }
 
 json_object *select_status(json_object *json) {
-        static const char *const kept[] = { "tced", "host", "findings" };
+        static const char *const kept[] = { "tced", "host", "libvirt", "findings" };
         json_object *part = json_object_new_object();
 
         for (size_t i = 0; part && i < ELEMENTSOF(kept); i++) {
                 json_object *value = view_get(json, kept[i]);
-                if (value && put_consume(part, kept[i], json_object_get(value)) < 0)
+                if (value && json_put_consume(part, kept[i], json_object_get(value)) < 0)
                         goto fail;
         }
-        if (part && put_consume(part, "counts", make_counts(json)) < 0)
+        if (part && json_put_consume(part, "counts", make_counts(json)) < 0)
                 goto fail;
         return part;
 fail:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From Describe's JSON (docs/describe.md) to what people and programs read. Pure: no I/O but out->f, no state. Members that are
+/* From Describe's JSON (docs/describe.md) and a plan's (docs/plan.md) to what people and programs read. Pure: no I/O but out->f, no state. Members that are
  * not there show as "-". What returns a number returns 0 or -ENOMEM, whatever the JSON looks like. */
 
 #include <json-c/json.h>
@@ -21,6 +21,14 @@ int render_machines(json_object *json, const char *name, const Output *out);
 /* Everything, as a tree; members that this version does not know as well. */
 int render_describe(json_object *json, const Output *out);
 
+/* A plan: its verdict, the tables with where each will live and why, the PHBs with their devices, what it costs, findings. */
+int render_plan(json_object *plan, const Output *out);
+/* A plan's verdict and findings. without: the plan without the device that is hot-plugged, so that what the device brings is told apart;
+ * NULL: there is none. */
+int render_check(json_object *plan, json_object *without, const Output *out);
+/* One machine, table by table in sentences, the slow ones first. */
+int render_explain(json_object *machine, const Output *out);
+
 /* A machine by name, UUID, or the first eight digits of its UUID and more; NULL where there is none, or more than one. Borrowed. */
 json_object *machine_find(json_object *json, const char *name);
 
@@ -39,6 +47,10 @@ void table_sums_add(TableSums *sums, json_object *machine);
 /* The parts of Describe that a command prints with --json: a new reference, NULL when memory ran out. */
 json_object *select_status(json_object *json);
 json_object *select_array(json_object *json, const char *path);
+/* The members of a plan that `check` judges by. */
+json_object *select_check(json_object *plan);
+/* Adds a value, which is taken over, as a member; NULL is one that could not be made. 0 or -ENOMEM. */
+int json_put_consume(json_object *to, const char *key, json_object *value);
 
 /* As JSON, pretty or in one line, with what a terminal would obey escaped. -ENOMEM. */
 int print_json(json_object *json, bool pretty, FILE *f);

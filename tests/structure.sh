@@ -49,9 +49,17 @@ bus_is_outermost() {
         grep -ln '#include "dbus' tced/*.c tced/*.h | grep -vE '^tced/(dbus[a-z_]*|main)\.[ch]$' | sed 's/$/ includes the bus face/'
 }
 
+# Of the daemon's parts only the planner is for others, and of tcectl only the file that plans without tced may have it.
 rooms_apart() {
-        grep -lE '#include "(manager|machine|plan|policy|config|facts|probe_[a-z]+|dbus[a-z_]*)\.h"' common/*.[ch] libtced/*.[ch] tcectl/*.[ch] |
-                sed 's/$/ includes a part of the daemon/'
+        local planner file header
+        planner=$(sed -n "/^libtcedplan = /,/^)/s/^  '\(.*\)\.c',/\1/p" tced/meson.build)
+        for file in common/*.[ch] libtced/*.[ch] tcectl/*.[ch]; do
+                while read -r header; do
+                        [[ -e tced/$header && ! -e ${file%/*}/$header ]] || continue
+                        [[ $file == tcectl/offline.c ]] && grep -qx "${header%.h}" <<<"$planner" && continue
+                        echo "$file includes $header, a part of the daemon"
+                done < <(sed -n 's/^#include "\(.*\)"/\1/p' "$file")
+        done
 }
 
 pure_parts() {
@@ -78,7 +86,7 @@ unlicensed() {
 
 point "every part includes only parts above it" "$(include_order)"
 point "nothing but main includes the bus face" "$(bus_is_outermost)"
-point "common, libtced and tcectl stand without the daemon" "$(rooms_apart)"
+point "common, libtced and tcectl stand without the daemon, but for the planner in tcectl/offline.c" "$(rooms_apart)"
 point "policy, plan and findings do no I/O" "$(pure_parts)"
 point "no file has more than 800 lines" "$(long_files)"
 point "no function has more than 100 lines" "$(long_functions)"

@@ -14,6 +14,8 @@
 #include "names.h"
 #include "tap.h"
 #include "tcectl-fixtures.h"
+#include "tcectl-plans.h"
+#include "tcectl-run.h"
 #include "util.h"
 
 /* How the peer behaves. */
@@ -32,9 +34,6 @@ typedef enum Mood {
         MOOD_DEAF,      /* no D-Bus at all */
         _MOOD_MAX,
 } Mood;
-
-static const char *program;
-static char folder[64];
 
 static int refuse(Mood mood, sd_bus_error *error) {
         if (mood == MOOD_DENIES)
@@ -91,9 +90,52 @@ static int on_plain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r < 0 ? r : sd_bus_reply_method_return(m, "");
 }
 
+/* What this peer knows of libvirt: a domain "web2". */
+static const char *plan_for(const char *domain) {
+        if (strstr(domain, "<name>db</name>"))
+                return fixture_plan_bad;
+        if (domain[0] == '<' || streq(domain, "web2"))
+                return fixture_plan;
+        return NULL;
+}
+
+static int on_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *domain, *key = NULL, *attach = NULL;
+        json_object *json;
+        uint64_t flags = 1;
+        int r;
+
+        r = refuse(*(Mood *) userdata, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "s", &domain);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_read(m, "{sv}", &key, "s", &attach)) > 0)
+                ;
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0 || sd_bus_message_read(m, "t", &flags) < 0 || flags != 0 || (key && !streq(key, "Attach")))
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "arguments");
+        if (attach && strstr(attach, "<bad"))
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_DOMAIN, "line 1: <bad> is no device.");
+        if (strstr(domain, "<odd"))
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_DOMAIN, "line 2: <odd> is no domain.");
+        if (streq(domain, "away"))
+                return sd_bus_error_set(error, TCED_ERROR_LIBVIRT_UNAVAILABLE, "libvirt does not answer");
+        if (!plan_for(domain))
+                return sd_bus_error_setf(error, TCED_ERROR_NO_SUCH_DOMAIN, "libvirt has no domain '%s'", domain);
+        /* A device that is attached makes the fine domain the bad one. */
+        json = fixture(attach ? fixture_plan_bad : plan_for(domain));
+        r = sd_bus_reply_method_return(m, "s", json_object_to_json_string(json));
+        (void) json_object_put(json);
+        return r;
+}
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Describe", "t", "s", on_describe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("PlanDomain", "sa{sv}t", "s", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Probe", "bt", "", on_probe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Rescan", "", "", on_plain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", "", "", on_plain, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -150,49 +192,6 @@ static void stop_peer(pid_t pid) {
         (void) waitpid(pid, NULL, 0);
 }
 
-typedef struct Run {
-        int status; /* exit status; -1: a signal */
-        char out[65536];
-        char err[4096];
-} Run;
-
-static void read_all(const char *path, char *buf, size_t size) {
-        FILE *f = fopen(path, "re");
-        size_t n = f ? fread(buf, 1, size - 1, f) : 0;
-
-        buf[n] = '\0';
-        if (f)
-                (void) fclose(f);
-}
-
-/* Runs tcectl with the words, which end with NULL, and no bus in reach. */
-static void run(Run *result, char *const words[]) {
-        char out[96], err[96];
-        int status = -1;
-        pid_t pid;
-
-        (void) snprintf(out, sizeof(out), "%s/out", folder);
-        (void) snprintf(err, sizeof(err), "%s/err", folder);
-        (void) fflush(stdout);
-        pid = fork();
-        if (pid == 0) {
-                char *argv[16] = { (char *) program };
-
-                for (size_t i = 0; words[i] && i + 2 < ELEMENTSOF(argv); i++)
-                        argv[i + 1] = words[i];
-                if (dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDOUT_FILENO) < 0 ||
-                    dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDERR_FILENO) < 0)
-                        _exit(99);
-                (void) execv(program, argv);
-                _exit(98);
-        }
-        (void) waitpid(pid, &status, 0);
-        result->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        read_all(out, result->out, sizeof(result->out));
-        read_all(err, result->err, sizeof(result->err));
-}
-#define RUN(result, ...) run((result), (char *[]){ __VA_ARGS__, NULL })
-
 static void test_commands(void) {
         static Run result;
         pid_t peer = start_peer(MOOD_FINE);
@@ -228,6 +227,79 @@ static void test_commands(void) {
         tap_eq(result.status, 1, "a probe that fails: exit status");
         tap_streq(result.err, "tcectl: The deep probe died.\n", "a probe that fails: tced's own words");
         stop_peer(peer);
+}
+
+static void put_file(const char *path, const char *text) {
+        FILE *f = fopen(path, "we");
+
+        if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+                abort();
+}
+
+/* Domains from files and of libvirt's, planned by tced: what is printed, where, and the exit status. */
+static void test_plans(void) {
+        static const struct {
+                const char *words[5];
+                int status;
+                const char *out, *err; /* what each begins with; "" is nothing at all */
+        } cases[] = {
+                { { "plan", "./web1.xml" }, 0, "web1: starts, with 1 warning\n", "" },
+                { { "plan", "web1.xml" }, 0, "web1: starts, with 1 warning\n", "" },
+                { { "plan", "web2" }, 0, "web1: starts, with 1 warning\n", "" },
+                { { "plan", "web2", "--json=short" }, 0, "{\"domain\":{\"name\":\"web1\"", "" },
+                { { "plan", "-" }, 1, "", "tcectl: Standard input is empty." },
+                { { "plan", "db.xml" }, 0, "db: does not start: 2 errors and 1 warning\n", "" },
+                { { "plan", "--attach=web1.xml", "web2" }, 0, "db: does not start", "" },
+                { { "plan", "nobody" }, 1, "", "tcectl: libvirt has no domain 'nobody'\n" },
+                { { "plan", "plain" }, 1, "", "tcectl: libvirt has no domain 'plain' (the file of that name is ./plain)\n" },
+                { { "plan", "away" }, 1, "", "tcectl: libvirt does not answer\n" },
+                { { "plan", "./odd.xml" }, 1, "", "tcectl: ./odd.xml: line 2: <odd> is no domain.\n" },
+                { { "plan", "./nothing.xml" }, 1, "", "tcectl: Can't open './nothing.xml': No such file or directory." },
+                { { "plan", "--attach=bad.xml", "./web1.xml" }, 1, "", "tcectl: bad.xml: line 1: <bad> is no device.\n" },
+                { { "plan", "--attach=nothing.xml", "./web1.xml" }, 1, "", "tcectl: Can't open 'nothing.xml'" },
+                { { "plan", "--attach=web1.xml", "./odd.xml" }, 1, "", "tcectl: ./odd.xml: line 2: <odd> is no domain.\n" },
+                { { "check", "web2" }, 0, "web1: starts, with 1 warning\n\nwarning  mixed-phb", "" },
+                { { "check", "--strict", "web2" }, 1, "web1: starts, with 1 warning\n", "" },
+                { { "check", "./db.xml" }, 1, "db: does not start: 2 errors and 1 warning\n", "" },
+                { { "check", "./db.xml", "--json=short" }, 1, "{\"domain\":{\"name\":\"db\"", "" },
+                { { "check", "--attach=web1.xml", "web2" }, 1, "db: does not take the device: 2 errors and 1 warning\n", "" },
+                { { "check", "nobody" }, 1, "", "tcectl: libvirt has no domain 'nobody'\n" },
+                { { "explain", "web1" }, 0, "web1 runs as process 811; claimed.\n", "" },
+                { { "explain", "web1", "--json=short" }, 0, "{\"name\":\"web1\"", "" },
+                { { "explain", "web2" }, 0, "tced knows no running machine of that name. It would get:\n\nweb1: starts", "" },
+                { { "explain", "web2", "--json=short" }, 0, "{\"domain\":{\"name\":\"web1\"", "" },
+                { { "explain", "nobody" }, 1, "", "tcectl: No machine 'nobody' that tced knows (see: tcectl machines), and no domain of "
+                                                  "libvirt's: libvirt has no domain 'nobody'\n" },
+        };
+        static Run result;
+        pid_t peer = start_peer(MOOD_FINE);
+        int here = open(".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+        if (chdir(folder) < 0)
+                abort();
+        put_file("web1.xml", "<domain/>");
+        put_file("db.xml", "<domain><name>db</name></domain>");
+        put_file("odd.xml", "\n<odd/>");
+        put_file("bad.xml", "<bad/>");
+        put_file("plain", "<domain/>");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *const *w = cases[i].words;
+
+                run(&result, (char *[]){ (char *) "--user", (char *) w[0], (char *) w[1], (char *) w[2], (char *) w[3], NULL });
+                tap_eq(result.status, cases[i].status, "%s %s %s: exit status", w[0], w[1], w[2] ? w[2] : "");
+                if (!tap_ok(strncmp(result.out, cases[i].out, strlen(cases[i].out)) == 0 && !*cases[i].out == !*result.out,
+                            "%s %s %s: what it prints", w[0], w[1], w[2] ? w[2] : ""))
+                        printf("# %s\n", result.out);
+                if (!tap_ok(strncmp(result.err, cases[i].err, strlen(cases[i].err)) == 0 && !*cases[i].err == !*result.err,
+                            "%s %s %s: what it says", w[0], w[1], w[2] ? w[2] : ""))
+                        printf("# %s\n", result.err);
+        }
+        stop_peer(peer);
+        RUN(&result, (char *) "--user", (char *) "plan", (char *) "web1");
+        tap_ok(result.status == 1 && streq(result.err, "tcectl: tced is not running. Start it: tced --user, or do without it: tcectl plan "
+                                                       "--offline web1\n"), "no tced: both remedies");
+        (void) !fchdir(here);
+        (void) close(here);
 }
 
 /* What is said of each way in which a tced can be wrong; never on standard output, always one line. */
@@ -362,7 +434,7 @@ int main(int argc, char **argv) {
                 tap_ok(false, "the program to be tested is the first argument");
                 return tap_done();
         }
-        program = argv[1];
+        program = realpath(argv[1], NULL);
         (void) snprintf(folder, sizeof(folder), "%s", "/tmp/tcectl-test-XXXXXX");
         if (!mkdtemp(folder))
                 return 1;
@@ -373,13 +445,15 @@ int main(int argc, char **argv) {
         (void) unsetenv("DBUS_SESSION_BUS_ADDRESS");
         (void) unsetenv("COLUMNS");
         test_commands();
+        test_plans();
         test_moods();
         test_ways();
         test_system();
         test_full_disk();
         test_usage();
-        for (size_t i = 0; i < 4; i++) {
-                (void) snprintf(path, sizeof(path), "%s/%s", folder, (const char *[]){ "tced/socket", "tced", "out", "err" }[i]);
+        static const char *const left[] = { "tced/socket", "tced", "out", "err", "web1.xml", "db.xml", "odd.xml", "bad.xml", "plain" };
+        for (size_t i = 0; i < ELEMENTSOF(left); i++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", folder, left[i]);
                 (void) remove(path);
         }
         (void) rmdir(folder);

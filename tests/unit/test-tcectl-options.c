@@ -22,7 +22,8 @@ static void test_understood(void) {
         static const struct {
                 const char *line, *command, *argument;
                 JsonMode json;
-                bool user, verbose, deep, no_legend, help, version;
+                bool user, verbose, deep, no_legend, help, version, offline, fix, strict;
+                const char *host, *attach;
         } cases[] = {
                 { "", "status", NULL },
                 { "status", "status", NULL },
@@ -46,6 +47,21 @@ static void test_understood(void) {
                 { "help probe", "probe", NULL, .help = true },
                 { "probe --help", "probe", NULL, .help = true },
                 { "status -hv", "status", NULL, .help = true, .verbose = true },
+                { "plan web1", "plan", "web1" },
+                { "plan -", "plan", "-" },
+                { "plan -v --offline a.xml", "plan", "a.xml", .verbose = true, .offline = true },
+                { "plan --host=f.json a.xml", "plan", "a.xml", .offline = true, .host = "f.json" },
+                { "plan --host - a.xml --json", "plan", "a.xml", .offline = true, .host = "-", .json = JSON_PRETTY },
+                { "plan --offline --host=f.json -", "plan", "-", .offline = true, .host = "f.json" },
+                { "plan --attach d.xml a.xml", "plan", "a.xml", .attach = "d.xml" },
+                { "plan --fix a.xml", "plan", "a.xml", .fix = true },
+                { "plan --fix --json=off --host=f.json -", "plan", "-", .fix = true, .offline = true, .host = "f.json" },
+                { "--address=unix:path=/x plan --fix a.xml", "plan", "a.xml", .fix = true },
+                { "check --strict web1 --json=short", "check", "web1", .strict = true, .json = JSON_SHORT },
+                { "check --attach=- web1", "check", "web1", .attach = "-" },
+                { "--user explain web1", "explain", "web1", .user = true },
+                { "plan --help", "plan", NULL, .help = true },
+                { "help check", "check", NULL, .help = true },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -57,7 +73,10 @@ static void test_understood(void) {
                 r = parse(line, &o, error, sizeof(error));
                 tap_ok(r == 0 && o.json == cases[i].json && o.user == cases[i].user && o.verbose == cases[i].verbose &&
                        o.deep == cases[i].deep && o.no_legend == cases[i].no_legend && o.help == cases[i].help &&
-                       o.version == cases[i].version, "tcectl %s: options", cases[i].line);
+                       o.version == cases[i].version && o.offline == cases[i].offline && o.fix == cases[i].fix &&
+                       o.strict == cases[i].strict, "tcectl %s: options", cases[i].line);
+                tap_streq(o.host, cases[i].host, "tcectl %s: --host", cases[i].line);
+                tap_streq(o.attach, cases[i].attach, "tcectl %s: --attach", cases[i].line);
                 tap_streq(o.command ? o.command->name : NULL, cases[i].command, "tcectl %s: command", cases[i].line);
                 tap_streq(o.argument, cases[i].argument, "tcectl %s: argument", cases[i].line);
         }
@@ -83,6 +102,27 @@ static void test_refused(void) {
                 { "status --deep", "'status' does not take --deep. See: tcectl status --help" },
                 { "groups -v", "'groups' does not take --verbose. See: tcectl groups --help" },
                 { "rescan --json", "'rescan' does not take --json. See: tcectl rescan --help" },
+                { "plan", "'plan' needs FILE|DOMAIN. See: tcectl plan --help" },
+                { "check --strict", "'check' needs FILE|DOMAIN. See: tcectl check --help" },
+                { "explain", "'explain' needs MACHINE. See: tcectl explain --help" },
+                { "plan a b", "'plan' does not take 'b'. See: tcectl plan --help" },
+                { "plan --strict a", "'plan' does not take --strict. See: tcectl plan --help" },
+                { "check --fix a", "'check' does not take --fix. See: tcectl check --help" },
+                { "check -v a", "'check' does not take --verbose. See: tcectl check --help" },
+                { "explain --offline a", "'explain' does not take --offline. See: tcectl explain --help" },
+                { "explain --host=f a", "'explain' does not take --host. See: tcectl explain --help" },
+                { "machines --attach=d", "'machines' does not take --attach. See: tcectl machines --help" },
+                { "plan --host", "Option --host needs a value. See: tcectl --help" },
+                { "plan --host= a", "Option --host needs a value. See: tcectl --help" },
+                { "plan --attach= a", "Option --attach needs a value. See: tcectl --help" },
+                { "plan --offline=yes a", "Unknown option --offline=yes. See: tcectl --help" },
+                { "plan --fix --json a", "--fix prints the domain's XML, not JSON. Leave --json or --fix out." },
+                { "plan --fix --attach=d a", "--fix mends a domain as it is, without --attach. Leave one of them out." },
+                { "plan --offline --user a", "--user asks a tced, --offline does without. Leave one of them out." },
+                { "plan --host=f --address=x:y a", "--address asks a tced, --host does without. Leave one of them out." },
+                { "plan --host=- -", "Standard input (-) can be read once. Give the other as a file." },
+                { "plan --attach=- -", "Standard input (-) can be read once. Give the other as a file." },
+                { "check --attach=- --host=- a", "Standard input (-) can be read once. Give the other as a file." },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -94,6 +134,16 @@ static void test_refused(void) {
                 tap_streq(error, cases[i].error, "tcectl %s: and why", cases[i].line);
                 tap_ok(o.deep && !o.command, "tcectl %s: what was there is untouched", cases[i].line);
         }
+}
+
+/* An argument that is empty, as scripts make one of an unset variable, is none. */
+static void test_empty_argument(void) {
+        char *argv[] = { (char[]){ "tcectl" }, (char[]){ "plan" }, (char[]){ "" }, NULL };
+        char error[128] = "";
+        Options o;
+
+        tap_eq(options_parse(3, argv, &o, error, sizeof(error)), -EINVAL, "an empty argument");
+        tap_streq(error, "'plan' needs FILE|DOMAIN. See: tcectl plan --help", "an empty argument: and why");
 }
 
 static void test_long_words(void) {
@@ -123,6 +173,7 @@ static void test_commands(void) {
 int main(void) {
         test_understood();
         test_refused();
+        test_empty_argument();
         test_long_words();
         test_commands();
         return tap_done();
