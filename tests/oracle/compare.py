@@ -8,9 +8,20 @@ def of(tables, window):
     return [table for table in tables if table["window"] == window]
 
 
-def default_tables(plan, qemu):
+class AtStart:
+    """QEMU's tables as they are before the guest asks for anything. Made first of all; save() is for the end, as QEMU does that once."""
+
+    def __init__(self, qemu):
+        self.regions, self.names, self.traced = qemu.regions(), qemu.names(), set(qemu.traced())
+        self.saved = {}
+
+    def save(self, qemu):
+        self.saved = qemu.saved()
+
+
+def default_tables(plan, start):
     """LIOBN, device, base, size, TCEs and page shift of the tables that are there before the guest runs."""
-    regions, saved, names, traced = qemu.regions(), qemu.saved(), qemu.names(), set(qemu.traced())
+    regions, saved, names, traced = start.regions, start.saved, start.names, start.traced
     planned = {table["liobn"]: table for table in of(plan["tables"], "default")}
     for liobn in sorted(set(regions) | set(saved) | traced - set(regions) - set(saved)):
         if liobn not in planned:

@@ -96,13 +96,17 @@ def judge_plain(case):
     lines, counts = [], [0, 0]
 
     def look(qemu):
-        for name, plan in case.plans.items():
-            if "error" in plan:
-                lines.append(f"{name}: no plan: {plan['error']}")
-                continue
-            lines.extend(f"{name}: QEMU starts it, the plan says that it won't: {finding['id']}: {finding['text']}" for finding in errors_of(plan))
-            for part in (compare.dynamic_tables(plan, qemu), compare.default_tables(plan, qemu), compare.devices(plan, case.words)):
+        start = compare.AtStart(qemu)
+        lines.extend(f"{name}: no plan: {plan['error']}" for name, plan in case.plans.items() if "error" in plan)
+        plans = {name: plan for name, plan in case.plans.items() if "error" not in plan}
+        for name, plan in plans.items():
+            lines.extend(f"{name}: QEMU starts it, the plan says that it won't: {finding['id']}: {finding['text']}"
+                         for finding in errors_of(plan) if finding["id"] != case.row.unseen)
+            for part in (compare.dynamic_tables(plan, qemu), compare.devices(plan, case.words)):
                 lines.extend(f"{name}: {line}" for line in part)
+        start.save(qemu)
+        for name, plan in plans.items():
+            lines.extend(f"{name}: {line}" for line in compare.default_tables(plan, start))
             counts[0] = len(compare.of(plan["tables"], "default"))
             counts[1] = len(compare.of(plan["tables"], "dynamic"))
 
@@ -149,6 +153,8 @@ def judge_ending(case):
             qemu.qmp("system_reset")
             stock.wait_until(lambda: qemu.qmp("query-status") and False, 5)
 
+    # For so much memory QEMU itself needs minutes to start; it is the guest who makes its window as large as that.
+    case.words = [re.sub(r"maxmem=\d+k", f"maxmem={8 << 20}k", word) for word in case.words or []]
     if not lines:
         try:
             case.with_qemu(end)

@@ -13,7 +13,7 @@ tool=$(realpath "$1")
 libvirt_prepare || exit 1
 # QEMUs that crash are what some of it is about.
 ulimit -c 0
-/usr/bin/python3 "$here/host_tree.py" "$here/host.json" "$LV_DIR/devices" || exit 1
-lv mount --bind "$LV_DIR/devices" /sys/bus/pci/devices || exit 1
+/usr/bin/python3 "$here/host_tree.py" "$here/host.json" "$LV_DIR/host" || exit 1
+lv mount --bind "$LV_DIR/host/devices" /sys/bus/pci/devices || exit 1
 libvirt_start || exit 1
 lv env PYTHONDONTWRITEBYTECODE=1 TMPDIR="$LV_DIR" /usr/bin/python3 "$here/judge.py" "$tool" "$here/host.json" "${@:2}"
