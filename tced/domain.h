@@ -171,6 +171,7 @@ typedef struct Domain {
         DomainPort *ports; /* in the XML's order */
         size_t n_ports, ports_allocated;
         bool graphics;        /* a <graphics> is there: libvirt adds a <video> where there is none */
+        int id;               /* libvirt's number of a VM that runs; -1: none */
         bool live;            /* <domain id=…>: libvirt's own XML of a VM that runs or is being started. In all other XML it keeps
                                * only aliases that begin with "ua-" */
         QemuProperty *properties; /* in the order in which QEMU applies them: later ones win */

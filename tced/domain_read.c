@@ -173,25 +173,27 @@ static bool is_qemu(const xmlNode *node, const char *name) {
                streq((const char *) node->name, name);
 }
 
-/* What has several: devices, labels, QEMU's own words. */
+/* What has several: labels, devices, and QEMU's own words behind them, wherever these stand: QEMU makes their devices last. */
 static int read_lists(const xmlNode *domain, Domain *d, DomainError *error) {
         int r = 0;
 
+        for (const xmlNode *label = xml_first(domain, "seclabel"); r >= 0 && label; label = xml_next(label, "seclabel"))
+                r = read_label(label, d);
+        for (const xmlNode *devices = xml_first(domain, "devices"); devices; devices = xml_next(devices, "devices"))
+                for (const xmlNode *e = xml_first(devices, NULL); r >= 0 && e; e = xml_next(e, NULL))
+                        r = domain_element_read(e, d, NULL, error);
         for (const xmlNode *node = domain->children; r >= 0 && node; node = node->next) {
                 if (is_qemu(node, "commandline"))
                         r = domain_commandline_read(node, d, error);
                 else if (is_qemu(node, "override"))
                         r = domain_override_read(node, d, error);
-                else if (xml_named(node, "seclabel"))
-                        r = read_label(node, d);
-                else if (xml_named(node, "devices"))
-                        for (const xmlNode *e = xml_first(node, NULL); r >= 0 && e; e = xml_next(e, NULL))
-                                r = domain_element_read(e, d, NULL, error);
         }
         return r;
 }
 
 static int read_domain(const xmlNode *domain, Domain *d, DomainError *error) {
+        uint64_t number;
+        const char *id;
         int r;
 
         if (!xml_named(domain, "domain"))
@@ -205,7 +207,9 @@ static int read_domain(const xmlNode *domain, Domain *d, DomainError *error) {
         if (r < 0)
                 return r;
         d->kvm = streq(d->type, "kvm");
-        d->live = xml_text_of(domain, "id") != NULL;
+        id = xml_text_of(domain, "id");
+        d->live = id != NULL;
+        d->id = id && parse_u64(id, INT_MAX, &number) >= 0 ? (int) number : -1;
         r = read_uuid(domain, d, error);
         if (r >= 0)
                 r = read_os(domain, d);

@@ -48,17 +48,15 @@ static bool is_roots_alone(const struct stat *st) {
         return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Opens the folder, then the file in it: neither changes under our hands. */
-static int open_pid_file(const char *run, const char *file, int *ret, char why[CLAIM_WHY_MAX]) {
+/* Opens the folder, then the file in it: neither changes under our hands. *ret_alone: root alone can have put it there. */
+static int open_pid_file(const char *run, const char *file, int *ret, bool *ret_alone, char why[CLAIM_WHY_MAX]) {
         _cleanup_fd_ int dir = -EBADF, fd = -EBADF;
         struct stat st;
 
         dir = open(run, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0 || fstat(dir, &st) < 0)
                 return deny(why, "%s, where libvirt keeps the PIDs of its VMs, can't be opened: %s", run, strerror(errno));
-        if (!is_roots_alone(&st))
-                return deny(why, "%s is not root's alone to write to (user %u, mode %04o), so nothing in it can be believed; "
-                            "chown root, chmod go-w", run, (unsigned) st.st_uid, (unsigned) (st.st_mode & 07777));
+        *ret_alone = is_roots_alone(&st);
         fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
                 return deny(why, "%s/%s, which would have its PID, can't be opened: %s", run, file, strerror(errno));
@@ -93,30 +91,81 @@ static pid_t lock_holder(int fd) {
         return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
 }
 
-int libvirt_claim_process(const char *run, const char *name, const Process *process, char why[CLAIM_WHY_MAX]) {
-        _cleanup_free_ char *file = pid_file_name(name);
-        _cleanup_fd_ int fd = -EBADF;
+static const struct {
+        const char *prefix, *joint;
+} forms[] = { { "/machine-qemu\\x2d", "\\x2d" }, { "/qemu-", "-" } };
+
+/* One line of /proc/PID/cgroup: "0::/machine.slice/machine-qemu\x2d3\x2dweb1.scope/libvirt/emulator" where systemd made it
+ * (src/util/virsystemd.c:virSystemdMakeScopeName), "0::/machine/qemu-3-web1.libvirt-qemu/emulator" where libvirt did
+ * (src/util/vircgroup.c:virCgroupNewDomainPartition). A name has but few of its characters there, and they may be none. */
+static bool line_is_of(const char *line, int id) {
+        /* There users make cgroups of their own. */
+        if (strstr(line, ":/user.slice/"))
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                char want[64];
+                const char *at;
+                size_t length = (size_t) snprintf(want, sizeof(want), "%s%d", forms[i].prefix, id);
+
+                for (at = strstr(line, want); at; at = strstr(at + 1, want))
+                        if (at[length] == '.' || strncmp(at + length, forms[i].joint, strlen(forms[i].joint)) == 0)
+                                return true;
+        }
+        return false;
+}
+
+static int check_cgroup(const LibvirtClaim *claim, const Process *process, char why[CLAIM_WHY_MAX]) {
+        char path[64], text[4096], *rest, *shown;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "%d/cgroup", (int) process->pid);
+        n = read_file_at(claim->proc_fd, path, text, sizeof(text));
+        if (n < 0)
+                return deny(why, "%s is not root's alone to write to, and the cgroup of process %d can't be read: %s", claim->run,
+                            (int) process->pid, strerror((int) -n));
+        shown = strdupa(text);
+        for (char *line = strtok_r(text, "\n", &rest); claim->id >= 0 && line; line = strtok_r(NULL, "\n", &rest))
+                if (line_is_of(line, claim->id))
+                        return 0;
+        return deny(why, "%s is not root's alone to write to, so that a pid file there is not enough, and process %d is not in the "
+                    "cgroup of libvirt's VM %d (%.200s); let libvirt use cgroups (cgroup_controllers in qemu.conf)", claim->run,
+                    (int) process->pid, claim->id, shown);
+}
+
+/* The file is this process's, by what stands in it and by its lock. */
+static int check_pid_file(int fd, const LibvirtClaim *claim, const char *file, const Process *process, char why[CLAIM_WHY_MAX]) {
         pid_t pid = 0, holder;
+        int r;
+
+        r = read_pid(fd, &pid);
+        if (r < 0)
+                return deny(why, "%s/%s has no PID in it: %s", claim->run, file, strerror(-r));
+        if (pid != process->pid)
+                return deny(why, "libvirt runs it as process %d (%s/%s)", (int) pid, claim->run, file);
+        holder = lock_holder(fd);
+        if (holder != pid)
+                return deny(why, "%s/%s is not locked by the process that it names, so it is one that was left over; "
+                            "end the VM and start it again", claim->run, file);
+        return 0;
+}
+
+int libvirt_claim_process(const LibvirtClaim *claim, const Process *process, char why[CLAIM_WHY_MAX]) {
+        _cleanup_free_ char *file = pid_file_name(claim->name);
+        _cleanup_fd_ int fd = -EBADF;
+        bool alone = false;
         int r;
 
         if (!file)
                 return deny(why, "no memory to look for its pid file");
-        r = open_pid_file(run, file, &fd, why);
+        r = open_pid_file(claim->run, file, &fd, &alone, why);
+        if (r >= 0)
+                r = check_pid_file(fd, claim, file, process, why);
+        if (r >= 0 && !alone)
+                r = check_cgroup(claim, process, why);
         if (r < 0)
                 return r;
-        r = read_pid(fd, &pid);
-        if (r < 0)
-                return deny(why, "%s/%s has no PID in it: %s", run, file, strerror(-r));
-        if (pid != process->pid)
-                return deny(why, "libvirt runs it as process %d (%s/%s)", (int) pid, run, file);
-        holder = lock_holder(fd);
-        if (holder != pid)
-                return deny(why, "%s/%s is not locked by the process that it names, so it is one that was left over; "
-                            "end the VM and start it again", run, file);
-        /* Only now is it certain that the PID was this process's while the file said so. */
-        if (!process_alive(process))
-                return deny(why, "process %d has ended", (int) pid);
-        return 0;
+        /* Only now is it certain that the PID was this process's while all of that said so. */
+        return process_alive(process) ? 0 : deny(why, "process %d has ended", (int) process->pid);
 }
 
 /* AppArmor has the mode behind the profile: "libvirt-UUID (enforce)". */

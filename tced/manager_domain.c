@@ -244,6 +244,7 @@ static int describe_domain(Registration *r, DomainPlan *plan) {
         machine_domain_clear(&r->domain);
         r->domain.memlock = plan->memlock;
         r->domain.findings = TAKE_GENERIC(plan->findings, Findings, (Findings) {});
+        r->domain.id = d->id;
         r->domain.security_model = TAKE_PTR(d->security_model);
         r->domain.security_label = TAKE_PTR(d->security_label);
         r->owner = OWNER_UNKNOWN;
@@ -368,7 +369,11 @@ int manager_release_domain(Manager *m, const char *xml, Refusal *refusal) {
 }
 
 int manager_is_domain_process(const Manager *m, const Machine *machine, const Process *process, char *why) {
-        return libvirt_claim_process(m->places.libvirt_run, machine->name, process, why);
+        const LibvirtClaim claim = {
+                .run = m->places.libvirt_run, .name = machine->name, .id = machine->domain.id, .proc_fd = m->proc_fd,
+        };
+
+        return libvirt_claim_process(&claim, process, why);
 }
 
 int manager_check_domain_claim(const Manager *m, const Machine *machine, uid_t uid, const Process *process, Refusal *refusal) {

@@ -36,7 +36,7 @@ typedef struct Parse {
         bool refused;
 } Parse;
 
-static int fail_line(DomainError *error, unsigned line, const char *format, va_list ap) {
+static __attribute__((__format__(__printf__, 3, 0))) int fail_line(DomainError *error, unsigned line, const char *format, va_list ap) {
         DomainError e = { .line = line };
         int n = 0;
 

@@ -89,6 +89,10 @@ static bool is_denied(int r, const char *why, const char *fragment) {
         return well;
 }
 
+static int claim(const char *name, const Process *process, char why[CLAIM_WHY_MAX]) {
+        return libvirt_claim_process(&(LibvirtClaim) { .run = run_folder(), .name = name, .id = 3, .proc_fd = proc_fd }, process, why);
+}
+
 /* libvirt's own name for the file of each domain, and the right process. */
 static void test_names(void) {
         static const struct {
@@ -108,7 +112,7 @@ static void test_names(void) {
                 Process p = hold(pid);
                 char why[CLAIM_WHY_MAX] = "";
 
-                tap_eq(libvirt_claim_process(run_folder(), cases[i].name, &p, why), 0, "the process of %s", cases[i].name);
+                tap_eq(claim(cases[i].name, &p, why), 0, "the process of %s", cases[i].name);
                 if (*why)
                         printf("#   %s\n", why);
                 process_close(&p);
@@ -123,39 +127,87 @@ static void test_files(void) {
         char why[CLAIM_WHY_MAX], text[64];
         char longest[300];
 
-        tap_eq(libvirt_claim_process(run_folder(), "web1", &p, why), 0, "all is well");
+        tap_eq(claim("web1", &p, why), 0, "all is well");
         (void) snprintf(text, sizeof(text), "as process %d", (int) pid);
-        denied(libvirt_claim_process(run_folder(), "web1", &q, why), why, text, "another process");
-        denied(libvirt_claim_process(run_folder(), "web2", &p, why), why, "web2.pid", "no file");
+        denied(claim("web1", &q, why), why, text, "another process");
+        denied(claim("web2", &p, why), why, "web2.pid", "no file");
         memset(longest, 'x', sizeof(longest) - 1);
         longest[sizeof(longest) - 1] = '\0';
-        denied(libvirt_claim_process(run_folder(), longest, &p, why), why, strerror(ENAMETOOLONG), "a name that is too long for a file");
-        denied(libvirt_claim_process("/nonexistent", "web1", &p, why), why, "/nonexistent, where libvirt keeps", "no folder");
+        denied(claim(longest, &p, why), why, strerror(ENAMETOOLONG), "a name that is too long for a file");
+        denied(libvirt_claim_process(&(LibvirtClaim) { .run = "/nonexistent", .name = "web1", .id = -1, .proc_fd = proc_fd }, &p, why), why, "/nonexistent, where libvirt keeps", "no folder");
 
         (void) chmod(run_path("web1.pid"), 0664);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "can't be believed", "a file that its group may write");
+        denied(claim("web1", &p, why), why, "can't be believed", "a file that its group may write");
         (void) chmod(run_path("web1.pid"), 0646);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "can't be believed", "a file that anyone may write");
+        denied(claim("web1", &p, why), why, "can't be believed", "a file that anyone may write");
         (void) chmod(run_path("web1.pid"), 0644);
         (void) !chown(run_path("web1.pid"), 65534, 0);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "user 65534", "a file of another user's");
+        denied(claim("web1", &p, why), why, "user 65534", "a file of another user's");
         (void) !chown(run_path("web1.pid"), 0, 0);
         (void) chmod(run_folder(), 0775);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "is not root's alone to write to", "a folder that its group may write to");
+        denied(claim("web1", &p, why), why, "is not root's alone to write to", "a folder that its group may write to");
         (void) chmod(run_folder(), 0755);
         (void) !chown(run_folder(), 65534, 0);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "is not root's alone to write to", "a folder of another user's");
+        denied(claim("web1", &p, why), why, "is not root's alone to write to", "a folder of another user's");
         (void) !chown(run_folder(), 0, 0);
-        tap_eq(libvirt_claim_process(run_folder(), "web1", &p, why), 0, "all is well again");
+        tap_eq(claim("web1", &p, why), 0, "all is well again");
 
         (void) snprintf(text, sizeof(text), "%d", (int) other);
         put("left.pid", text);
-        denied(libvirt_claim_process(run_folder(), "left", &q, why), why, "left over", "a file with its PID that it has not locked");
+        denied(claim("left", &q, why), why, "left over", "a file with its PID that it has not locked");
         end_child(pid);
-        denied(libvirt_claim_process(run_folder(), "web1", &p, why), why, "left over", "a process that has ended");
+        denied(claim("web1", &p, why), why, "left over", "a process that has ended");
         process_close(&p);
         process_close(&q);
         end_child(other);
+}
+
+/* In a folder that root shares: what the cgroup says. */
+static void test_cgroups(void) {
+        static const struct {
+                const char *name, *cgroup;
+                int id;
+                const char *why; /* NULL: it is */
+        } cases[] = {
+                { "systemd's scope", "0::/machine.slice/machine-qemu\\x2d3\\x2dweb1.scope/libvirt/emulator\n", 3, NULL },
+                { "a name of which nothing is left", "0::/machine.slice/machine-qemu\\x2d3.scope/libvirt/emulator\n", 3, NULL },
+                { "libvirt's own", "0::/machine/qemu-3-web1.libvirt-qemu/emulator\n", 3, NULL },
+                { "libvirt's own, of no name", "0::/machine/qemu-3.libvirt-qemu/emulator\n", 3, NULL },
+                { "of the older kind", "12:cpuset:/\n4:memory:/machine.slice/machine-qemu\\x2d3\\x2dweb1.scope\n1:name=systemd:/x\n", 3, NULL },
+                { "in a slice of one's own", "0::/machine.slice/machine-gold.slice/machine-qemu\\x2d12\\x2da.scope\n", 12, NULL },
+                { "another VM's", "0::/machine.slice/machine-qemu\\x2d4\\x2dweb1.scope/libvirt/emulator\n", 3, "not in the cgroup of libvirt's VM 3" },
+                { "one that begins like it", "0::/machine.slice/machine-qemu\\x2d33\\x2dweb1.scope\n", 3, "machine-qemu" },
+                { "one that it ends like", "0::/machine.slice/machine-qemu\\x2d4\\x2dqemu-3-.scope\n", 3, "machine-qemu" },
+                { "no VM's", "0::/system.slice/tced.service\n", 3, "/system.slice/tced.service" },
+                { "a user's own", "0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\\x2d3\\x2dweb1.scope\n", 3, "user.slice" },
+                { "no number", "0::/machine.slice/machine-qemu\\x2d-1\\x2dweb1.scope\n", -1, "cgroup_controllers" },
+                { "no cgroup", NULL, 3, "can't be read" },
+                { "an empty one", "\n", 3, "not in the cgroup" },
+        };
+        pid_t pid = start_child(run_path("web1.pid"));
+        Process p = hold(pid);
+
+        (void) !chown(run_folder(), 65534, 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Tree proc = tree_new();
+                char why[CLAIM_WHY_MAX] = "", path[64];
+                const TreeEntry entry = { .path = path, .text = cases[i].cgroup };
+                _cleanup_fd_ int fd = open(proc.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                int r;
+
+                (void) snprintf(path, sizeof(path), "%d/cgroup", (int) pid);
+                if (cases[i].cgroup)
+                        tree_add(&proc, &entry, 1);
+                r = libvirt_claim_process(&(LibvirtClaim) { .run = run_folder(), .name = "web1", .id = cases[i].id, .proc_fd = fd }, &p, why);
+                if (cases[i].why)
+                        denied(r, why, cases[i].why, "cgroup: %s", cases[i].name);
+                else if (!tap_eq(r, 0, "cgroup: %s", cases[i].name))
+                        printf("#   %s\n", why);
+                tree_remove(&proc);
+        }
+        (void) !chown(run_folder(), 0, 0);
+        process_close(&p);
+        end_child(pid);
 }
 
 /* What is in the place of the file, and what is in it. */
@@ -172,18 +224,18 @@ static void test_contents(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 put("odd.pid", cases[i].text);
-                denied(libvirt_claim_process(run_folder(), "odd", &self, why), why, cases[i].why, "a file with '%s'", cases[i].text);
+                denied(claim("odd", &self, why), why, cases[i].why, "a file with '%s'", cases[i].text);
         }
         (void) unlink(run_path("odd.pid"));
         (void) snprintf(target, sizeof(target), "%s", run_path("web1.pid"));
         (void) !symlink(target, run_path("odd.pid"));
-        denied(libvirt_claim_process(run_folder(), "odd", &self, why), why, strerror(ELOOP), "a link");
+        denied(claim("odd", &self, why), why, strerror(ELOOP), "a link");
         (void) unlink(run_path("odd.pid"));
         (void) mkdir(run_path("odd.pid"), 0755);
-        denied(libvirt_claim_process(run_folder(), "odd", &self, why), why, "can't be believed", "a folder");
+        denied(claim("odd", &self, why), why, "can't be believed", "a folder");
         (void) rmdir(run_path("odd.pid"));
         (void) mkfifo(run_path("odd.pid"), 0644);
-        denied(libvirt_claim_process(run_folder(), "odd", &self, why), why, "can't be believed", "a FIFO, which nobody waits for");
+        denied(claim("odd", &self, why), why, "can't be believed", "a FIFO, which nobody waits for");
         (void) unlink(run_path("odd.pid"));
         process_close(&self);
 }
@@ -260,6 +312,7 @@ int main(void) {
                 test_names();
                 test_files();
                 test_contents();
+                test_cgroups();
         } else
                 tap_skip("only root has files that are believed", "pid files");
         test_labels();
