@@ -168,6 +168,18 @@ int libvirt_claim_process(const LibvirtClaim *claim, const Process *process, cha
         return process_alive(process) ? 0 : deny(why, "process %d has ended", (int) process->pid);
 }
 
+pid_t libvirt_claim_running(const char *run, const char *name) {
+        _cleanup_free_ char *file = pid_file_name(name);
+        _cleanup_fd_ int fd = -EBADF;
+        char why[CLAIM_WHY_MAX];
+        pid_t pid = 0;
+        bool alone;
+
+        if (!file || open_pid_file(run, file, &fd, &alone, why) < 0 || read_pid(fd, &pid) < 0)
+                return 0;
+        return lock_holder(fd) == pid ? pid : 0;
+}
+
 /* AppArmor has the mode behind the profile: "libvirt-UUID (enforce)". */
 static void cut_mode(char *label) {
         size_t length = strlen(label);

@@ -24,6 +24,9 @@ typedef struct LibvirtClaim {
  * channelTargetDir): there the process must be in the domain's cgroup, too, which is root's. */
 int libvirt_claim_process(const LibvirtClaim *claim, const Process *process, char why[CLAIM_WHY_MAX]);
 
+/* The process that has the domain's pid file locked: it runs, whatever libvirt says just now. 0: none, or that can't be told. */
+pid_t libvirt_claim_running(const char *run, const char *name);
+
 /* 0: the process is confined by `model` ("apparmor", "selinux") as `label`, or model is NULL. -EPERM, with why. */
 int libvirt_claim_label(int proc_fd, const char *model, const char *label, const Process *process, char why[CLAIM_WHY_MAX]);
 

@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "libvirt_claim.h"
 #include "log.h"
 #include "manager_internal.h"
 #include "util.h"
@@ -96,22 +97,27 @@ static void ask_for(Manager *m, const char *uuid) {
                 free(ask);
 }
 
-/* The machine is the one that was seen running, and not another of the same domain that its hook told of since. */
-static void forget(Manager *m, const RunningDomain *domain) {
+/* The machine of a domain that libvirt no longer lists goes, if it is the one that was seen running, and not another of the same domain that
+ * its hook told of since. A libvirtd that has just started lists domains only as it finds them again: its pid file knows better. A process
+ * that claimed the machine is held, and says itself when it ends. */
+static bool forget(Manager *m, const RunningDomain *domain) {
         Machine *machine = domain->serial > 0 ? manager_find_machine_by_uuid(m, domain->uuid) : NULL;
 
         if (!machine || machine->serial != domain->serial || machine->source != MACHINE_SOURCE_LIBVIRT)
-                return;
+                return true;
+        if (machine->state == MACHINE_CLAIMED || libvirt_claim_running(m->places.libvirt_run, machine->name) > 0)
+                return false;
         log_info("%s runs no more, says libvirt: its machine goes", machine->name);
         manager_unregister(m, machine);
+        return true;
 }
 
 /* Takes libvirt's list over; asks for those that are new to it and not known. */
 static void take_running(Manager *m) {
-        size_t n_before = m->n_running, n;
         _cleanup_free_ RunningDomain *before = m->running;
+        size_t n_before = m->n_running, n;
         const LibvirtDomain *domains = libvirt_domains(m->libvirt, &n);
-        RunningDomain *now = calloc(n > 0 ? n : 1, sizeof(*now));
+        RunningDomain *now = calloc(n + n_before + 1, sizeof(*now));
 
         if (!now) {
                 TAKE_PTR(before);
@@ -128,8 +134,8 @@ static void take_running(Manager *m) {
                         ask_for(m, domains[i].uuid);
         }
         for (size_t i = 0; i < n_before; i++)
-                if (!find_running(now, n, before[i].uuid))
-                        forget(m, &before[i]);
+                if (!find_running(now, n, before[i].uuid) && !forget(m, &before[i]))
+                        now[m->n_running++] = before[i];
 }
 
 /* What a libvirt that is away would say is not known; what it said stands. */

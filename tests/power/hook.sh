@@ -44,6 +44,7 @@ wait_for 30 both
 ok $? "libvirtd restarted: both guests are there"
 is "$(pid_of one) $(pid_of two)" "$pids" "as they were"
 like "$(tcectl machines)" '*one*two*' "for tced too"
+is "$(journalctl -q -u tced -o cat | grep -c "runs no more")" 0 "which never lost sight of them"
 
 # tced away: guests start, guests end, and what runs then is told to it by the next reconnect.
 systemctl stop tced

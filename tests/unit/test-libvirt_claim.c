@@ -155,7 +155,11 @@ static void test_files(void) {
         (void) snprintf(text, sizeof(text), "%d", (int) other);
         put("left.pid", text);
         denied(claim("left", &q, why), why, "left over", "a file with its PID that it has not locked");
+        tap_eq(libvirt_claim_running(run_folder(), "web1"), pid, "web1 runs");
+        tap_eq(libvirt_claim_running(run_folder(), "left"), 0, "one that was left over does not");
+        tap_eq(libvirt_claim_running(run_folder(), "nobody"), 0, "one that is not there does not");
         end_child(pid);
+        tap_eq(libvirt_claim_running(run_folder(), "web1"), 0, "web1 has ended");
         denied(claim("web1", &p, why), why, "left over", "a process that has ended");
         process_close(&p);
         process_close(&q);
