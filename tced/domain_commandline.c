@@ -261,14 +261,16 @@ static bool is_pci(const char *driver) {
  * mdev. */
 static void read_vfio(const Options *o, DomainDevice *v) {
         const char *host = value_of(o, "host"), *sysfs = value_of(o, "sysfsdev");
-        HostAddress a = {};
+        HostAddress full, own = {};
 
         if (!host && sysfs)
                 host = strrchr(sysfs, '/') ? strrchr(sysfs, '/') + 1 : sysfs;
-        if (host && (sscanf(host, "%4x:%2x:%2x.%1x", &a.domain, &a.bus, &a.slot, &a.function) == 4 ||
-                     sscanf(host, "%2x:%2x.%1x", &a.bus, &a.slot, &a.function) == 3)) {
+        if (host && sscanf(host, "%4x:%2x:%2x.%1x", &full.domain, &full.bus, &full.slot, &full.function) == 4) {
                 v->host_pci = true;
-                v->host = a;
+                v->host = full;
+        } else if (host && sscanf(host, "%2x:%2x.%1x", &own.bus, &own.slot, &own.function) == 3) {
+                v->host_pci = true;
+                v->host = own;
         } else if (sysfs) {
                 v->mdev = true;
         }

@@ -79,10 +79,16 @@ static void on_xml(int error, const char *text, void *userdata) {
         _cleanup_free_ Ask *ask = userdata;
         Manager *m = ask->manager;
 
+        RunningDomain *domain = find_running(m->running, m->n_running, ask->uuid);
+
         /* It may have ended meanwhile, or its hook may have come. */
-        if (error != 0 || m->ending || !find_running(m->running, m->n_running, ask->uuid) ||
-            manager_find_machine_by_uuid(m, ask->uuid))
+        if (m->ending || !domain || manager_find_machine_by_uuid(m, ask->uuid))
                 return;
+        if (error != 0) {
+                /* To be asked for again at the next occasion. */
+                domain->uuid[0] = '\0';
+                return;
+        }
         manager_register_domain(m, text, 0, true, on_registered, NULL);
 }
 

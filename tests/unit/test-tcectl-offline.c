@@ -64,12 +64,14 @@ static bool is_as(const char *text, const char *want) {
 static void run_case(const Case *c) {
         static Run result;
         char title[160] = "";
+        bool well;
 
         for (size_t i = 0; c->words[i]; i++)
                 (void) snprintf(title + strlen(title), sizeof(title) - strlen(title), " %s", c->words[i]);
         run(&result, (char *const *) c->words);
         tap_eq(result.status, c->status, "%s: exit status", title);
-        if (!tap_ok(is_as(result.out, c->out), "%s: what it prints", title) | !tap_ok(is_as(result.err, c->err), "%s: what it says", title))
+        well = tap_ok(is_as(result.out, c->out), "%s: what it prints", title);
+        if (!tap_ok(is_as(result.err, c->err), "%s: what it says", title) || !well)
                 printf("# out %s\n# err %s\n", result.out, result.err);
 }
 
