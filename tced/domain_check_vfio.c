@@ -9,6 +9,9 @@
 #include "domain_check_internal.h"
 #include "util.h"
 
+/* PCI Code and ID Assignment Specification: bridges of all kinds. */
+#define PCI_BASE_CLASS_BRIDGE 0x06
+
 #define ADDRESS_MAX 64
 
 /* The host's function as sysfs names it. */
@@ -176,6 +179,16 @@ static const DomainDevice *given_as(const Check *c, const char *address) {
         return NULL;
 }
 
+/* No reason not to start; but whoever looks for that device will not find it. Bridges are nobody's. */
+static int check_unused_member(Check *c, const GroupFacts *group, const DomainDevice *of, const DeviceFacts *member) {
+        if (!member->is_pci || member->class_code >> 16 == PCI_BASE_CLASS_BRIDGE)
+                return 0;
+        return findings_add(&c->plan->findings, FINDING_GROUP_PARTIAL, SEVERITY_INFO, check_device_name(of),
+                            "Give it to this VM too, if it is to be used",
+                            "%s is in IOMMU group %u too and not given to the VM: nobody else can have it while the VM runs",
+                            member->address, group->number);
+}
+
 /* libvirt takes a managed device from the host's driver, and no other one of its group; of one that is not managed it wants to
  * see that a VFIO driver has it (virHostdevPreparePCIDevicesImpl, step 2). What then is still on a host driver is the kernel's
  * "group is not viable". */
@@ -198,7 +211,7 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
                                     member->driver ? member->driver : "");
         }
         if (!driver_blocks(member))
-                return 0;
+                return check_unused_member(c, group, of, member);
         r = check_remedy(&remedy, "Bind it as well: driverctl set-override %s vfio-pci; or give %s back to the host",
                          member->address, check_device_name(of));
         if (r < 0)

@@ -19,14 +19,31 @@ void domain_plan_clear(DomainPlan *plan) {
         *plan = (DomainPlan) DOMAIN_PLAN_INIT;
 }
 
+static int fail(DomainError *error, const char *text) {
+        *error = (DomainError) {};
+        (void) snprintf(error->text, sizeof(error->text), "%.*s", DOMAIN_ERROR_MAX - 1, text);
+        return -EINVAL;
+}
+
+/* Into the VIO bus QEMU plugs nothing (hw/ppc/spapr_vio.c gives it no hotplug handler). */
+static int check_attached(const Domain *d, size_t at, DomainError *error) {
+        if (at < d->n_devices && d->devices[at].line > 0 && d->devices[at].vio)
+                return fail(error, "The device goes on the VIO bus, into which QEMU plugs nothing while the VM runs; attach it for the next "
+                            "start (virsh attach-device --config), or take a model of virtio's");
+        return 0;
+}
+
 /* The plan's domain: read, with the further device, and completed. */
 static int make_domain(const char *xml, size_t size, const char *attach, const PlanHost *host, Domain *d, DomainError *error) {
         int r = domain_read(xml, size, d, error);
+        size_t n_devices = d->n_devices;
 
         if (r >= 0 && attach)
                 r = domain_read_device(attach, strlen(attach), d, error);
         if (r >= 0)
                 r = domain_complete(d, host->vfio, error);
+        if (r >= 0 && attach && d->live && d->pseries)
+                r = check_attached(d, n_devices, error);
         return r;
 }
 
@@ -38,12 +55,8 @@ static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) 
         int r;
 
         r = plan_survey(&p->layout.description, &facts, host->rules, host->policy, page_size, &p->plan, &plan_error);
-        if (r == -EINVAL) {
-                *error = (DomainError) {};
-                (void) snprintf(error->text, sizeof(error->text), "%.*s", DOMAIN_ERROR_MAX - 1, plan_error.text);
-        }
         if (r < 0)
-                return r;
+                return r == -EINVAL ? fail(error, plan_error.text) : r;
         memlock_limit(&p->domain, host->vfio, &p->memlock.limit_unlimited, &p->memlock.limit);
         p->memlock.charged = memlock_charged(&p->domain, &p->layout, &p->plan, host->vfio, page_size);
         return 0;

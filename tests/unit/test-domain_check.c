@@ -352,7 +352,7 @@ static const Case cases[] = {
           NULL,
           KVM(HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05")) HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x00", "0x07"))
                       NET("virtio", PCI_AT("0x00", "0x06"))),
-          { E(MIXED_PHB, WARNING, "phb 0", TEXT("hostdev0 and hostdev1 ("), TEXT("each IOMMU group")) } },
+          { E(MIXED_PHB, WARNING, "phb 0", TEXT("hostdev0 and hostdev1 ("), TEXT("each IOMMU group")), E(GROUP_PARTIAL, INFO, "hostdev1", TEXT("0002:00:00.1", "not given")) } },
 
         /* group-partial */
         { "the host uses a function of the group",
@@ -374,8 +374,9 @@ static const Case cases[] = {
         { "not bound, and not managed",
           NULL,
           KVM(HOSTDEV("no", "0x0005", "0x0", "")),
-          { E(GROUP_PARTIAL, ERROR, "hostdev0", TEXT("no driver")) } },
-        { "its neighbour has no driver", NULL, KVM(HOSTDEV("yes", "0x0005", "0x0", "")), {} },
+          { E(GROUP_PARTIAL, ERROR, "hostdev0", TEXT("no driver")), E(GROUP_PARTIAL, INFO, "hostdev0", TEXT("0005:00:00.1", "not given")) } },
+        { "its neighbour has no driver", NULL, KVM(HOSTDEV("yes", "0x0005", "0x0", "")),
+          { E(GROUP_PARTIAL, INFO, "hostdev0", TEXT("0005:00:00.1", "nobody else")) } },
         { "bound already, not managed", NULL, KVM(HOSTDEV("no", "0x0001", "0x0", "")), {} },
         { "nothing is known of groups", nothing_known, KVM(HOSTDEV("no", "0x0003", "0x0", "")), {} },
 
@@ -384,7 +385,7 @@ static const Case cases[] = {
           held,
           KVM(GOOD_HOSTDEV),
           { E(GROUP_BUSY, ERROR, "hostdev0", TEXT("group 1", "db7"), TEXT("db7", "hostdev0")) } },
-        { "another VM has another group", held, KVM(HOSTDEV("yes", "0x0002", "0x0", "")), {} },
+        { "another VM has another group", held, KVM(HOSTDEV("yes", "0x0002", "0x0", "")), { E(GROUP_PARTIAL, INFO, "hostdev0") } },
         /* libvirt sees what it is given itself. */
         { "a function twice, once by the command line",
           NULL,

@@ -307,6 +307,36 @@ static void test_attach(void) {
         tap_ok(*error.text && !plan.layout.phbs[1].vfio, "is told, and the plan is what it was");
 }
 
+/* The same while the VM runs: libvirt's own XML of it has an id, and PHBs for all that was there. */
+static void test_attach_running(void) {
+        static const char anywhere[] = "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
+                                       "<address domain='0x0001' bus='0x00' slot='0x00' function='0x0'/></source></hostdev>";
+        static const char phb_0[] = "<controller type='pci' index='0' model='pci-root'><target index='0'/></controller>";
+        static const struct {
+                const char *name, *phbs, *device;
+                const char *error; /* NULL: it goes in */
+        } cases[] = {
+                { "no PHB is empty", "", anywhere, "none can be added while the VM runs" },
+                { "one is", PHB_1, anywhere, NULL },
+                { "an emulated device", "", "<disk type='file'><target dev='vdb' bus='virtio'/></disk>", NULL },
+                { "a VIO device", "", "<interface type='user'><model type='spapr-vlan'/></interface>", "QEMU plugs nothing while the VM runs" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+                _cleanup_free_ char *xml = NULL;
+                DomainError error = {};
+                int r;
+
+                if (asprintf(&xml, "<domain type='kvm' id='3'><memory unit='GiB'>2</memory><os><type arch='ppc64le' machine='pseries-9.2'/></os>"
+                             DEVICES("%s%s") "</domain>", phb_0, cases[i].phbs) < 0)
+                        abort();
+                r = domain_plan_make(xml, strlen(xml), cases[i].device, &powernv, &plan, &error);
+                if (!tap_ok(r == (cases[i].error ? -EINVAL : 0) && (!cases[i].error || strstr(error.text, cases[i].error)), "a VM that runs: %s", cases[i].name))
+                        printf("#   %d %s\n", r, error.text);
+        }
+}
+
 /* What can't be understood, and what libvirt would refuse. */
 static void test_errors(void) {
         static const struct {
@@ -441,6 +471,7 @@ int main(void) {
         test_cases();
         test_rules();
         test_attach();
+        test_attach_running();
         test_errors();
         test_verdicts();
         test_documentation();
