@@ -16,6 +16,8 @@
 /* libvirt has PCI buses 0 to 255 (virDomainControllerDefValidate), QEMU fewer PHBs. Who gives more is not served, but answered
  * soon. */
 #define BUSES_MAX 256
+/* Bridges behind each other that <qemu:commandline> makes. */
+#define BRIDGES_MAX 32
 
 /* QEMU's defaults (hw/ppc/spapr_pci.c: spapr_phb_properties) and what machine types change in them (hw/ppc/spapr.c). */
 #define WINDOW_SIZE_DEFAULT UINT64_C(0x40000000)
@@ -180,9 +182,11 @@ static Phb *root_of(const Buses *buses, unsigned bus) {
         return NULL;
 }
 
+static Phb *phb_of_argument(const Layout *l, const Domain *d, const Buses *buses, size_t device, unsigned depth);
+
 /* The bus that <qemu:commandline> names: a PHB's is its id and ".0" behind it, the implicit one's is "pci.0", a bridge's its
  * id. */
-static Phb *phb_by_bus_name(const Layout *l, const Buses *buses, const char *name) {
+static Phb *phb_by_bus_name(const Layout *l, const Domain *d, const Buses *buses, const char *name, unsigned depth) {
         size_t length = strlen(name);
 
         if (streq(name, "pci.0"))
@@ -200,6 +204,14 @@ static Phb *phb_by_bus_name(const Layout *l, const Buses *buses, const char *nam
                 if (c && c->model != CONTROLLER_PCI_ROOT && c->alias && streq(c->alias, name))
                         return root_of(buses, i);
         }
+        /* One that was made there as well; in a ring there are more steps than bridges. */
+        for (size_t i = 0; i < d->n_devices && depth < BRIDGES_MAX; i++) {
+                const DomainDevice *bridge = &d->devices[i];
+
+                if (bridge->type == DOMAIN_DEVICE_QEMU && bridge->model && streq(bridge->model, "pci-bridge") && bridge->alias &&
+                    streq(bridge->alias, name))
+                        return phb_of_argument(l, d, buses, i, depth + 1);
+        }
         return NULL;
 }
 
@@ -216,6 +228,12 @@ static Phb *phb_made_before(const Layout *l, const Domain *d, const Buses *buses
         return NULL;
 }
 
+static Phb *phb_of_argument(const Layout *l, const Domain *d, const Buses *buses, size_t device, unsigned depth) {
+        const char *bus = d->devices[device].bus;
+
+        return bus ? phb_by_bus_name(l, d, buses, bus, depth) : phb_made_before(l, d, buses, device);
+}
+
 static Phb *phb_of(const Layout *l, const Domain *d, const Buses *buses, size_t i) {
         const DomainDevice *device = &d->devices[i];
 
@@ -225,12 +243,13 @@ static Phb *phb_of(const Layout *l, const Domain *d, const Buses *buses, size_t 
                 return root_of(buses, device->address.bus);
         if (device->type != DOMAIN_DEVICE_QEMU || !device->pci)
                 return NULL;
-        return device->bus ? phb_by_bus_name(l, buses, device->bus) : phb_made_before(l, d, buses, i);
+        return phb_of_argument(l, d, buses, i, 0);
 }
 
 /* Devices that read and write no memory of the guest: a frame buffer that is the host's, shared memory, timers. */
 bool domain_device_does_dma(const DomainDevice *device) {
         static const char *const frame_buffers[] = { "vga", "bochs", "cirrus", "vmvga", "ramfb" };
+        static const char *const without[] = { "pci-bridge", "VGA", "secondary-vga", "bochs-display", "cirrus-vga", "pci-testdev" };
 
         switch (device->type) {
         case DOMAIN_DEVICE_VIDEO:
@@ -253,9 +272,10 @@ bool domain_device_does_dma(const DomainDevice *device) {
         case DOMAIN_DEVICE_MEMBALLOON:
         case DOMAIN_DEVICE_VSOCK:
         case DOMAIN_DEVICE_CRYPTO:
-        case DOMAIN_DEVICE_QEMU:
         case _DOMAIN_DEVICE_TYPE_MAX:
                 break;
+        case DOMAIN_DEVICE_QEMU:
+                return !device->model || name_lookup(without, ELEMENTSOF(without), device->model) < 0;
         }
         return true;
 }

@@ -267,6 +267,7 @@ static const Case bridge_cases[] = {
 #define COMMANDLINE_PHB { .type = DOMAIN_DEVICE_QEMU, .model = STR("spapr-pci-host-bridge"), .alias = STR("phb9"), .index = 9 }
 #define ON_ANY { .type = DOMAIN_DEVICE_QEMU, .alias = STR("blk"), .pci = true }
 #define ON_NAMED(name) { .type = DOMAIN_DEVICE_QEMU, .alias = STR("blk"), .pci = true, .bus = STR(name) }
+#define BRIDGE_NAMED(name, on) { .type = DOMAIN_DEVICE_QEMU, .alias = STR(name), .model = STR("pci-bridge"), .pci = true, .bus = STR(on) }
 
 static const Case commandline_cases[] = {
         { "a PHB of the command line", .devices = { COMMANDLINE_PHB }, .phbs = PHB_0 "; phb9 c-1 i9 ddw 1211000",
@@ -285,6 +286,11 @@ static const Case commandline_cases[] = {
           .phbs = PHB_0 "; pci.1 c1 i5 ddw 1211000 [0] emulated" },
         { "on a bridge", .controllers = { PHB(0, 0), PHB(1, 5), BRIDGE(2, 1) }, .devices = { ON_NAMED("pci.2") },
           .phbs = PHB_0 "; pci.1 c1 i5 ddw 1211000 [0] emulated" },
+        { "on a bridge of the command line", .controllers = { PHB(0, 0), PHB(1, 5) },
+          .devices = { BRIDGE_NAMED("br", "pci.1.0"), BRIDGE_NAMED("far", "br"), ON_NAMED("far") },
+          .phbs = PHB_0 "; pci.1 c1 i5 ddw 1211000 [0,1,2] emulated" },
+        { "bridges alone do no DMA", .devices = { BRIDGE_NAMED("br", "pci.0") }, .phbs = PHB_0 " [0]" },
+        { "bridges in a ring", .devices = { BRIDGE_NAMED("a", "b"), BRIDGE_NAMED("b", "a"), ON_NAMED("b") }, .phbs = PHB_0 },
         { "on a bus that nobody knows",
           .devices = { ON_NAMED("phb8.0"), ON_NAMED("0"), ON_NAMED(".0"), ON_NAMED(""), ON_NAMED("pci") },
           .phbs = PHB_0 },
