@@ -369,7 +369,7 @@ static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userd
 
         if (r == -EAGAIN)
                 mind_silence(l);
-        else if (r == 0)
+        else if (r == 0 || r == -ECONNRESET) /* the latter where it left something unread */
                 give_up(l, EHOSTDOWN, l->disconnected ? l->why : "tced-libvirt ended; see the journal of tced");
         else
                 give_up(l, EHOSTDOWN, r == -EMSGSIZE ? "tced-libvirt said more than can be" : "tced-libvirt said what makes no sense");

@@ -311,7 +311,10 @@ static void test_names(World *w, sd_bus *root) {
                 found = find_machine(root, good[i].name);
                 tap_streq(found, PATH_A, "it is found by it");
                 json = describe_text(root);
-                tap_ok(json && json_tokener_parse(json), "Describe is JSON");
+                json_object *parsed = json ? json_tokener_parse(json) : NULL;
+
+                tap_ok(parsed, "Describe is JSON");
+                (void) json_object_put(parsed);
                 (void) release_domain(root, &d, NULL);
         }
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {

@@ -52,7 +52,7 @@ static void make_files(void) {
 }
 
 typedef struct Case {
-        const char *words[6];
+        const char *words[7]; /* the last is NULL */
         int status;
         const char *out, *err; /* what each has in it; NULL: it is empty */
 } Case;
