@@ -304,6 +304,7 @@ static void test_names(World *w, sd_bus *root) {
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
                 const TestDomain d = { .name = good[i].xml };
                 _cleanup_free_ char *found = NULL, *name = NULL, *json = NULL;
+                json_object *parsed;
 
                 went_well(register_domain(root, &d, 0, &error, NULL, NULL), &error, "a domain called %s", good[i].name);
                 name = get_string(root, PATH_A, TCED_INTERFACE_MACHINE, "Name");
@@ -311,8 +312,7 @@ static void test_names(World *w, sd_bus *root) {
                 found = find_machine(root, good[i].name);
                 tap_streq(found, PATH_A, "it is found by it");
                 json = describe_text(root);
-                json_object *parsed = json ? json_tokener_parse(json) : NULL;
-
+                parsed = json ? json_tokener_parse(json) : NULL;
                 tap_ok(parsed, "Describe is JSON");
                 (void) json_object_put(parsed);
                 (void) release_domain(root, &d, NULL);
