@@ -4,6 +4,7 @@
 
 #include "util.h"
 
+/* The order of the enum; "qemu:commandline" is the element that such devices come from. */
 const char *domain_device_type_to_string(DomainDeviceType type) {
         static const char *const names[] = {
                 [DOMAIN_DEVICE_DISK] = "disk",
@@ -46,6 +47,7 @@ static void property_clear(QemuProperty *property) {
         free(property->value);
 }
 
+/* Arrays and what is in them. A domain that was read half is whole for this: each array counts what was put into it. */
 void domain_clear(Domain *d) {
         for (size_t i = 0; i < d->n_controllers; i++)
                 free(d->controllers[i].alias);
@@ -71,6 +73,7 @@ void domain_clear(Domain *d) {
         *d = (Domain) {};
 }
 
+/* Domains have a few dozen of each: walked through. */
 DomainController *domain_find_controller(const Domain *d, unsigned index) {
         for (size_t i = 0; i < d->n_controllers; i++)
                 if (d->controllers[i].index >= 0 && (unsigned) d->controllers[i].index == index)
@@ -102,6 +105,7 @@ const char *domain_property(const Domain *d, const char *driver, const char *ali
         return NULL;
 }
 
+/* No version known is the newest, which is none of the old ones. */
 bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor) {
         if (d->machine_major == 0 && d->machine_minor == 0)
                 return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* QEMU's own words in a domain: <qemu:commandline> has arguments, <qemu:override> properties of libvirt's devices. Of the arguments -global,
- * -set and -device count here, read as QEMU reads them (util/qemu-option.c, system/vl.c). What QEMU would not understand is left to
- * QEMU, but for words that are not whole. */
+/* QEMU's own words in a domain: <qemu:commandline> has arguments, <qemu:override> properties of libvirt's devices. Of the
+ * arguments -global, -set and -device count here, read as QEMU reads them (util/qemu-option.c, system/vl.c). What QEMU would
+ * not understand is left to QEMU, but for words that are not whole. */
 
 #include <limits.h>
 
@@ -37,6 +37,7 @@ static void json_freep(struct json_object **json) {
         (void) json_object_put(*json);
 }
 
+/* The last one wins, as with QEMU (util/qemu-option.c: opt_find walks from the end). */
 static const char *value_of(const Options *o, const char *name) {
         for (size_t i = o->n; i > 0; i--)
                 if (streq(o->items[i - 1].name, name))
@@ -79,8 +80,8 @@ static char *take_value(const char **text) {
         return value;
 }
 
-/* "virtio-net-pci,id=x,ddw=off": a first word without '=' is `first`'s value, a later one is switched on, or off by a "no" in front
- * (get_opt_name_value). */
+/* "virtio-net-pci,id=x,ddw=off": a first word without '=' is `first`'s value, a later one is switched on, or off by a "no" in
+ * front (get_opt_name_value). */
 static int parse_options(const char *text, const char *first, Options *o) {
         while (*text) {
                 size_t length = strcspn(text, "=,");
@@ -107,6 +108,8 @@ static int parse_options(const char *text, const char *first, Options *o) {
         return 0;
 }
 
+/* -device as JSON, since QEMU 6.2. Numbers and booleans are taken as texts: QEMU reads both alike where these properties are
+ * set. */
 static int parse_json(const xmlNode *arg, const char *text, Options *o, DomainError *error) {
         _cleanup_(json_freep) struct json_object *json = NULL;
         char what[DOMAIN_ERROR_MAX / 2] = "";
@@ -188,6 +191,7 @@ static int read_set(const xmlNode *arg, const char *text, Domain *d) {
         return add_property(d, NULL, id, property, text + offset + 1, xml_line(arg));
 }
 
+/* <qemu:arg value='…'>; others libvirt refuses, and nothing is lost by passing over them. */
 static bool is_argument(const xmlNode *node) {
         return node->type == XML_ELEMENT_NODE && streq((const char *) node->name, "arg") && xml_text_of(node, "value");
 }
@@ -237,8 +241,8 @@ static bool is_vio(const char *driver, bool *ret_dma) {
         return *ret_dma || name_lookup(without, ELEMENTSOF(without), driver) >= 0;
 }
 
-/* By their names, of which most say it; the others are those that qemu-system-ppc64 has ("-device help", bus PCI), and short names of
- * virtio's (system/qdev-monitor.c: qdev_alias_table). */
+/* By their names, of which most say it; the others are those that qemu-system-ppc64 has ("-device help", bus PCI), and short
+ * names of virtio's (system/qdev-monitor.c: qdev_alias_table). */
 static bool is_pci(const char *driver) {
         static const char *const others[] = {
                 "AC97", "ES1370", "VGA", "am53c974", "ati-vga", "bochs-display", "cirrus-vga", "ctucan_pci", "dc390", "e1000",
@@ -257,8 +261,8 @@ static bool is_pci(const char *driver) {
                name_lookup(others, ELEMENTSOF(others), driver) >= 0;
 }
 
-/* "[DOMAIN:]BUS:SLOT.FUNCTION" (hw/core/qdev-properties-system.c: set_pci_host_devaddr); or a place in sysfs, which is a function or an
- * mdev. */
+/* "[DOMAIN:]BUS:SLOT.FUNCTION" (hw/core/qdev-properties-system.c: set_pci_host_devaddr); or a place in sysfs, which is a
+ * function or an mdev. */
 static void read_vfio(const Options *o, DomainDevice *v) {
         const char *host = value_of(o, "host"), *sysfs = value_of(o, "sysfsdev");
         HostAddress full, own = {};
@@ -317,6 +321,7 @@ static int read_place(const xmlNode *commandline, const Options *o, DomainDevice
         return copy_text(value_of(o, "bus"), &v->bus);
 }
 
+/* -device: a PHB, a device on one, or one on the VIO bus is kept; what sits elsewhere (USB, SCSI, …) has no part in any table. */
 static int read_qemu_device(const xmlNode *commandline, const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
         _cleanup_(domain_device_clear) DomainDevice v = { .type = DOMAIN_DEVICE_QEMU, .line = xml_line(arg), .index = -1, .ports = -1 };
         _cleanup_(options_clear) Options o = {};
@@ -342,6 +347,7 @@ static int read_qemu_device(const xmlNode *commandline, const xmlNode *arg, cons
         return r;
 }
 
+/* Words come one by one, an option and then its value: an option of ours that stands last has none. */
 int domain_commandline_read(const xmlNode *commandline, Domain *d, DomainError *error) {
         const xmlNode *arg = next_argument(commandline->children);
         size_t n = 0;
@@ -374,8 +380,8 @@ static const xmlNode *next_named(const xmlNode *node, const char *name) {
         return node;
 }
 
-/* <qemu:device alias='pci.1'><qemu:frontend><qemu:property name='ddw' type='bool' value='false'/>. A type='remove' takes away what libvirt
- * itself sets, and that is none of what counts here. */
+/* <qemu:device alias='pci.1'><qemu:frontend><qemu:property name='ddw' type='bool' value='false'/>. A type='remove' takes away
+ * what libvirt itself sets, and that is none of what counts here. */
 int domain_override_read(const xmlNode *override, Domain *d, DomainError *error) {
         for (const xmlNode *device = next_named(override->children, "device"); device; device = next_named(device->next, "device")) {
                 const char *alias = xml_text_of(device, "alias");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* <devices>, element by element (src/conf/domain_conf.c: virDomain…DefParseXML). A device is put together by itself and added when
- * nothing more can go wrong. */
+/* <devices>, element by element (src/conf/domain_conf.c: virDomain…DefParseXML). A device is put together by itself and added
+ * when nothing more can go wrong. */
 
 #include "domain_elements.h"
 
@@ -11,6 +11,8 @@
 
 #define YES "yes"
 
+/* src/conf/device_conf.c: virPCIDeviceAddressParseXML(). Its numbers are in any base that C knows, and what is left out is 0;
+ * the limits are virPCIDeviceAddressIsValid()'s. The guest's domain is read as it is given, though there is none but 0. */
 static int read_pci_address(const xmlNode *node, DomainAddress *a, DomainError *error) {
         uint64_t domain = 0, bus = 0, slot = 0, function = 0;
         int r = xml_number(node, "domain", 0, 0xffff, &domain, error);
@@ -29,6 +31,8 @@ static int read_pci_address(const xmlNode *node, DomainAddress *a, DomainError *
         return r < 0 ? r : 0;
 }
 
+/* virDomainDeviceDriveAddressParseXML(): where a disk hangs on its controller, which decides how many controllers libvirt
+ * adds. */
 static int read_drive_address(const xmlNode *node, DomainAddress *a, DomainError *error) {
         static const char *const names[] = { "controller", "bus", "target", "unit" };
         unsigned *const values[] = { &a->drive_controller, &a->drive_bus, &a->drive_target, &a->drive_unit };
@@ -86,6 +90,7 @@ static int read_host_address(const xmlNode *device, DomainDevice *v, DomainError
         return r;
 }
 
+/* <driver NAME='VALUE'>, which most devices may have. */
 static bool driver_is(const xmlNode *device, const char *attribute, const char *value) {
         return xml_is(xml_first(device, "driver"), attribute, value);
 }
@@ -131,6 +136,8 @@ static bool is_vhost(const xmlNode *device, const DomainDevice *v, const Domain 
         return false;
 }
 
+/* virDomainDiskDefParseXML(). An NVMe disk names a function of the host's, and whether libvirt takes that from its driver
+ * stands in its <source>, not in the disk itself. */
 static int read_disk(const xmlNode *node, DomainDevice *v, DomainError *error) {
         const xmlNode *target = xml_first(node, "target");
         int r = xml_copy(node, "type", &v->kind);
@@ -168,6 +175,8 @@ static int read_interface(const xmlNode *node, DomainDevice *v, DomainError *err
         return source ? read_host_address(node, v, error) : 0;
 }
 
+/* virDomainHostdevDefParseXML(). Those of mode='capabilities' are containers'; of the others PCI functions and mdevs go
+ * through VFIO. */
 static int read_hostdev(const xmlNode *node, DomainDevice *v, DomainError *error) {
         int r = xml_copy(node, "type", &v->kind);
 
@@ -179,6 +188,7 @@ static int read_hostdev(const xmlNode *node, DomainDevice *v, DomainError *error
         return streq(v->kind, "pci") ? read_host_address(node, v, error) : 0;
 }
 
+/* virDomainVideoDefParseXML(): its memory is locked with VFIO, so that it counts. */
 static int read_video(const xmlNode *node, DomainDevice *v, DomainError *error) {
         const xmlNode *model = xml_first(node, "model");
         uint64_t kib = 0;
@@ -191,6 +201,7 @@ static int read_video(const xmlNode *node, DomainDevice *v, DomainError *error) 
         return r < 0 ? r : 0;
 }
 
+/* virDomainControllerDefParseXML(), of all but PCI's. Whether it is on PCI or on the VIO bus follows from type and model. */
 static int read_other_controller(const xmlNode *node, DomainDevice *v, DomainError *error) {
         int r = xml_copy(node, "type", &v->kind);
 
@@ -247,6 +258,7 @@ static int read_particulars(const xmlNode *node, DomainDevice *v, DomainError *e
         return 0;
 }
 
+/* All or nothing: what is added to *d is whole. */
 static int read_device(const xmlNode *node, DomainDeviceType type, Domain *d, DomainError *error) {
         _cleanup_(domain_device_clear) DomainDevice v = { .type = type, .line = xml_line(node), .index = -1, .ports = -1 };
         int r = xml_copy(xml_first(node, "alias"), "name", &v.alias);
@@ -267,6 +279,8 @@ static int read_device(const xmlNode *node, DomainDeviceType type, Domain *d, Do
         return 0;
 }
 
+/* virDomainControllerDefParseXML(). <node> is an element inside of <target>, unlike all else there. Indexes that are out of
+ * range are kept, to be told of by name (domain_check_bus.c). */
 static int read_pci_controller(const xmlNode *node, Domain *d, DomainError *error) {
         const xmlNode *target = xml_first(node, "target"), *numa = xml_first(target, "node");
         DomainController c = { .line = xml_line(node), .index = -1, .target_index = -1, .numa_node = -1,
@@ -296,6 +310,7 @@ static int read_pci_controller(const xmlNode *node, Domain *d, DomainError *erro
         return 0;
 }
 
+/* virDomainMemoryDefParseXML(). Its address says nothing of PCI or VIO. */
 static int read_dimm(const xmlNode *node, Domain *d, DomainError *error) {
         const xmlNode *target = xml_first(node, "target");
         DomainDimm dimm = {};
@@ -312,6 +327,8 @@ static int read_dimm(const xmlNode *node, Domain *d, DomainError *error) {
         return r < 0 ? r : 0;
 }
 
+/* A channel or console of virtio, by its place on a virtio-serial controller. Without one libvirt gives it the first that is
+ * free. */
 static int read_port(const xmlNode *node, Domain *d, DomainError *error) {
         const xmlNode *address = xml_first(node, "address");
         DomainPort port = { .console = xml_named(node, "console"), .controller = -1 };

@@ -15,8 +15,8 @@
 /* Where QEMU's own words are. */
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
-/* What <hugepages/> means where no size is given: the kernel's default on radix (arch/powerpc/mm/book3s64/radix_pgtable.c has 2 MiB and
- * 1 GiB). With the hash MMU it is 16 MiB. */
+/* What <hugepages/> means where no size is given: the kernel's default on radix (arch/powerpc/mm/book3s64/radix_pgtable.c has
+ * 2 MiB and 1 GiB). With the hash MMU it is 16 MiB. */
 #define HUGEPAGE_DEFAULT (UINT64_C(2) << 20)
 
 static int read_uuid(const xmlNode *domain, Domain *d, DomainError *error) {
@@ -37,8 +37,8 @@ static int read_uuid(const xmlNode *domain, Domain *d, DomainError *error) {
         return 0;
 }
 
-/* "pseries-9.2", also "pseries-2.12-sxxm". A distribution's own names ("pseries-rhel9.0.0", "pseries-jammy") have no version that QEMU's
- * sources tell of: they count as the newest. */
+/* "pseries-9.2", also "pseries-2.12-sxxm". A distribution's own names ("pseries-rhel9.0.0", "pseries-jammy") have no version
+ * that QEMU's sources tell of: they count as the newest. */
 static void read_machine_version(Domain *d) {
         char end;
         unsigned major, minor;
@@ -50,12 +50,13 @@ static void read_machine_version(Domain *d) {
         }
 }
 
+/* src/qemu/qemu_domain.c: qemuDomainMachineIsPSeries() */
 static bool machine_is_pseries(const char *machine) {
         return streq(machine, "pseries") || strncmp(machine, "pseries-", 8) == 0;
 }
 
-/* Without an architecture libvirt takes the host's, and that is a POWER host's here; without a machine the first that QEMU has for the
- * architecture, which is pseries. */
+/* Without an architecture libvirt takes the host's, and that is a POWER host's here; without a machine the first that QEMU
+ * has for the architecture, which is pseries. */
 static int read_os(const xmlNode *domain, Domain *d) {
         const xmlNode *type = xml_first(xml_first(domain, "os"), "type");
         int r = xml_copy(type, "arch", &d->arch);
@@ -76,6 +77,7 @@ static int read_os(const xmlNode *domain, Domain *d) {
         return 0;
 }
 
+/* virDomainNumaDefParseXML(). A cell without memory counts as none. */
 static int read_cells(const xmlNode *domain, Domain *d, DomainError *error) {
         const xmlNode *numa = xml_first(xml_first(domain, "cpu"), "numa");
 
@@ -92,6 +94,7 @@ static int read_cells(const xmlNode *domain, Domain *d, DomainError *error) {
         return 0;
 }
 
+/* The smallest page is what VFIO's windows can count on (vfio_window.c). */
 static int read_backing(const xmlNode *domain, Domain *d, DomainError *error) {
         const xmlNode *backing = xml_first(domain, "memoryBacking"), *hugepages = xml_first(backing, "hugepages");
 
@@ -132,6 +135,8 @@ static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
         return r;
 }
 
+/* virSecurityLabelDefParseXML(). Labels are those of a VM that starts or runs; a domain that is only defined has none, but
+ * where someone gave it one. The first of a kind counts. */
 static int read_label(const xmlNode *seclabel, Domain *d) {
         const xmlNode *label = xml_first(seclabel, "label");
         const char *model = xml_text_of(seclabel, "model");
@@ -168,6 +173,7 @@ static int take_dimms_off(const xmlNode *domain, Domain *d, DomainError *error) 
         return 0;
 }
 
+/* QEMU's own words have a namespace, and without that libvirt does not look at them either. */
 static bool is_qemu(const xmlNode *node, const char *name) {
         return node->type == XML_ELEMENT_NODE && node->ns && node->ns->href && streq((const char *) node->ns->href, QEMU_NAMESPACE) &&
                streq((const char *) node->name, name);
@@ -191,6 +197,7 @@ static int read_lists(const xmlNode *domain, Domain *d, DomainError *error) {
         return r;
 }
 
+/* In an order in which each part finds what it needs: devices ask whether there is KVM. */
 static int read_domain(const xmlNode *domain, Domain *d, DomainError *error) {
         uint64_t number;
         const char *id;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What libvirt tells the manager by itself, beside its hook's calls: which domains run, that devices came or went, and whether the hook is
- * called at all. A domain that runs and that no hook told of (tced was started, or came back, behind it) is registered as the hook's
- * `reconnect` would have; one that runs no more, and that no hook released, goes. */
+/* What libvirt tells the manager by itself, beside its hook's calls: which domains run, that devices came or went, and
+ * whether the hook is called at all. A domain that runs and that no hook told of (tced was started, or came back, behind it)
+ * is registered as the hook's `reconnect` would have; one that runs no more, and that no hook released, goes. */
 
 #include <time.h>
 
@@ -20,6 +20,7 @@ struct RunningDomain {
         uint64_t serial; /* of its machine; 0: none yet */
 };
 
+/* A host has some hundred VMs at most, and libvirt speaks seldom: walked through. */
 static RunningDomain *find_running(RunningDomain *list, size_t n, const char *uuid) {
         for (size_t i = 0; i < n; i++)
                 if (streq(list[i].uuid, uuid))
@@ -27,6 +28,7 @@ static RunningDomain *find_running(RunningDomain *list, size_t n, const char *uu
         return NULL;
 }
 
+/* The finding follows what is seen, and whoever shows it is told. */
 void manager_look_at_hook(Manager *m) {
         const HookTimes times = { .reloaded = m->libvirtd_reloaded_usec, .called = m->hook_called_usec };
         HookState before = m->hook;
@@ -41,6 +43,7 @@ void manager_look_at_hook(Manager *m) {
                 m->observer.host_changed(m->observer.userdata);
 }
 
+/* From the service manager (dbus_systemd.c), where there is one. */
 void manager_libvirtd_reloaded(Manager *m, uint64_t when_usec) {
         m->libvirtd_reloaded_usec = when_usec;
         manager_look_at_hook(m);
@@ -62,6 +65,7 @@ int manager_add_hook_finding(const Manager *m, Findings *f) {
                             "libvirtd does not call tced's hook, so VMs start without a plan: %s", m->hook.why);
 }
 
+/* No caller waits for this registration: the log is told. */
 static void on_registered(Machine *machine, const Refusal *refusal, _unused_ void *userdata) {
         if (machine)
                 log_info("%s runs already, says libvirt: it is registered", machine->name);
@@ -92,6 +96,7 @@ static void on_xml(int error, const char *text, void *userdata) {
         manager_register_domain(m, text, 0, true, on_registered, NULL);
 }
 
+/* By UUID, as a name may be given to another domain meanwhile. */
 static void ask_for(Manager *m, const char *uuid) {
         Ask *ask = malloc(sizeof(*ask));
 
@@ -103,9 +108,9 @@ static void ask_for(Manager *m, const char *uuid) {
                 free(ask);
 }
 
-/* The machine of a domain that libvirt no longer lists goes, if it is the one that was seen running, and not another of the same domain that
- * its hook told of since. A libvirtd that has just started lists domains only as it finds them again: its pid file knows better. A process
- * that claimed the machine is held, and says itself when it ends. */
+/* The machine of a domain that libvirt no longer lists goes, if it is the one that was seen running, and not another of the
+ * same domain that its hook told of since. A libvirtd that has just started lists domains only as it finds them again: its
+ * pid file knows better. A process that claimed the machine is held, and says itself when it ends. */
 static bool forget(Manager *m, const RunningDomain *domain) {
         Machine *machine = domain->serial > 0 ? manager_find_machine_by_uuid(m, domain->uuid) : NULL;
 
@@ -163,6 +168,7 @@ static int on_rescan(_unused_ sd_event_source *source, _unused_ uint64_t usec, v
         return 0;
 }
 
+/* tced hears of devices from the kernel, too (uevent.c); libvirt adds those that it creates itself. */
 static void on_devices_changed(void *userdata) {
         Manager *m = userdata;
 

@@ -30,6 +30,7 @@ static void xml_content_freep(xmlChar **content) {
                 xmlFree(*content);
 }
 
+/* What the hooks into the parser know; by ctxt->_private. */
 typedef struct Parse {
         DomainError *error;
         size_t depth, elements;
@@ -57,6 +58,7 @@ static _printf_(3, 4) int fail_at(DomainError *error, unsigned line, const char 
         return -EINVAL;
 }
 
+/* Lines above 65535 are only there with XML_PARSE_BIG_LINES. */
 unsigned xml_line(const xmlNode *node) {
         long line = xmlGetLineNo(node);
 
@@ -72,6 +74,7 @@ int xml_fail(DomainError *error, const xmlNode *node, const char *format, ...) {
         return -EINVAL;
 }
 
+/* Ends the parse from inside of a hook. The parser may call a few more before it stops: the first reason stands. */
 static void refuse(xmlParserCtxt *ctxt, const char *what) {
         Parse *p = ctxt->_private;
 
@@ -85,6 +88,7 @@ static void on_dtd(void *ctxt, _unused_ const xmlChar *name, _unused_ const xmlC
         refuse(ctxt, "<!DOCTYPE>: a domain has no document type and no entities; take it away");
 }
 
+/* The depth is counted here, as libxml2's own limit is four times as high, and more in newer ones. */
 static void on_start(void *userdata, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int n_namespaces,
                      const xmlChar **namespaces, int n_attributes, int n_defaulted, const xmlChar **attributes) {
         xmlParserCtxt *ctxt = userdata;
@@ -139,6 +143,7 @@ static int fail_parse(const xmlParserCtxt *ctxt, DomainError *error) {
         return fail_at(error, e->line > 0 ? (unsigned) e->line : 0, "no well-formed XML: %.*s", length > 200 ? 200 : length, e->message);
 }
 
+/* libxml2 goes by the encoding that the text declares; what comes out is UTF-8. */
 int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error) {
         _cleanup_(parser_freep) xmlParserCtxt *ctxt = NULL;
         Parse p = { .error = error };
@@ -170,6 +175,7 @@ bool xml_named(const xmlNode *node, const char *name) {
         return node->type == XML_ELEMENT_NODE && !node->ns && (!name || streq(NAME(node->name), name));
 }
 
+/* The node itself, or the next of its siblings of this name. */
 static const xmlNode *find(const xmlNode *node, const char *name) {
         while (node && !xml_named(node, name))
                 node = node->next;
@@ -211,6 +217,7 @@ int xml_copy(const xmlNode *node, const char *attribute, char **ret) {
         return 0;
 }
 
+/* Comments are left out, and CDATA is text: as XPath's string() has it, which libvirt uses. */
 int xml_copy_content(const xmlNode *node, char **ret) {
         _cleanup_(xml_content_freep) xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
         char *copy = content ? strdup(NAME(content)) : NULL;
