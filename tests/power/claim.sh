@@ -15,9 +15,12 @@ systemctl start libvirtd
 ok $? "systemctl start libvirtd"
 mkdir -m 1777 /run/claim-test
 chmod 1777 /run/claim-test
+a=11111111-2222-3333-4444-00000000000a b=11111111-2222-3333-4444-00000000000b idle=11111111-2222-3333-4444-00000000000c
+printf '%s\n%s\n%s\n' $a $b $idle >/run/claim-test/uuids
+domain idle kvm "" "<uuid>$idle</uuid>" >/tmp/idle.xml
+virsh create --paused /tmp/idle.xml >/tmp/out 2>&1
+ok $? "a third guest starts, whose VMM claims nothing" || cat /tmp/out
 EMULATOR=$POWER_HOST_TESTS/claim-exec
-a=11111111-2222-3333-4444-00000000000a b=11111111-2222-3333-4444-00000000000b
-printf '%s\n%s\n' $a $b >/run/claim-test/uuids
 domain a kvm "" "<uuid>$a</uuid>" >/tmp/a.xml
 domain b kvm "" "<uuid>$b</uuid>" >/tmp/b.xml
 for name in a b; do
@@ -35,9 +38,10 @@ sleep 11
 for name in a b; do
         is "$(grep -c '^child see' /run/claim-test/$name.log | sed 's/^[1-9][0-9]*$/many/')" many "$name's child tried"
         is "$(grep DONE /run/claim-test/$name.log)" "own claim: DONE" "$name could do nothing but claim its own"
+        like "$(grep '^pid file as' /run/claim-test/$name.log)" "pid file as idle: renamed" "not even with its pid file under another's name"
 done
-like "$(tcectl machines)" '*a *claimed*b *claimed*' "both are still claimed"
-for name in a b; do
+like "$(tcectl machines)" '*a *claimed*b *claimed*idle *registered*' "both are still claimed, and the third is nobody's"
+for name in a b idle; do
         virsh destroy $name >/dev/null
         ok $? "$name ends"
 done
