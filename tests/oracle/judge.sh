@@ -11,8 +11,8 @@ tool=$(realpath "$1")
 
 # The host's PCI functions and their IOMMU groups, as libvirt reads them, are those of host.json.
 libvirt_prepare || exit 1
-# QEMUs that crash are what some of it is about.
-ulimit -c 0
+# QEMUs that crash are what some of it is about. The limit is soft: libvirt lifts it for its VMs.
+ulimit -S -c 0
 /usr/bin/python3 "$here/host_tree.py" "$here/host.json" "$LV_DIR/host" || exit 1
 lv mount --bind "$LV_DIR/host/devices" /sys/bus/pci/devices || exit 1
 libvirt_start || exit 1
