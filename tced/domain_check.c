@@ -163,15 +163,6 @@ static int check_no_maxmemory(Check *c) {
         return add_no_maxmemory(c, names.n > 0, names.n > 0 ? name_list_text(&names) : "", remedy);
 }
 
-uint64_t memlock_at_start(const DomainPlan *plan, const PlanHost *host) {
-        Plan at_start = plan->plan;
-
-        at_start.n_dynamic = 0;
-        at_start.dynamic_locked_bytes = 0;
-        return memlock_charged(&plan->domain, &plan->layout, &at_start, host->vfio,
-                               host->kvm->page_size ? host->kvm->page_size : 65536);
-}
-
 /* What QEMU needs beside the guest's memory is known to nobody (libvirt's documentation of <hard_limit> warns of it): a sixteenth
  * of the guest's memory and 1 GiB is far above what any was seen to take. */
 uint64_t memlock_hard_limit(const DomainPlan *plan, const PlanHost *host) {
@@ -205,7 +196,7 @@ static int check_memlock(Check *c) {
         const Memlock *m = &c->plan->memlock;
         const Domain *d = &c->plan->domain;
         bool vfio = has_vfio_table(&c->plan->plan), fatal = vfio || d->locked, start_fails;
-        uint64_t start = memlock_at_start(c->plan, c->host);
+        uint64_t start = c->plan->memlock.charged_at_start;
         char limit[32], charge[32];
         _cleanup_free_ char *remedy = NULL;
         const char *costs;

@@ -77,9 +77,6 @@ bool phb_is_mixed(const Phb *phb);
 /* The index of a PCI controller that is not there yet. */
 int controller_index_free(const Domain *d);
 
-/* What the kernel charges at the start, before the guest has made a 64-bit window; bytes. */
-uint64_t memlock_at_start(const DomainPlan *plan, const PlanHost *host);
-
 /* A <hard_limit>, in KiB, that will do for locked memory and for the memory cgroup, for which libvirt takes it as well: no less
  * than libvirt's own limit of locked memory, what the kernel charges and the guest's memory, and QEMU's own needs beside it. */
 uint64_t memlock_hard_limit(const DomainPlan *plan, const PlanHost *host);

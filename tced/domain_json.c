@@ -140,6 +140,7 @@ int domain_plan_json(const DomainPlan *plan, char **ret) {
         else
                 json_add_number(o, "memlock_limit", plan->memlock.limit);
         json_add_number(o, "memlock_charged", plan->memlock.charged);
+        json_add_number(o, "memlock_charged_at_start", plan->memlock.charged_at_start);
         json_add(o, "findings", json_findings(&plan->findings));
         return json_end_consume(o, ret);
 }

@@ -52,6 +52,7 @@ static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) 
         PolicyFacts facts = policy_facts_from(host->kvm);
         uint64_t page_size = host->kvm->page_size > 0 ? host->kvm->page_size : PAGE_SIZE_USUAL;
         PlanError plan_error = {};
+        Plan at_start;
         int r;
 
         r = plan_survey(&p->layout.description, &facts, host->rules, host->policy, page_size, &p->plan, &plan_error);
@@ -59,6 +60,10 @@ static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) 
                 return r == -EINVAL ? fail(error, plan_error.text) : r;
         memlock_limit(&p->domain, host->vfio, &p->memlock.limit_unlimited, &p->memlock.limit);
         p->memlock.charged = memlock_charged(&p->domain, &p->layout, &p->plan, host->vfio, page_size);
+        at_start = p->plan;
+        at_start.n_dynamic = 0;
+        at_start.dynamic_locked_bytes = 0;
+        p->memlock.charged_at_start = memlock_charged(&p->domain, &p->layout, &at_start, host->vfio, page_size);
         return 0;
 }
 

@@ -12,6 +12,7 @@ typedef struct Memlock {
         bool limit_unlimited;
         uint64_t limit;   /* bytes; UINT64_MAX where unlimited; 0: libvirt sets none, the process keeps what it inherits */
         uint64_t charged; /* bytes: tables by the kernel's rule, VFIO windows, guest memory */
+        uint64_t charged_at_start; /* the same before the guest asks for 64-bit windows */
 } Memlock;
 
 /* What libvirt 11.3 sets before QEMU is executed (src/qemu/qemu_process.c:qemuProcessLaunch, virCommandSetMaxMemLock), by

@@ -22,7 +22,7 @@ good() {
         ok $? "$name: starts" || cat /tmp/out
         pid=$(pid_of "$name") || return
         is "$(real_maps "$pid")" "$(planned_maps <<<"$plan")" "$name: the tables in the kernel are those of the plan ($(planned_maps <<<"$plan") KiB)"
-        is "$(locked_kb "$pid")" "$(($(member memlock_charged <<<"$plan") / 1024))" "$name: VmLck is what was planned, to the kB"
+        is "$(locked_kb "$pid")" "$(($(member memlock_charged_at_start <<<"$plan") / 1024))" "$name: VmLck is what was planned, to the kB"
         is "$(limit_of "$pid")" "$(member memlock_limit <<<"$plan" | sed "s/^0$/$(limit_of "$(cat /run/libvirt/qemu/driver.pid)")/")" "$name: libvirt's limit is what was planned"
         like "$(tcectl machines --json=short "$name")" '*"source":"libvirt"*' "$name: tced has it from the hook"
 }
@@ -30,6 +30,10 @@ good() {
 no_ddw=$(qemu_args -global spapr-pci-host-bridge.ddw=off)
 domain plain kvm "<interface type='user'><model type='spapr-vlan'/></interface>" "$no_ddw" >/tmp/plain.xml
 good plain
+is "$(tcectl plan --json=short /tmp/plain.xml | member memlock_charged)" "$(tcectl plan --json=short /tmp/plain.xml | member memlock_charged_at_start)" \
+        "plain: without 64-bit windows that is all"
+domain wide kvm "<interface type='user'><model type='spapr-vlan'/></interface>" "<maxMemory slots='4' unit='GiB'>4</maxMemory>" >/tmp/wide.xml
+good wide
 domain scsi kvm "<controller type='scsi' model='ibmvscsi'/><controller type='pci' index='1' model='pci-root'/>
         <interface type='user'><model type='virtio'/><rom enabled='no'/></interface>" "$no_ddw" >/tmp/scsi.xml
 good scsi
@@ -38,7 +42,7 @@ good tcg
 domain vfio kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" "$no_ddw" >/tmp/vfio.xml
 good vfio
 like "$(tcectl plan /tmp/vfio.xml)" '*kernel-vfio*' "vfio: its PHB's table is the kernel's, linked to the group"
-for name in plain scsi tcg vfio; do
+for name in plain wide scsi tcg vfio; do
         virsh destroy "$name" >/dev/null
 done
 is "$(tcectl machines --json=short)" "[]" "with the last guest gone tced knows none: the hook released them"

@@ -581,7 +581,7 @@ static int severity_with_limit(const char *devices, uint64_t limit, uint64_t *re
                      limit, devices) < 0 ||
             domain_plan_make(xml, strlen(xml), NULL, &host, &plan, &error) < 0)
                 return -2;
-        *ret_start = memlock_at_start(&plan, &host);
+        *ret_start = plan.memlock.charged_at_start;
         *ret_charged = plan.memlock.charged;
         found = findings_find(&plan.findings, FINDING_MEMLOCK_LOW);
         return found ? (int) found->severity : -1;
