@@ -16,7 +16,7 @@ tool=$(realpath "$1") which=$2
 shift 2
 
 libvirt_prepare || exit 1
-root=$(cache_get guest "$(cache_key "$here/recipe-guest" "$HOST_TOOLS/debian.sh" -- bookworm)" "$here/recipe-guest" bookworm) || exit 1
+root=$(host_guest) || exit 1
 mkdir "$LV_DIR/initrds"
 kernels=()
 for kernel; do

@@ -22,5 +22,8 @@ host_root() { local suite; suite=$(root_suite "$1"); piece root "root-$suite-$2"
 # host_kernel KERNEL
 host_kernel() { piece kernel "kernel-$1" "$(kernel_suite "$1")" "$(kernel_package "$1")"; }
 
+# A Linux guest's file system; modules of its kernel go over it.
+host_guest() { piece guest guest bookworm; }
+
 # The ppc64el sysroot that cross builds link with.
 host_sysroot() { local path; path=$(piece sysroot sysroot bookworm) && echo "$path/root"; }
