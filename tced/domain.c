@@ -66,6 +66,7 @@ void domain_clear(Domain *d) {
         free(d->name);
         free(d->type);
         free(d->arch);
+        free(d->emulator);
         free(d->machine);
         free(d->dac_label);
         free(d->security_label);
@@ -110,4 +111,16 @@ bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor) {
         if (d->machine_major == 0 && d->machine_minor == 0)
                 return false;
         return d->machine_major < major || (d->machine_major == major && d->machine_minor <= minor);
+}
+
+/* By the names that QEMU's build and distributions give it. */
+bool domain_has_stock_qemu(const Domain *d) {
+        static const char *const names[] = { "kvm", "qemu", "qemu-kvm" };
+        const char *slash, *name;
+
+        if (isempty(d->emulator))
+                return true;
+        slash = strrchr(d->emulator, '/');
+        name = slash ? slash + 1 : d->emulator;
+        return strncmp(name, "qemu-system-", 12) == 0 || name_lookup(names, ELEMENTSOF(names), name) >= 0;
 }

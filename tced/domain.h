@@ -150,6 +150,7 @@ typedef struct Domain {
         char uuid[33];        /* lower case, without dashes; "": none given */
         char *type;           /* "kvm", "qemu" (TCG), … */
         char *arch;           /* "ppc64", "ppc64le", "x86_64"; NULL: not given */
+        char *emulator;       /* <emulator>; NULL: not given, so libvirt takes a QEMU */
         char *machine;        /* "pseries", "pseries-9.2"; NULL: not given */
         bool pseries;         /* arch ppc64(le) and a pseries machine: only these have TCE tables */
         bool kvm;             /* type='kvm' */
@@ -196,6 +197,9 @@ DomainDevice *domain_find_device(const Domain *d, const char *alias);
 /* The value that QEMU gives a property of a device: the last of the domain's that is for this driver or this alias. NULL: none, so
  * QEMU's default. alias may be NULL (the implicit PHB has no -device, so none can be named for it). */
 const char *domain_property(const Domain *d, const char *driver, const char *alias, const char *property);
+
+/* Is its VMM QEMU itself? That asks nobody where a table shall be: KVM has it wherever that can be. Others may ask, by libtced. */
+bool domain_has_stock_qemu(const Domain *d);
 
 /* Is the machine version known to be this old or older? "pseries" alone is the newest, so false. */
 bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor);

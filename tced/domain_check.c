@@ -260,6 +260,37 @@ static int add_policy_unmet(Check *c, const PlanTable *table, bool starts) {
                             reason_text(table->verdict.reason));
 }
 
+/* What a rule asks of a QEMU that asks no one. One finding for all tables: it is the VMM's fault, not theirs. */
+static int check_user_unmet(Check *c) {
+        const Plan *plan = &c->plan->plan;
+        const char *emulator = c->plan->domain.emulator, *rule = NULL;
+        _cleanup_free_ char *remedy = NULL;
+        NameList names = {};
+        int r;
+
+        if (!domain_has_stock_qemu(&c->plan->domain))
+                return 0;
+        for (size_t i = 0; i < plan->n_tables; i++) {
+                const PlanTable *table = &plan->tables[i];
+
+                if (table->verdict.reason != REASON_RULE_USER ||
+                    policy_decide(&c->facts, &table->window, ACCEL_AUTO).placement == PLACEMENT_USER)
+                        continue;
+                name_list_add(&names, window_name(table));
+                rule = rule ? rule : table->rule;
+        }
+        if (names.n == 0)
+                return 0;
+        r = check_remedy(&remedy, "Take Accel=user out of %s, or give the VM a VMM that asks tced (libtced(3)) as <emulator>",
+                         rule ? file_name(rule) : "tced.conf");
+        if (r < 0)
+                return r;
+        return findings_add(&c->plan->findings, FINDING_POLICY_UNMET, SEVERITY_WARNING, domain_label(&c->plan->domain), remedy,
+                            "Accel=user wants the tables of %s out of the kernel, and %s does not ask: KVM will hold them, and "
+                            "their locked memory is charged",
+                            name_list_text(&names), emulator ? file_name(emulator) : "QEMU");
+}
+
 /* What a guest asks for and does not get is its loss; what must be there at the start and can't be as the administrator demands
  * it is refused. */
 static int check_policy_unmet(Check *c) {
@@ -276,7 +307,7 @@ static int check_policy_unmet(Check *c) {
                 if (by_demand(table) && table->window.likely && (!first || !by_demand(first)))
                         r = add_policy_unmet(c, table, true);
         }
-        return r;
+        return r < 0 ? r : check_user_unmet(c);
 }
 
 /* Not what is asked for, nor what another finding says. */

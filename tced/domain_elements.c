@@ -363,7 +363,7 @@ static bool makes_serial(const xmlNode *console) {
 
 /* Elements that are no devices of DomainDeviceType. true: this was one. */
 static bool read_special(const xmlNode *node, Domain *d, DomainError *error, int *ret) {
-        static const char *const without_dma[] = { "emulator", "lease", "smartcard", "parallel", "redirdev", "redirfilter", "hub",
+        static const char *const without_dma[] = { "lease", "smartcard", "parallel", "redirdev", "redirfilter", "hub",
                                                    "audio", "pstore" };
         const char *name = (const char *) node->name;
         bool virtio = xml_is(xml_first(node, "target"), "type", "virtio");
@@ -383,6 +383,8 @@ static bool read_special(const xmlNode *node, Domain *d, DomainError *error, int
                 d->graphics = true;
         else if (streq(name, "iommu"))
                 d->iommu = true;
+        else if (streq(name, "emulator"))
+                *ret = d->emulator ? 0 : xml_copy_content(node, &d->emulator);
         else
                 return name_lookup(without_dma, ELEMENTSOF(without_dma), name) >= 0;
         return true;

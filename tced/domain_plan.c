@@ -47,23 +47,54 @@ static int make_domain(const char *xml, size_t size, const char *attach, const P
         return r;
 }
 
+/* What KVM will hold for this VM, and so charge. A QEMU takes it wherever it can be, whatever rules say; and before the guest's
+ * drivers run nobody but VFIO is told of mappings (hw/virtio/vhost.c: vhost_dev_start(), vhost-vdpa.c: vhost_vdpa_dev_start()). */
+static int survey_vmm(const DomainPlan *p, const PolicyFacts *facts, const PlanHost *host, bool at_start, uint64_t page_size, Plan *ret,
+                      PlanError *error) {
+        static const PolicySetting no_policy = { .accel = ACCEL_AUTO, .numa_node = NUMA_NODE_ANY };
+        static const Rules no_rules = {};
+        bool qemu = domain_has_stock_qemu(&p->domain);
+        Description d = p->layout.description;
+        int r;
+
+        d.windows = calloc(d.n_windows + 1, sizeof(*d.windows));
+        if (!d.windows)
+                return -ENOMEM;
+        d.n_windows = 0;
+        for (size_t i = 0; i < p->layout.description.n_windows; i++) {
+                Window *window = &d.windows[d.n_windows];
+
+                *window = p->layout.description.windows[i];
+                if (at_start && window->dynamic)
+                        continue;
+                window->notifier &= !at_start;
+                d.n_windows++;
+        }
+        r = plan_survey(&d, facts, qemu ? &no_rules : host->rules, qemu ? &no_policy : host->policy, page_size, ret, error);
+        free(d.windows);
+        return r;
+}
+
 /* Its tables and what they cost. */
 static int make_tables(DomainPlan *p, const PlanHost *host, DomainError *error) {
         PolicyFacts facts = policy_facts_from(host->kvm);
         uint64_t page_size = host->kvm->page_size > 0 ? host->kvm->page_size : PAGE_SIZE_USUAL;
         PlanError plan_error = {};
-        Plan at_start;
         int r;
 
         r = plan_survey(&p->layout.description, &facts, host->rules, host->policy, page_size, &p->plan, &plan_error);
         if (r < 0)
                 return r == -EINVAL ? fail(error, plan_error.text) : r;
         memlock_limit(&p->domain, host->vfio, &p->memlock.limit_unlimited, &p->memlock.limit);
-        p->memlock.charged = memlock_charged(&p->domain, &p->layout, &p->plan, host->vfio, page_size);
-        at_start = p->plan;
-        at_start.n_dynamic = 0;
-        at_start.dynamic_locked_bytes = 0;
-        p->memlock.charged_at_start = memlock_charged(&p->domain, &p->layout, &at_start, host->vfio, page_size);
+        for (int at_start = 0; at_start <= 1; at_start++) {
+                _cleanup_(plan_clear) Plan plan = {};
+
+                r = survey_vmm(p, &facts, host, at_start, page_size, &plan, &plan_error);
+                if (r < 0)
+                        return r == -EINVAL ? fail(error, plan_error.text) : r;
+                *(at_start ? &p->memlock.charged_at_start : &p->memlock.charged) =
+                                memlock_charged(&p->domain, &p->layout, &plan, host->vfio, page_size);
+        }
         return 0;
 }
 

@@ -34,7 +34,8 @@ typedef struct Memlock {
  * has the same for ppc64; in the last line it counts NVMe disks among the PCI functions and knows no vDPA disks. */
 void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, uint64_t *ret_bytes);
 
-/* VmLck of the VMM, as the kernel counts it once the guest has made the 64-bit windows that Linux takes. P is the host's page
+/* VmLck of the VMM, as the kernel counts it once the guest has made the 64-bit windows that Linux takes: `plan` has those tables in
+ * the kernel that KVM will hold, which with a stock QEMU is not what rules say. P is the host's page
  * size, of which every term is a multiple:
  *
  *     for each table in the kernel (kernel or kernel-vfio in the plan)

@@ -49,6 +49,26 @@ hostdev() {
 # member NAME: a number or word out of a plan's JSON in one line, on standard input.
 member() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
 
+# bad FINDING: the domain in /tmp/bad.xml, whose name is "bad", is refused by the hook, in the finding's words.
+bad() {
+        local text remedy plan
+        plan=$(tcectl plan --json=short /tmp/bad.xml)
+        text=$(grep -o "{\"id\":\"$1\"[^}]*}" <<<"$plan" | sed -n 's/.*"text":"\([^"\\]*\).*/\1/p;q')
+        remedy=$(grep -o "{\"id\":\"$1\"[^}]*}" <<<"$plan" | sed -n 's/.*"remedy":"\([^"\\]*\).*/\1/p;q')
+        [[ -n $text ]]
+        ok $? "$1: the plan has it" || printf '# %s\n' "$plan"
+        virsh define /tmp/bad.xml >/dev/null
+        ! virsh start --paused bad >/tmp/out 2>&1
+        ok $? "$1: virsh start fails" || virsh destroy bad
+        virsh undefine bad --nvram >/dev/null
+        grep -qF -- "$text" /tmp/out
+        ok $? "$1: virsh says why" || { sed 's/^/#   have /' /tmp/out; echo "#   want $text"; }
+        grep -qF -- "$remedy" /tmp/out
+        ok $? "$1: and what to do" || { sed 's/^/#   have /' /tmp/out; echo "#   want $remedy"; }
+        ! tcectl check /tmp/bad.xml >/dev/null
+        ok $? "$1: tcectl check fails"
+}
+
 # planned_maps [all]: the sizes in KiB of the mappings that the plan on standard input makes one expect from the start: kernel tables, rounded up to
 # the host's pages; with `all` also of the windows that Linux asks for.
 planned_maps() {

@@ -51,6 +51,9 @@ linux pages virtio_pci "$rng<controller type='pci' index='1' model='pci-root'/><
 if [[ $POWER_HOST_KERNEL != 6.1 ]]; then
         linux vfio e1000e,virtio_pci "$(hostdev "$POWER_HOST_VFIO_ALONE")$rng" "$max"
 else
+        # Nor can it give a device away.
+        domain bad kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" >/tmp/bad.xml
+        bad vfio-broken
         # This kernel can't link a table to who maps by itself: where vhost does, QEMU takes the table back.
         modprobe vhost_net
         linux vhost virtio_pci,virtio_net "<interface type='ethernet'><model type='virtio-non-transitional'/><driver name='vhost' iommu='on'/><rom enabled='no'/></interface>" "$max"

@@ -100,6 +100,11 @@ static void all_user(Host *h) {
         h->policy.accel = ACCEL_USER;
 }
 
+static void all_user_no_tce(Host *h) {
+        no_tce(h);
+        all_user(h);
+}
+
 /* What is looked for in a finding. */
 typedef struct Expected {
         FindingId id;
@@ -464,6 +469,17 @@ static const Case cases[] = {
           all_kernel_no_tce_64,
           KVM(""),
           { E(POLICY_UNMET, WARNING, "pci.0", TEXT("64-bit window", "80000001")) } },
+        { "a QEMU does not ask",
+          all_user,
+          KVM(GOOD_HOSTDEV VLAN("0x1000")),
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("net0, pci.0 and pci.1", "QEMU does not ask"), TEXT("Accel=user out of tced.conf", "libtced(3)")) } },
+        { "nor one by its path",
+          all_user,
+          KVM("<emulator>/usr/libexec/qemu-kvm</emulator>"),
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("pci.0", "qemu-kvm does not ask")) } },
+        { "another VMM may ask", all_user, KVM("<emulator>/usr/bin/my-vmm</emulator>" VLAN("0x1000")), {} },
+        { "where the kernel has none a QEMU does as the rule says", all_user_no_tce, KVM(VLAN("0x1000")), {} },
+        { "without KVM too", all_user, TCG(VLAN("0x1000")), {} },
 
         /* slow-path */
         { "no tables in KVM",
@@ -480,7 +496,6 @@ static const Case cases[] = {
           no_coupling,
           KVM(GOOD_HOSTDEV),
           { E(SLOW_PATH, WARNING, "pci.1", TEXT("KVM_CAP_SPAPR_TCE_VFIO"), TEXT("6.15")) } },
-        { "as it was asked for", all_user, KVM(GOOD_HOSTDEV VLAN("0x1000")), {} },
         { "without KVM it is no finding", no_tce, TCG(VLAN("0x1000")), {} },
 
         /* device-missing */

@@ -288,6 +288,43 @@ static void test_rules(void) {
                 check_members(&plan, members, ELEMENTSOF(members), "rules");
 }
 
+/* What KVM holds whatever the rules say, as a QEMU does not ask; and what it holds until vhost has started. In KiB, of pages of 64 KiB:
+ * a default window's table is 33 pages, a VIO device's 9. */
+static void test_charged(void) {
+        static const char vhost[] = "<interface type='ethernet'><model type='virtio-non-transitional'/><driver iommu='on'/></interface>";
+        static const struct {
+                const char *name, *devices;
+                Accel accel;
+                bool coupling;
+                uint64_t at_start, charged;
+        } cases[] = {
+                { "as KVM can", VLAN, ACCEL_AUTO, true, 42 * 64, 42 * 64 },
+                { "a QEMU that is not named", VLAN, ACCEL_USER, true, 42 * 64, 42 * 64 },
+                { "a QEMU", VLAN "<emulator>/usr/bin/qemu-system-ppc64</emulator>", ACCEL_USER, true, 42 * 64, 42 * 64 },
+                { "a VMM that may ask", VLAN "<emulator>/opt/my-vmm</emulator>", ACCEL_USER, true, 0, 0 },
+                { "vhost that KVM can couple", vhost, ACCEL_AUTO, true, 33 * 64, 33 * 64 },
+                { "vhost that it can't", vhost, ACCEL_AUTO, false, 33 * 64, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+                const PolicySetting policy = { .accel = cases[i].accel, .numa_node = NUMA_NODE_ANY };
+                _cleanup_free_ char *xml = NULL;
+                KvmFacts facts = kvm;
+                PlanHost host = powernv;
+
+                facts.capability[KVM_CAPABILITY_TCE_VFIO].proven.proof = cases[i].coupling ? PROOF_YES : PROOF_NO;
+                host.kvm = &facts;
+                host.policy = &policy;
+                if (asprintf(&xml, DOMAIN("kvm", "pseries-9.2", DEVICES("%s") "<qemu:commandline>" GLOBAL("ddw=off") "</qemu:commandline>"), cases[i].devices) < 0)
+                        abort();
+                if (!tap_eq(make(xml, NULL, &host, &plan), 0, "charged: %s", cases[i].name))
+                        continue;
+                tap_eq((long long) plan.memlock.charged_at_start, (long long) cases[i].at_start * 1024, "charged at the start: %s", cases[i].name);
+                tap_eq((long long) plan.memlock.charged, (long long) cases[i].charged * 1024, "and later");
+        }
+}
+
 /* One device more, as `virsh attach-device` would take it. */
 static void test_attach(void) {
         static const Member members[] = {
@@ -470,6 +507,7 @@ int main(void) {
         test_page_size();
         test_cases();
         test_rules();
+        test_charged();
         test_attach();
         test_attach_running();
         test_errors();
