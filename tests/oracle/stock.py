@@ -76,7 +76,12 @@ class Stock:
         return json.loads(line)
 
     def qmp(self, command, **arguments):
-        self.process.stdin.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        try:
+            self.process.stdin.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        except BrokenPipeError:
+            # It has ended before it could read that; what it said last tells why.
+            while True:
+                self._read()
         while True:
             reply = self._read()
             if "event" in reply:

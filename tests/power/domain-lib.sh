@@ -8,7 +8,7 @@
 domain() {
         local rest=${4:-} ail="<qemu:commandline><qemu:arg value='-machine'/><qemu:arg value='cap-ail-mode-3=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off'/>"
         # The emulated bare-metal host's KVM has no AIL for its VMs and knows no cure for Spectre, which QEMU wants to be told.
-        if [[ $POWER_HOST_KIND == powernv9 && $2 == kvm ]]; then
+        if [[ ${POWER_HOST_KIND:-} == powernv9 && $2 == kvm ]]; then
                 [[ $rest == *'<qemu:commandline>'* ]] || rest+="<qemu:commandline></qemu:commandline>"
                 rest=${rest/<qemu:commandline>/$ail}
         fi
