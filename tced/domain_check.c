@@ -157,7 +157,8 @@ static int check_no_maxmemory(Check *c) {
         r = max == 0 ?
                     check_remedy(&remedy, "Give it a <maxMemory> above its memory") :
                     check_remedy(&remedy,
-                                 "Add <maxMemory slots='16' unit='KiB'>%" PRIu64 "</maxMemory>, or run tcectl plan --fix", max);
+                                 "%s <maxMemory slots='16' unit='KiB'>%" PRIu64 "</maxMemory>, or run tcectl plan --fix",
+                                 d->max_memory > 0 ? "Make it" : "Add", max);
         if (r < 0)
                 return r;
         return add_no_maxmemory(c, names.n > 0, names.n > 0 ? name_list_text(&names) : "", remedy);
@@ -394,15 +395,13 @@ int domain_check(DomainPlan *plan, const PlanHost *host) {
                 check_memlock,      check_policy_unmet,  check_slow_path,        check_device_missing,
         };
         Check c = { .plan = plan, .host = host, .facts = policy_facts_from(host->kvm), .power = facts_host_has_tce(host->kvm) };
+        int r = 0;
 
         if (!plan->domain.pseries)
                 return 0;
         c.elsewhere = plan->domain.kvm && !c.power;
-        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
-                int r = checks[i](&c);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(checks); i++)
+                r = checks[i](&c);
+        free(c.registers);
+        return r;
 }

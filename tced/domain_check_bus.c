@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "domain_check_internal.h"
+#include "domain_memory.h"
 #include "domain_windows.h"
 #include "util.h"
 
@@ -16,6 +17,11 @@
 /* Where libvirt puts VIO devices (src/qemu/qemu_domain_address.c: qemuDomainAssignSpaprVIOAddresses), in steps of 4 KiB. */
 #define VIO_STEP UINT64_C(0x1000)
 #define VIO_REG_SERIAL UINT64_C(0x30000000)
+
+/* QEMU's own pgsz: 4K, 64K, 2M, 16M. */
+#define PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
+
+#define GIB_IN_KIB (UINT64_C(1) << 20)
 
 #define NVRAM_NAME "QEMU's NVRAM"
 
@@ -50,13 +56,22 @@ static const char *phb_name(const Phb *phb) {
         return phb->alias ? phb->alias : "a PHB of <qemu:commandline>";
 }
 
-static int phb_index_remedy(const Check *c, const Phb *phb, char **ret) {
-        int free_index = phb_index_free(phb_indexes_taken(&c->plan->layout));
+/* *taken gets the index that is advised. */
+static int phb_index_remedy(const Phb *phb, uint64_t *taken, char **ret) {
+        int free_index = phb_index_free(*taken);
 
         if (phb->controller_index == 0)
-                return check_remedy(ret, "Give the first PHB index 0: <target index='0'/> in <controller type='pci' index='0'>");
+                return check_remedy(ret,
+                                    "Give the first PHB index 0: <target index='0'/> in <controller type='pci' index='0'>, or "
+                                    "run tcectl plan --fix");
+        if (free_index < 0 && phb->controller && phb->controller->line == 0)
+                return check_remedy(ret,
+                                    "Put what is at bus='0x%02x' on another bus: libvirt adds a PHB for each that is missing up "
+                                    "to the highest one in an <address>, and all 31 indexes are in use",
+                                    (unsigned) phb->controller_index);
         if (free_index < 0)
                 return check_remedy(ret, "Take a PHB away: all 31 indexes are in use");
+        *taken |= UINT64_C(1) << free_index;
         if (phb->controller_index < 0)
                 return check_remedy(ret, "Give it a free one in <qemu:commandline>: index=%d", free_index);
         return check_remedy(ret,
@@ -67,6 +82,7 @@ static int phb_index_remedy(const Check *c, const Phb *phb, char **ret) {
 
 int check_phb_index(Check *c) {
         const Layout *layout = &c->plan->layout;
+        uint64_t taken = phb_indexes_taken(layout);
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < layout->n_phbs; i++) {
@@ -75,7 +91,7 @@ int check_phb_index(Check *c) {
 
                 if (!phb_index_refused(layout, i, &other))
                         continue;
-                r = phb_index_remedy(c, phb, &remedy);
+                r = phb_index_remedy(phb, &taken, &remedy);
                 if (r < 0)
                         return r;
                 if (other)
@@ -117,15 +133,14 @@ static bool nvram_given(const Domain *d) {
         return false;
 }
 
-int vio_registers_taken(const DomainPlan *plan, size_t but, uint64_t **ret, size_t *ret_n) {
+int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n) {
         uint64_t *regs = calloc(plan->layout.n_vio + 1, sizeof(*regs));
         size_t n = 0;
 
         if (!regs)
                 return -ENOMEM;
         for (size_t i = 0; i < plan->layout.n_vio; i++)
-                if (i != but)
-                        regs[n++] = plan->layout.vio[i].reg;
+                regs[n++] = plan->layout.vio[i].reg;
         if (!nvram_given(&plan->domain))
                 regs[n++] = VIO_REG_QEMU;
         *ret = regs;
@@ -141,7 +156,7 @@ static bool irq_is_free(uint64_t reg, const uint64_t *taken, size_t n) {
 }
 
 /* A free interrupt is a free register. Serial devices have 16 interrupts of their own, the others the 239 from 1 on. */
-uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t n) {
+static uint64_t register_free(DomainDeviceType type, const uint64_t *taken, size_t n) {
         static const struct {
                 DomainDeviceType type;
                 uint64_t first;
@@ -158,6 +173,20 @@ uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t 
                 if (irq_is_free(reg, taken, n))
                         return reg;
         return 0;
+}
+
+uint64_t vio_register_take(DomainDeviceType type, uint64_t old, uint64_t *taken, size_t n) {
+        size_t at = 0;
+        uint64_t reg;
+
+        while (at < n && taken[at] != old)
+                at++;
+        if (at == n)
+                return 0;
+        taken[at] = taken[n - 1];
+        reg = register_free(type, taken, n - 1);
+        taken[n - 1] = reg ? reg : old;
+        return reg;
 }
 
 /* Another VIO device, made before the one at `at`, with the same register or (by_irq) the same interrupt. QEMU's own choice is
@@ -218,16 +247,15 @@ VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other) {
 }
 
 /* What to type for another register. */
-static int vio_remedy(const Check *c, size_t at, char **ret) {
-        const DomainDevice *device = &c->plan->domain.devices[c->plan->layout.vio[at].device];
-        _cleanup_free_ uint64_t *taken = NULL;
+static int vio_remedy(Check *c, size_t at, char **ret) {
+        const VioDevice *vio = &c->plan->layout.vio[at];
+        const DomainDevice *device = &c->plan->domain.devices[vio->device];
         uint64_t reg;
-        size_t n;
-        int r = vio_registers_taken(c->plan, at, &taken, &n);
+        int r = c->registers ? 0 : vio_registers_taken(c->plan, &c->registers, &c->n_registers);
 
         if (r < 0)
                 return r;
-        reg = vio_register_free(device->type, taken, n);
+        reg = vio_register_take(device->type, vio->reg, c->registers, c->n_registers);
         if (reg == 0)
                 return check_remedy(ret, "Take a VIO device away: all interrupts for them are in use");
         if (device->type == DOMAIN_DEVICE_QEMU)
@@ -236,7 +264,7 @@ static int vio_remedy(const Check *c, size_t at, char **ret) {
                             check_device_name(device), reg);
 }
 
-static int add_vio(const Check *c, size_t at, VioFault fault, const char *other) {
+static int add_vio(Check *c, size_t at, VioFault fault, const char *other) {
         Findings *f = &c->plan->findings;
         const VioDevice *vio = &c->plan->layout.vio[at];
         const char *name = check_device_name(&c->plan->domain.devices[vio->device]);
@@ -335,18 +363,51 @@ static int check_default_window(Check *c, const Phb *phb) {
                             phb->window_size, (uint32_t) entries);
 }
 
+/* The page sizes that can stay: of those that the PHB offers, else of QEMU's default. */
+static uint64_t page_sizes_left(const Check *c, const PlanTable *table) {
+        const Layout *layout = &c->plan->layout;
+        uint64_t offered = PAGE_SIZES_DEFAULT, few = 0;
+
+        for (size_t i = 0; i < layout->n_phbs; i++)
+                if (layout->phbs[i].index >= 0 && (uint32_t) layout->phbs[i].index == (table->window.liobn >> 8 & 0xff))
+                        offered = layout->phbs[i].page_sizes;
+        for (unsigned shift = TCE_PAGE_SHIFT_MIN; shift <= TCE_PAGE_SHIFT_MAX; shift++)
+                if (table->window.size >> shift < TCE_ENTRIES_LIMIT)
+                        few |= UINT64_C(1) << shift;
+        return offered & few ? offered & few : PAGE_SIZES_DEFAULT & few;
+}
+
+/* The most that <maxMemory> may be, in GiB, for half of that window, which is the largest below 2^32 TCEs; 0: less would not help,
+ * as the VM's memory is more, or the window is not of its making (an NVDIMM's is 2^51 bytes). */
+static uint64_t memory_left(const Check *c, const PlanTable *table) {
+        DomainMemory memory = domain_memory_at_start(&c->plan->domain);
+        uint64_t half = UINT64_C(1) << (31 + table->window.page_shift - 10), gap; /* in KiB, as memory is */
+
+        /* Room for more begins at a whole GiB. */
+        gap = (GIB_IN_KIB - memory.initial % GIB_IN_KIB) % GIB_IN_KIB;
+        if (table->window.size / 2 >= c->plan->layout.guest_memory_max || add_saturated(memory.total, gap) >= half)
+                return 0;
+        return (half - gap) / GIB_IN_KIB;
+}
+
 /* Seen with two ibm,create-pe-dma-window through qtest: the first answers -1, the second aborts QEMU as above. */
 static int check_dynamic_window(Check *c, const PlanTable *table) {
+        uint64_t memory = memory_left(c, table);
         _cleanup_free_ char *remedy = NULL;
         char page[32];
         int r;
 
         (void) format_bytes(page, sizeof(page), UINT64_C(1) << table->window.page_shift);
-        r = check_remedy(&remedy,
-                         "Give the VM a <maxMemory> below %" PRIu64 " TiB, or do not offer %s pages: -global "
-                         "spapr-pci-host-bridge.pgsz=0x%x in <qemu:commandline>",
-                         (UINT64_C(1) << (32 + table->window.page_shift)) >> 40, page,
-                         table->window.page_shift == TCE_PAGE_SHIFT_MIN ? 0x1210000U : 0x1000000U);
+        if (memory > 0)
+                r = check_remedy(&remedy,
+                                 "Give the VM a <maxMemory> of at most %" PRIu64 " GiB, or do not offer %s pages: -global "
+                                 "spapr-pci-host-bridge.pgsz=0x%" PRIx64 " in <qemu:commandline>",
+                                 memory, page, page_sizes_left(c, table));
+        else
+                r = check_remedy(&remedy,
+                                 "Do not offer %s pages: -global spapr-pci-host-bridge.pgsz=0x%" PRIx64
+                                 " in <qemu:commandline>",
+                                 page, page_sizes_left(c, table));
         if (r < 0)
                 return r;
         return findings_add(&c->plan->findings, FINDING_WINDOW_TOO_LARGE, table->window.likely ? SEVERITY_WARNING : SEVERITY_INFO,

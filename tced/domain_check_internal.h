@@ -5,6 +5,24 @@
 
 #include "domain_check.h"
 
+/* Passed-through devices that can be on one PHB: those of one IOMMU group, or all whose group is not known (these might be of
+ * one). */
+typedef struct Party {
+        int group;     /* -1: not known */
+        int bus;       /* libvirt's index of the controller that they go to */
+        int new_index; /* the PHB index of one that is not there yet; -1: the PHB is there */
+        bool made;     /* for who makes such PHBs */
+} Party;
+
+/* Where devices that are to leave their PHB go: one that has their group and no emulated device, else one of the domain's that is
+ * empty, else a new one. */
+typedef struct Parties {
+        Party items[PHB_INDEX_MAX + 1];
+        size_t n;
+        uint64_t indexes; /* PHB indexes that are taken */
+        int next;         /* the next new controller's index */
+} Parties;
+
 typedef struct Check {
         DomainPlan *plan;
         const PlanHost *host;
@@ -12,6 +30,8 @@ typedef struct Check {
         bool power;     /* the host is a POWER host */
         bool elsewhere; /* a domain for KVM, planned on another kind of machine: what that one has says nothing of where it will
                            run */
+        uint64_t *registers; /* of VIO devices, with what was advised in place of what is there: all advice can be followed */
+        size_t n_registers;
 } Check;
 
 /* Names for a sentence: "net0, video0 and hostdev1". As many as fit, of the others the number. */
@@ -50,12 +70,12 @@ int phb_index_free(uint64_t taken);
 /* Does QEMU refuse this PHB for its index, or libvirt? *ret_other (may be NULL): the PHB that has it already, or NULL. */
 bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other);
 
-/* The VIO registers that are there but for that of layout->vio[but], QEMU's own NVRAM's too: an array to be freed. 0 or
- * -ENOMEM. */
-int vio_registers_taken(const DomainPlan *plan, size_t but, uint64_t **ret, size_t *ret_n);
+/* The VIO registers that are there, QEMU's own NVRAM's too: an array to be freed. 0 or -ENOMEM. */
+int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n);
 
-/* One that none of these collides with, where libvirt puts devices of this type; 0: none is left. */
-uint64_t vio_register_free(DomainDeviceType type, const uint64_t *taken, size_t n);
+/* One that collides with none of these but `old`, where libvirt puts devices of this type: it takes the place of `old` among them.
+ * 0: none is left. */
+uint64_t vio_register_take(DomainDeviceType type, uint64_t old, uint64_t *taken, size_t n);
 
 typedef enum VioFault {
         VIO_OK,
@@ -74,8 +94,11 @@ VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other);
 /* Is this device of layout->phbs a passed-through one that shares it with emulated ones that do DMA? */
 bool phb_is_mixed(const Phb *phb);
 
-/* The index of a PCI controller that is not there yet. */
-int controller_index_free(const Domain *d);
+void parties_begin(const DomainPlan *plan, Parties *ret);
+/* NULL: there is no PHB to go to, and no index for a new one. */
+Party *parties_find(const Layout *layout, Parties *parties, int group);
+/* The PHB that has the group and no emulated device, or NULL. */
+const Phb *phb_of_group(const Layout *layout, int group);
 
 /* A <hard_limit>, in KiB, that will do for locked memory and for the memory cgroup, for which libvirt takes it as well: no less
  * than libvirt's own limit of locked memory, what the kernel charges and the guest's memory, and QEMU's own needs beside it. */

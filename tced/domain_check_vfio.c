@@ -88,13 +88,74 @@ bool phb_is_mixed(const Phb *phb) {
 }
 
 /* After those that are there: libvirt fills a gap with a controller of its own. */
-int controller_index_free(const Domain *d) {
+static int controller_index_free(const Domain *d) {
         int next = 1;
 
         for (size_t i = 0; i < d->n_controllers; i++)
                 if (d->controllers[i].index >= next)
                         next = d->controllers[i].index + 1;
         return next;
+}
+
+void parties_begin(const DomainPlan *plan, Parties *ret) {
+        *ret = (Parties){ .indexes = phb_indexes_taken(&plan->layout), .next = controller_index_free(&plan->domain) };
+}
+
+/* One of libvirt's that starts. */
+static bool phb_is_usable(const Layout *layout, size_t phb) {
+        const Phb *p = &layout->phbs[phb];
+
+        return p->controller && p->controller_index > 0 && !phb_index_refused(layout, phb, NULL);
+}
+
+const Phb *phb_of_group(const Layout *layout, int group) {
+        for (size_t i = 0; group >= 0 && i < layout->n_phbs; i++)
+                for (size_t j = 0; phb_is_usable(layout, i) && !layout->phbs[i].emulated && j < layout->phbs[i].n_groups; j++)
+                        if (layout->phbs[i].groups[j] == group)
+                                return &layout->phbs[i];
+        return NULL;
+}
+
+static bool parties_have_bus(const Parties *parties, int bus) {
+        for (size_t i = 0; i < parties->n; i++)
+                if (parties->items[i].bus == bus)
+                        return true;
+        return false;
+}
+
+static const Phb *empty_phb(const Layout *layout, const Parties *parties) {
+        for (size_t i = 0; i < layout->n_phbs; i++)
+                if (phb_is_usable(layout, i) && layout->phbs[i].n_devices == 0 &&
+                    !parties_have_bus(parties, layout->phbs[i].controller_index))
+                        return &layout->phbs[i];
+        return NULL;
+}
+
+Party *parties_find(const Layout *layout, Parties *parties, int group) {
+        const Phb *phb = phb_of_group(layout, group);
+        Party party = { .group = group, .new_index = -1 };
+
+        for (size_t i = 0; i < parties->n; i++)
+                if (parties->items[i].group == group)
+                        return &parties->items[i];
+        if (parties->n >= ELEMENTSOF(parties->items))
+                return NULL;
+        if (!phb)
+                phb = empty_phb(layout, parties);
+        if (phb)
+                party.bus = phb->controller_index;
+        else {
+                party.new_index = phb_index_free(parties->indexes);
+                if (party.new_index < 0)
+                        return NULL;
+                /* The same number for both where that can be. */
+                if (parties->next <= PHB_INDEX_MAX && !(parties->indexes & UINT64_C(1) << parties->next))
+                        party.new_index = parties->next;
+                parties->indexes |= UINT64_C(1) << party.new_index;
+                party.bus = parties->next++;
+        }
+        parties->items[parties->n] = party;
+        return &parties->items[parties->n++];
 }
 
 /* What it comes to here (hw/ppc/spapr_iommu.c: spapr_tce_set_need_vfio(), hw/vfio/spapr.c). */
@@ -111,25 +172,57 @@ static const char *mixed_cost(const Check *c) {
                "also once the passed-through device is unplugged: each TCE of the emulated devices costs an exit as well";
 }
 
-static int mixed_remedy(const Check *c, const Phb *phb, const DomainDevice *first, char **ret) {
-        int index = controller_index_free(&c->plan->domain);
+/* Those that share the first one's IOMMU group move with it. *parties gets all of the PHB's groups. */
+static int mixed_remedy(const Check *c, const Phb *phb, Parties *parties, char **ret) {
+        const Layout *layout = &c->plan->layout;
+        const DomainDevice *first = NULL;
+        const Party *party = NULL;
+        NameList names = {};
+        int group = -1;
 
-        if (first->type == DOMAIN_DEVICE_QEMU)
-                return check_remedy(ret, "Take %s out of <qemu:commandline> and give it as a <hostdev>",
-                                    check_device_name(first));
+        for (size_t i = 0; i < phb->n_devices; i++) {
+                const DomainDevice *device = &c->plan->domain.devices[phb->devices[i]];
+                const Party *own;
+
+                if (!domain_device_is_vfio(device))
+                        continue;
+                if (!first && device->type == DOMAIN_DEVICE_QEMU)
+                        return check_remedy(ret, "Take %s out of <qemu:commandline> and give it as a <hostdev>",
+                                            check_device_name(device));
+                own = parties_find(layout, parties, phb->device_groups[i]);
+                if (!first) {
+                        first = device;
+                        party = own;
+                        group = phb->device_groups[i];
+                }
+                if (phb->device_groups[i] == group)
+                        name_list_add(&names, check_device_name(device));
+        }
+        if (!party)
+                return check_remedy(ret,
+                                    "Move the emulated devices to another PHB, or take a PHB away so that there can be one for "
+                                    "%s: all 31 indexes are in use",
+                                    name_list_text(&names));
+        if (party->new_index < 0)
+                return check_remedy(ret,
+                                    "Move %s to the PHB that is controller %d: bus='0x%02x' and a free slot in %s <address>%s, or "
+                                    "run tcectl plan --fix",
+                                    name_list_text(&names), party->bus, (unsigned) party->bus, names.n > 1 ? "each" : "its",
+                                    phb->n_groups > 1 ? ", and the other IOMMU groups to PHBs of their own" : "");
         return check_remedy(ret,
-                            "Move %s to a PHB of its own: <controller type='pci' index='%d' model='pci-root'/> and bus='0x%02x' "
-                            "in its <address>%s, or run tcectl plan --fix",
-                            check_device_name(first), index, (unsigned) index,
-                            phb->n_groups > 1 ? ", and so for each IOMMU group" : "");
+                            "Move %s to a PHB of %s own: <controller type='pci' index='%d' model='pci-root'/> and bus='0x%02x' "
+                            "in %s <address>%s, or run tcectl plan --fix",
+                            name_list_text(&names), names.n > 1 ? "their" : "its", party->bus, (unsigned) party->bus,
+                            names.n > 1 ? "each" : "its", phb->n_groups > 1 ? ", and so for each IOMMU group" : "");
 }
 
 int check_mixed_phb(Check *c) {
         const DomainPlan *plan = c->plan;
+        Parties parties;
 
+        parties_begin(plan, &parties);
         for (size_t i = 0; i < plan->layout.n_phbs; i++) {
                 const Phb *phb = &plan->layout.phbs[i];
-                const DomainDevice *first = NULL;
                 NameList vfio = {}, emulated = {};
                 _cleanup_free_ char *remedy = NULL;
                 char subject[32];
@@ -140,13 +233,12 @@ int check_mixed_phb(Check *c) {
                 for (size_t j = 0; j < phb->n_devices; j++) {
                         const DomainDevice *device = &plan->domain.devices[phb->devices[j]];
 
-                        if (domain_device_is_vfio(device)) {
-                                first = first ? first : device;
+                        if (domain_device_is_vfio(device))
                                 name_list_add(&vfio, check_device_name(device));
-                        } else if (domain_device_does_dma(device))
+                        else if (domain_device_does_dma(device))
                                 name_list_add(&emulated, check_device_name(device));
                 }
-                r = mixed_remedy(c, phb, first, &remedy);
+                r = mixed_remedy(c, phb, &parties, &remedy);
                 if (r < 0)
                         return r;
                 (void) snprintf(subject, sizeof(subject), "phb %d", phb->index);
@@ -267,6 +359,17 @@ static int check_given_twice(Check *c, size_t at) {
         return 0;
 }
 
+/* own is to go to where first is. A mixed PHB is to be left anyway. */
+static int apart_remedy(const DomainDevice *own, const Phb *from, const DomainDevice *first, const Phb *to, char **ret) {
+        if (own->type == DOMAIN_DEVICE_QEMU || to->controller_index < 0)
+                return check_remedy(ret, "Put %s on the PHB of %s", check_device_name(own), check_device_name(first));
+        if (phb_is_mixed(from) || phb_is_mixed(to))
+                return check_remedy(ret, "Bring them together on a PHB without emulated devices, as mixed-phb advises, or run "
+                                         "tcectl plan --fix");
+        return check_remedy(ret, "Move %s beside %s: bus='0x%02x' and a free slot in its <address>, or run tcectl plan --fix",
+                            check_device_name(own), check_device_name(first), (unsigned) to->controller_index);
+}
+
 /* hw/vfio/container.c: vfio_get_group(): "group 3 used in multiple address spaces", and a PHB has one for all of its devices. */
 static int check_group_apart(Check *c, size_t at, const GroupFacts *group) {
         const DomainDevice *devices = c->plan->domain.devices;
@@ -279,11 +382,7 @@ static int check_group_apart(Check *c, size_t at, const GroupFacts *group) {
 
                 if (!other || !domain_device_is_vfio(&devices[i]) || group_of(c, &devices[i]) != group || other == phb)
                         continue;
-                r = other->controller_index < 0 ? check_remedy(&remedy, "Put %s on the PHB of %s",
-                                                               check_device_name(&devices[at]), check_device_name(&devices[i])) :
-                                                  check_remedy(&remedy, "Move %s beside %s: bus='0x%02x' in its <address>",
-                                                               check_device_name(&devices[at]), check_device_name(&devices[i]),
-                                                               (unsigned) other->controller_index);
+                r = apart_remedy(&devices[at], phb, &devices[i], other, &remedy);
                 if (r < 0)
                         return r;
                 return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(&devices[at]),

@@ -15,7 +15,14 @@
 
 static int (*const steps[])(Repair *) = { repair_phb_index, repair_vio, repair_mixed, repair_maxmemory, repair_memlock };
 
+/* All but the first n. */
+static void drop_notes(Fix *fix, size_t n) {
+        while (fix->n_notes > n)
+                free(fix->notes[--fix->n_notes].text);
+}
+
 void fix_clear(Fix *fix) {
+        drop_notes(fix, 0);
         free(fix->xml);
         free(fix->notes);
         *fix = (Fix){};
@@ -31,18 +38,18 @@ static void repair_clear(Repair *r) {
 }
 
 int repair_note(Repair *r, bool mended, const char *format, ...) {
-        FixNote *note;
         va_list ap;
+        char *text;
+        int n;
 
         if (ARRAY_RESERVE(r->fix->notes, r->fix->notes_allocated, r->fix->n_notes + 1) < 0)
                 return -ENOMEM;
-        note = &r->fix->notes[r->fix->n_notes++];
-        note->mended = mended;
         va_start(ap, format);
-        (void) vsnprintf(note->text, sizeof(note->text), format, ap);
+        n = vasprintf(&text, format, ap);
         va_end(ap);
-        /* A cut may have gone through a letter. */
-        (void) utf8_mend(note->text);
+        if (n < 0)
+                return -ENOMEM;
+        r->fix->notes[r->fix->n_notes++] = (FixNote){ .mended = mended, .text = text };
         return 0;
 }
 
@@ -109,7 +116,7 @@ static int take_back(Repair *r, size_t n_notes, const char *xml, size_t size, Do
         _cleanup_free_ char *why = strdup(error->text);
         int e;
 
-        r->fix->n_notes = n_notes;
+        drop_notes(r->fix, n_notes);
         e = why ? look(r, xml, size, error) : -ENOMEM;
         if (e >= 0)
                 e = repair_note(r, false, "A mended domain could not be planned, so this was left as it was: %s", why);
@@ -139,15 +146,22 @@ static int make_step(Repair *r, size_t step, char **xml, size_t *size, DomainErr
         return 0;
 }
 
-/* What is left, for people: only they can do something about it. */
+/* What is left, for people: only they can do something about it, whatever its remedy says of --fix. */
 static int note_rest(Repair *r) {
+        static const char by_fix[] = ", or run tcectl plan --fix";
         const Findings *f = &r->plan.findings;
         int e = 0;
 
-        for (size_t i = 0; e >= 0 && i < f->n; i++)
-                if (f->items[i].severity != SEVERITY_INFO)
-                        e = repair_note(r, false, "%s, %s: %s. %s", finding_id_to_string(f->items[i].id), f->items[i].subject,
-                                        f->items[i].text, f->items[i].remedy);
+        for (size_t i = 0; e >= 0 && i < f->n; i++) {
+                const Finding *finding = &f->items[i];
+                const char *end = strstr(finding->remedy, by_fix);
+                size_t length = end ? (size_t) (end - finding->remedy) : strlen(finding->remedy);
+
+                if (finding->severity == SEVERITY_INFO)
+                        continue;
+                e = repair_note(r, false, "%s, %s: %s. %.*s", finding_id_to_string(finding->id), finding->subject,
+                                finding->text, (int) length, finding->remedy);
+        }
         return e;
 }
 

@@ -9,7 +9,7 @@
 /* What --fix did, or could not do, a sentence each. */
 typedef struct FixNote {
         bool mended;
-        char text[256];
+        char *text;
 } FixNote;
 
 typedef struct Fix {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* --fix: passed-through devices leave a PHB that they share with emulated ones. What is in one IOMMU group stays together, as
- * QEMU takes a group on one PHB only; functions of one slot of the guest's stay in one slot. A device goes to a PHB that has its
- * group already, else to one of the domain's that is empty, else to a new one. */
+/* --fix: passed-through devices leave a PHB that they share with emulated ones, or that is not the one of their IOMMU group.
+ * What is in one group stays together, as QEMU takes a group on one PHB only; functions of one slot of the guest's stay in one
+ * slot. Where they go is what the remedies advise: Parties. */
 
 #include <inttypes.h>
 
@@ -11,12 +11,6 @@
 #include "util.h"
 
 #define SLOT_MAX 31U
-
-/* One group's devices, or all whose group is not known: these might be of one. */
-typedef struct Party {
-        int group; /* -1: not known */
-        int bus;   /* controller index that they go to */
-} Party;
 
 typedef struct Move {
         size_t device; /* of the domain's */
@@ -28,43 +22,12 @@ typedef struct Move {
 typedef struct Moves {
         Move *items;
         size_t n, allocated;
-        Party parties[PHB_INDEX_MAX + 1];
-        size_t n_parties;
-        uint64_t indexes; /* PHB indexes that are taken */
-        int next;         /* the next new controller's index */
+        Parties parties;
 } Moves;
 
 static void moves_clear(Moves *m) {
         free(m->items);
         *m = (Moves){};
-}
-
-/* libvirt's index of a PHB that can take devices; -1: none of libvirt's. */
-static bool is_usable(const Repair *r, size_t phb) {
-        const Phb *p = &r->plan.layout.phbs[phb];
-
-        return p->controller && p->controller_index > 0 && !phb_index_refused(&r->plan.layout, phb, NULL);
-}
-
-static bool has_party(const Moves *m, int bus) {
-        for (size_t i = 0; i < m->n_parties; i++)
-                if (m->parties[i].bus == bus)
-                        return true;
-        return false;
-}
-
-/* A PHB that has the group and no emulated device; else one that has no device. */
-static int find_bus(const Repair *r, const Moves *m, int group) {
-        const Layout *layout = &r->plan.layout;
-
-        for (size_t i = 0; group >= 0 && i < layout->n_phbs; i++)
-                for (size_t j = 0; is_usable(r, i) && !layout->phbs[i].emulated && j < layout->phbs[i].n_groups; j++)
-                        if (layout->phbs[i].groups[j] == group)
-                                return layout->phbs[i].controller_index;
-        for (size_t i = 0; i < layout->n_phbs; i++)
-                if (is_usable(r, i) && layout->phbs[i].n_devices == 0 && !has_party(m, layout->phbs[i].controller_index))
-                        return layout->phbs[i].controller_index;
-        return -1;
 }
 
 static size_t last_controller(const Repair *r) {
@@ -78,50 +41,32 @@ static size_t last_controller(const Repair *r) {
         return last;
 }
 
-/* A PHB that is not there yet. *ret: its controller's index; -1: there is no index for it. */
-static int add_phb(Repair *r, Moves *m, int *ret) {
-        int index = phb_index_free(m->indexes), e;
+/* A PHB that is not there yet. */
+static int make_phb(Repair *r, const Party *party) {
         size_t after = last_controller(r);
         char text[256];
+        int e;
 
-        *ret = -1;
-        if (index < 0)
-                return 0;
-        if (m->next <= PHB_INDEX_MAX && !(m->indexes & UINT64_C(1) << m->next))
-                index = m->next;
         (void) snprintf(text, sizeof(text),
                         "<controller type='pci' index='%d' model='pci-root'>\n  <model name='spapr-pci-host-bridge'/>\n  <target "
                         "index='%d'/>\n</controller>",
-                        m->next, index);
+                        party->bus, party->new_index);
         e = after == ELEMENT_NONE ? change_append_child(&r->changes, r->devices, text) :
                                     change_insert_after(&r->changes, after, text);
-        if (e >= 0)
-                e = repair_note(r, true, "There is a new PHB, controller %d with index %d", m->next, index);
         if (e < 0)
                 return e;
-        m->indexes |= UINT64_C(1) << index;
-        *ret = m->next++;
-        return 0;
+        return repair_note(r, true, "There is a new PHB, controller %d with index %d", party->bus, party->new_index);
 }
 
 /* *ret: NULL where there is no PHB to go to. */
 static int get_party(Repair *r, Moves *m, int group, Party **ret) {
-        int bus, e = 0;
+        Party *party = parties_find(&r->plan.layout, &m->parties, group);
 
-        *ret = NULL;
-        for (size_t i = 0; i < m->n_parties; i++)
-                if (m->parties[i].group == group)
-                        *ret = &m->parties[i];
-        if (*ret || m->n_parties >= ELEMENTSOF(m->parties))
+        *ret = party;
+        if (!party || party->new_index < 0 || party->made)
                 return 0;
-        bus = find_bus(r, m, group);
-        if (bus < 0)
-                e = add_phb(r, m, &bus);
-        if (e < 0 || bus < 0)
-                return e;
-        m->parties[m->n_parties] = (Party){ .group = group, .bus = bus };
-        *ret = &m->parties[m->n_parties++];
-        return 0;
+        party->made = true;
+        return make_phb(r, party);
 }
 
 static const DomainAddress *address_of(const Repair *r, const Move *m) {
@@ -192,7 +137,14 @@ static int set_address(Repair *r, const Move *m) {
         return e;
 }
 
-/* The devices of one mixed PHB that are to leave it. */
+/* QEMU takes a group on one PHB alone. Elsewhere than on this one? */
+static bool group_is_elsewhere(const Repair *r, const Phb *phb, int group) {
+        const Phb *other = phb_of_group(&r->plan.layout, group);
+
+        return other && other != phb;
+}
+
+/* The devices of a PHB that are to leave it: a mixed one's, and those whose group is on another PHB. */
 static int collect(Repair *r, Moves *m, const Phb *phb) {
         for (size_t i = 0; i < phb->n_devices; i++) {
                 const DomainDevice *device = &r->plan.domain.devices[phb->devices[i]];
@@ -200,7 +152,7 @@ static int collect(Repair *r, Moves *m, const Phb *phb) {
                 Party *party;
                 int e;
 
-                if (element == ELEMENT_NONE)
+                if (element == ELEMENT_NONE || (!phb_is_mixed(phb) && !group_is_elsewhere(r, phb, phb->device_groups[i])))
                         continue;
                 e = get_party(r, m, phb->device_groups[i], &party);
                 if (e < 0)
@@ -216,12 +168,12 @@ static int collect(Repair *r, Moves *m, const Phb *phb) {
 
 int repair_mixed(Repair *r) {
         const Layout *layout = &r->plan.layout;
-        _cleanup_(moves_clear) Moves m = { .indexes = phb_indexes_taken(layout), .next = controller_index_free(&r->plan.domain) };
+        _cleanup_(moves_clear) Moves m = {};
         int e = 0;
 
+        parties_begin(&r->plan, &m.parties);
         for (size_t i = 0; e >= 0 && i < layout->n_phbs; i++)
-                if (phb_is_mixed(&layout->phbs[i]))
-                        e = collect(r, &m, &layout->phbs[i]);
+                e = collect(r, &m, &layout->phbs[i]);
         for (size_t i = 0; e >= 0 && i < m.n; i++) {
                 const Move *move = &m.items[i];
 
@@ -231,8 +183,10 @@ int repair_mixed(Repair *r) {
                         continue;
                 e = set_address(r, move);
                 if (e >= 0)
-                        e = repair_note(r, true, "%s is moved to PHB pci.%d, slot %u, away from emulated devices",
-                                        check_device_name(&r->plan.domain.devices[move->device]), move->party->bus, move->slot);
+                        e = repair_note(r, true, "%s is moved to PHB pci.%d, slot %u, %s",
+                                        check_device_name(&r->plan.domain.devices[move->device]), move->party->bus, move->slot,
+                                        phb_is_mixed(layout_phb_of(layout, move->device)) ? "away from emulated devices" :
+                                                                                            "to the rest of its IOMMU group");
         }
         return e;
 }

@@ -103,27 +103,12 @@ static size_t vio_to_move(const Repair *r, size_t at, const char *other, size_t 
         return at;
 }
 
-/* Out of the list goes what the device has, and in comes what it gets: the first that is free without it. 0: none is. */
-static uint64_t take_register(DomainDeviceType type, uint64_t old, uint64_t *taken, size_t n) {
-        size_t at = 0;
-        uint64_t reg;
-
-        while (at < n && taken[at] != old)
-                at++;
-        if (at == n)
-                return 0;
-        taken[at] = taken[n - 1];
-        reg = vio_register_free(type, taken, n - 1);
-        taken[n - 1] = reg ? reg : old;
-        return reg;
-}
-
 int repair_vio(Repair *r) {
         const Layout *layout = &r->plan.layout;
         _cleanup_free_ uint64_t *taken = NULL;
         _cleanup_free_ bool *moved = calloc(layout->n_vio + 1, sizeof(*moved));
         size_t n;
-        int e = moved ? vio_registers_taken(&r->plan, SIZE_MAX, &taken, &n) : -ENOMEM;
+        int e = moved ? vio_registers_taken(&r->plan, &taken, &n) : -ENOMEM;
 
         for (size_t i = 0; e >= 0 && i < layout->n_vio; i++) {
                 const DomainDevice *device;
@@ -137,7 +122,7 @@ int repair_vio(Repair *r) {
                 if (element == ELEMENT_NONE || moved[at])
                         continue;
                 device = &r->plan.domain.devices[layout->vio[at].device];
-                reg = take_register(device->type, layout->vio[at].reg, taken, n);
+                reg = vio_register_take(device->type, layout->vio[at].reg, taken, n);
                 if (reg == 0)
                         continue;
                 moved[at] = true;

@@ -88,6 +88,16 @@ static inline void good_host(Host *h) {
         "<hostdev mode='subsystem' type='pci' managed='" managed "'><source><address domain='" domain \
         "' bus='0x00' slot='0x00' function='" function "'/></source>" address "</hostdev>\n"
 #define NET(model, address) "<interface type='user'><model type='" model "'/>" address "</interface>\n"
+#define NETS_ON(a, b, c, d) \
+        NET("virtio", PCI_AT(a, "0x01")) NET("virtio", PCI_AT(b, "0x01")) NET("virtio", PCI_AT(c, "0x01")) \
+        NET("virtio", PCI_AT(d, "0x01"))
+/* One on each of the 31 that there can be; libvirt makes them. */
+#define NETS_ON_ALL_PHBS \
+        NETS_ON("0x00", "0x01", "0x02", "0x03") NETS_ON("0x04", "0x05", "0x06", "0x07") \
+        NETS_ON("0x08", "0x09", "0x0a", "0x0b") NETS_ON("0x0c", "0x0d", "0x0e", "0x0f") \
+        NETS_ON("0x10", "0x11", "0x12", "0x13") NETS_ON("0x14", "0x15", "0x16", "0x17") \
+        NETS_ON("0x18", "0x19", "0x1a", "0x1b") NET("virtio", PCI_AT("0x1c", "0x01")) \
+        NET("virtio", PCI_AT("0x1d", "0x01")) NET("virtio", PCI_AT("0x1e", "0x01"))
 #define VIO_AT(reg) "<address type='spapr-vio' reg='" reg "'/>"
 #define VLAN(reg) NET("spapr-vlan", VIO_AT(reg))
 #define VSCSI(index, reg) "<controller type='scsi' index='" index "' model='ibmvscsi'>" VIO_AT(reg) "</controller>\n"

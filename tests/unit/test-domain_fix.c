@@ -157,7 +157,7 @@ static void test_refused(void) {
 }
 
 static const FindingId mendable[] = { FINDING_PHB_INDEX,    FINDING_VIO_IRQ,   FINDING_VIO_DUPLICATE, FINDING_VIO_IN_PCI_RANGE,
-                                      FINDING_NO_MAXMEMORY, FINDING_MIXED_PHB, FINDING_MEMLOCK_LOW };
+                                      FINDING_NO_MAXMEMORY, FINDING_MIXED_PHB, FINDING_GROUP_BUSY,    FINDING_MEMLOCK_LOW };
 
 #define LIMIT(size) "<memtune><hard_limit unit='GiB'>" size "</hard_limit></memtune>"
 #define NOT_LIBVIRTS(arguments) DOMAIN("kvm", MEMORY, OS("pseries-9.2"), "", "<qemu:commandline>" arguments "</qemu:commandline>")
@@ -336,6 +336,17 @@ static const struct {
           {},
           {},
           { "-group-partial, hostdev0", "-device-missing, hostdev1" } },
+        { "what is not mended is told to the end, with the remedy for people",
+          KVM(NETS_ON_ALL_PHBS HOSTDEV("yes", "0x0001", "0x0", PCI_AT("0x00", "0x05"))),
+          {},
+          {},
+          { "-so that there can be one for hostdev0: all 31 indexes are in use" } },
+        { "a group on two PHBs",
+          KVM(PHB("1", "1") PHB("2", "2") HOSTDEV("yes", "0x0002", "0x0", PCI_AT("0x01", "0x01"))
+                      HOSTDEV("yes", "0x0002", "0x1", PCI_AT("0x02", "0x01"))),
+          { "function='0x1'/></source>" PCI_AT("0x01", "0x02") },
+          { "index='3'" },
+          { "+hostdev1 is moved to PHB pci.1, slot 2, to the rest of its IOMMU group" } },
         { "windows that are too large",
           DOMAIN("kvm", "<maxMemory slots='16' unit='TiB'>16</maxMemory><memory unit='GiB'>4</memory>", OS("pseries-9.2"), "",
                  "<qemu:commandline>" GLOBAL("pgsz=0x1000") "</qemu:commandline>"),
@@ -400,7 +411,7 @@ static void test_fix(size_t at) {
         _cleanup_(fix_clear) Fix fix = {}, again = {};
         const char *name = fixes[at].name, *xml = fixes[at].xml;
         DomainError error = {};
-        bool all = true, none = false, notes = true;
+        bool all = true, none = false, notes = true, advised = false;
         size_t n_notes = 0;
         Host h;
         PlanHost host;
@@ -422,6 +433,9 @@ static void test_fix(size_t at) {
         if (!tap_ok(notes && fix.n_notes == n_notes, "what is said: %s", name))
                 for (size_t i = 0; i < fix.n_notes; i++)
                         printf("#   %c%s\n", fix.notes[i].mended ? '+' : '-', fix.notes[i].text);
+        for (size_t i = 0; i < fix.n_notes; i++)
+                advised |= !fix.notes[i].mended && strstr(fix.notes[i].text, "--fix");
+        tap_ok(!advised, "none is told to do what was done: %s", name);
         tap_ok(any_mended(&fix) != streq(fix.xml, xml), "the same where nothing was mended, and only there: %s", name);
         tap_streq(left_over(&fix, &host), NULL, "it plans without what was mended: %s", name);
         if (tap_eq(domain_fix(fix.xml, strlen(fix.xml), &host, &again, &error), 0, "mended again: %s", name))
