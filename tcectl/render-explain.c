@@ -98,7 +98,7 @@ static void put_machine(json_object *machine, const Output *out) {
 /* What is not its tables' but the VM's: its hypercalls. */
 static int put_multitce(json_object *machine, const Output *out) {
         json_object *multitce = view_get(machine, "multitce");
-        const char *text = view_string(multitce, "text");
+        const char *text = multitce_why(multitce);
 
         if (!text)
                 return 0;

@@ -131,17 +131,29 @@ static int render_vio(json_object *plan, const Output *out) {
         return render_field(out, "VIO", COLOUR_NONE, "%s", text);
 }
 
+/* In one unit, so that the two can be compared. */
+static int render_limited(uint64_t charged, uint64_t limit, const Output *out) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+        bool more = charged > limit;
+        size_t unit = 0;
+
+        while (charged % 1024 == 0 && limit % 1024 == 0 && unit + 1 < ELEMENTSOF(units)) {
+                charged /= 1024;
+                limit /= 1024;
+                unit++;
+        }
+        return render_field(out, "Locked", more ? COLOUR_RED : COLOUR_NONE,
+                            more ? "%" PRIu64 " %s will be charged, more than the %" PRIu64 " %s that libvirt allows" :
+                                   "%" PRIu64 " %s will be charged, of %" PRIu64 " %s that libvirt allows",
+                            charged, units[unit], limit, units[unit]);
+}
+
 int render_locked(json_object *json, const Output *out) {
         json_object *limit = NULL;
-        uint64_t charged = view_count(json, "memlock_charged"), bytes = 0;
-        bool limited = view_u64(json, "memlock_limit", &bytes) && bytes > 0;
+        uint64_t bytes = 0;
 
-        if (limited && charged > bytes)
-                return render_field(out, "Locked", COLOUR_RED, "%s will be charged, more than the %s that libvirt allows",
-                                    FORMAT_BYTES(charged), FORMAT_BYTES(bytes));
-        if (limited)
-                return render_field(out, "Locked", COLOUR_NONE, "%s will be charged, of %s that libvirt allows", FORMAT_BYTES(charged),
-                                    FORMAT_BYTES(bytes));
+        if (view_u64(json, "memlock_limit", &bytes) && bytes > 0)
+                return render_limited(view_count(json, "memlock_charged"), bytes, out);
         return render_field(out, "Locked", COLOUR_NONE, "%s will be charged; libvirt %s", SHOWN(show_bytes(json, "memlock_charged")),
                             json_object_object_get_ex(json, "memlock_limit", &limit) && !limit ? "allows all of it" : "sets no limit");
 }
@@ -158,7 +170,7 @@ static int render_hcalls(json_object *plan, const Output *out) {
         if (!view_string(multitce, "text") || view_length(view_get(plan, "tables")) == 0)
                 return 0;
         return render_field(out, "MultiTCE", COLOUR_NONE, "in KVM: %s: %s", view_true(multitce, "allowed") ? "yes" : "no",
-                            view_string(multitce, "text"));
+                            multitce_why(multitce));
 }
 
 int render_plan(json_object *plan, const Output *out) {

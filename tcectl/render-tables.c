@@ -215,11 +215,21 @@ int render_summary(json_object *tables, const Output *out) {
         return put_summary(out, COLOUR_GREEN, "All %" PRIu64 " tables are in the kernel.", n);
 }
 
+const char *multitce_why(json_object *multitce) {
+        static const char *const words[] = { "allowed: ", "refused: ", "refused, " };
+        const char *text = view_string(multitce, "text");
+
+        for (size_t i = 0; text && i < ELEMENTSOF(words); i++)
+                if (strncmp(text, words[i], strlen(words[i])) == 0)
+                        return text + strlen(words[i]);
+        return text;
+}
+
 void render_multitce(json_object *multitce, const Output *out) {
         unsigned at;
 
         if (!view_string(multitce, "text"))
                 return;
         at = (unsigned) fprintf(out->f, "  multi-TCE in KVM: %s:", view_true(multitce, "allowed") ? "yes" : "no");
-        text_wrap(out->f, view_string(multitce, "text"), at, 4, out->width);
+        text_wrap(out->f, multitce_why(multitce), at, 4, out->width);
 }

@@ -48,5 +48,7 @@ int render_plan_tables(json_object **list, bool all, const Output *out);
 /* A plan's or a machine's two figures of locked memory: what the kernel charges, what libvirt allows. */
 int render_locked(json_object *json, const Output *out);
 
+/* Of a member `multitce`, without the word that says yes or no; NULL where it is not told. */
+const char *multitce_why(json_object *multitce);
 /* "multi-TCE in KVM: no: …"; nothing where it is not told. */
 void render_multitce(json_object *multitce, const Output *out);

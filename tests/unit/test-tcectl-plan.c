@@ -355,7 +355,7 @@ static void test_explain(void) {
                "\n"
                "Memory    tables of 4 MiB in the kernel and 512 KiB in the VMM; 4224 KiB are\n"
                "          charged to the VMM's locked memory for them\n"
-               "Locked    4352 KiB will be charged, of 4120 MiB that libvirt allows\n"
+               "Locked    4352 KiB will be charged, of 4218880 KiB that libvirt allows\n"
                "MultiTCE  not allowed in KVM: H_PUT_TCE_INDIRECT and H_STUFF_TCE, which set many\n"
                "          TCEs at once, exit to the VMM. Why: nothing shows that guests stay in\n"
                "          their windows (unknown)\n"
@@ -435,7 +435,8 @@ static void test_explain_narrow(void) {
                "          KiB are charged to the VMM's\n"
                "          locked memory for them\n"
                "Locked    4352 KiB will be charged, of\n"
-               "          4120 MiB that libvirt allows\n"
+               "          4218880 KiB that libvirt\n"
+               "          allows\n"
                "MultiTCE  not allowed in KVM:\n"
                "          H_PUT_TCE_INDIRECT and\n"
                "          H_STUFF_TCE, which set many\n"
@@ -486,6 +487,12 @@ static void test_lines(void) {
                   SCREEN_EXPLAIN },
                 { "multi-TCE", "{ 'multitce': { 'allowed': true, 'reason': 'checked', 'text': 'seen' } }",
                   "MultiTCE  allowed in KVM: one hypercall sets up to 512 TCEs there. Why: seen\n", SCREEN_EXPLAIN },
+                { "multi-TCE, with the word that says so in its text",
+                  "{ 'multitce': { 'allowed': true, 'reason': 'checked', 'text': 'allowed: seen' } }", 
+                  "MultiTCE  allowed in KVM: one hypercall sets up to 512 TCEs there. Why: seen\n", SCREEN_EXPLAIN },
+                { "and where it is refused",
+                  "{ 'tables': [ { 'liobn': 1 } ], 'multitce': { 'allowed': false, 'text': 'refused, whatever rules say: seen' } }",
+                  "MultiTCE  in KVM: no: whatever rules say: seen\n", SCREEN_PLAN },
                 { "a linked table of no known group", "{ 'tables': [ { 'placement': 'kernel-vfio', 'group': null } ] }",
                   "  Place   in the kernel, linked to an IOMMU group: KVM sets each TCE and maps it\n", SCREEN_EXPLAIN },
                 { "only information", "{ 'findings': [ { 'severity': 'info', 'id': 'x' } ] }", "The domain: starts\n", SCREEN_CHECK },
