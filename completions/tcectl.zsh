@@ -5,15 +5,31 @@
 
 _tcectl_machines() {
   local -a names
-  names=(${${(f)"$(COLUMNS=4096 _call_program machines tcectl ${(k)opt_args[(I)--user]} --no-legend machines 2>/dev/null)"}%% *})
+  names=(${${(f)"$(COLUMNS=4096 _call_program machines tcectl $where ${(k)opt_args[(I)--user]} --no-legend machines 2>/dev/null)"}%% *})
   compadd -a names
 }
 
+_tcectl_domains() {
+  _tcectl_machines
+  _files
+}
+
+# Options behind the command: those of all commands, and its own.
 _tcectl_argument() {
+  local -a where=(${(k)opt_args[(I)--user]})
+  local -a planning=(
+    '--offline[without tced]'
+    '--host=[for the host with these facts]:facts:_files'
+    '--attach=[with this device]:device XML:_files'
+  )
   case $words[1] in
-    machines | explain) _tcectl_machines ;;
-    plan | check) _tcectl_machines; _files ;;
-    help) _tcectl_commands ;;
+    machines) _arguments $common $verbose ':machine:_tcectl_machines' ;;
+    explain) _arguments $common ':machine:_tcectl_machines' ;;
+    plan) _arguments $common $verbose $planning '--fix[print the mended domain]' ':domain:_tcectl_domains' ;;
+    check) _arguments $common $planning '--strict[warnings fail too]' ':domain:_tcectl_domains' ;;
+    probe) _arguments $common '--deep[try more]' ;;
+    help) _arguments $common ':command:_tcectl_commands' ;;
+    *) _arguments $common ;;
   esac
 }
 
@@ -36,19 +52,23 @@ _tcectl_commands() {
   _describe command commands
 }
 
-_arguments \
-  '(--address)--user[the tced of the user]' \
-  '(--user)--address=[D-Bus address of its socket]:address:' \
-  '--json=-[JSON for programs]::form:(pretty short off)' \
-  '--no-legend[no headers, no sums]' \
-  '(-v --verbose)'{-v,--verbose}'[machines, plan: all of their tables]' \
+local -a where
+local -a verbose=('(-v --verbose)'{-v,--verbose}'[all tables]')
+local -a common=(
+  '(--address)--user[the tced of the user]'
+  '(--user)--address=[D-Bus address of its socket]:address:'
+  '--json=-[JSON for programs]::form:(pretty short off)'
+  '--no-legend[no headers, no sums]'
+  '(-h --help)'{-h,--help}'[show help]'
+  '--version[show the version]'
+)
+
+_arguments $common $verbose \
   '--offline[plan, check: without tced]' \
   '--host=[plan, check: for the host with these facts]:facts:_files' \
   '--attach=[plan, check: with this device]:device XML:_files' \
   '--fix[plan: print the mended domain]' \
   '--strict[check: warnings fail too]' \
   '--deep[probe: try more]' \
-  '(-h --help)'{-h,--help}'[show help]' \
-  '--version[show the version]' \
-  ':command:_tcectl_commands' \
-  '*:: :_tcectl_argument'
+  '(-):command:_tcectl_commands' \
+  '(-)*:: :_tcectl_argument'

@@ -105,6 +105,35 @@ complete_machine() {
         ' - "$here/../../completions/tcectl.bash"
 }
 
+# What zsh makes of some lines that are begun, each typed into a terminal with a tab behind it.
+complete_zsh() {
+        mkdir -p "$dir/zsh/work" && cp "$here/../../completions/tcectl.zsh" "$dir/zsh/_tcectl" && touch "$dir/zsh/work/web1.xml"
+        # shellcheck disable=SC2016 # zsh's own
+        timeout 30 zsh -f -c '
+                zmodload zsh/zpty
+                zpty z zsh -f -i
+                zpty -w z "fpath=($1/zsh \$fpath); autoload -U compinit; compinit -u -D; cd $1/zsh/work"
+                zpty -w z "told() { print -r -- \$BUFFER >>$1/zsh/told; zle .kill-buffer }; zle -N told; bindkey \"^G\" told"
+                for line in "${@:2}"; do
+                        zpty -w -n z "$line"$'"'\\t\\a'"'
+                done
+                until [[ -e $1/zsh/told && $(wc -l <$1/zsh/told) -eq $(($# - 1)) ]]; do sleep 0.05; done
+                cat $1/zsh/told
+        ' - "$dir" "$@"
+}
+
+zsh_completes() {
+        if ! command -v zsh >/dev/null; then
+                skip "zsh completes options and files behind a command" "there is no zsh: tools/setup tests"
+                return
+        fi
+        complete_zsh 'tcectl pla' 'tcectl plan --fi' 'tcectl plan --fix w' 'tcectl check --strict --hos' 'tcectl explain --fi' \
+                >"$dir/out" 2>"$dir/err"
+        diff <(printf '%s\n' 'tcectl plan ' 'tcectl plan --fix ' 'tcectl plan --fix web1.xml ' 'tcectl check --strict --host=' \
+                'tcectl explain --fi') "$dir/out" >>"$dir/err"
+        point "zsh completes options and files behind a command" $?
+}
+
 without_tced() {
         tcectl status
         [[ $? -eq 1 && ! -s $dir/out && $(<"$dir/err") == 'tcectl: tced is not running. Start it: tced --user' ]]
@@ -124,6 +153,7 @@ else
         screens "at the socket"
         stop_tced
         without_tced "without tced and without a bus"
+        zsh_completes
         if command -v dbus-run-session busctl >/dev/null; then
                 # It counts on from here; what the bus itself has to say goes to a file.
                 POINTS=$points dbus-run-session -- "$0" on-bus >"$dir/tap" 2>"$dir/err"
