@@ -91,8 +91,9 @@ static void locate(const Planning *p, Problem *problem) {
 static void add_ways(const Options *o, Problem *problem) {
         if (problem->absent)
                 problem_add(problem, ", or do without it: tcectl %s --offline %s", o->command->name, o->argument);
-        else if (streq(problem->name, TCED_ERROR_NO_SUCH_DOMAIN) && access(o->argument, F_OK) >= 0)
-                problem_add(problem, " (the file of that name is ./%s)", o->argument);
+        else if (!input_is_file(o->argument) &&
+                 (streq(problem->name, TCED_ERROR_NO_SUCH_DOMAIN) || streq(problem->name, TCED_ERROR_LIBVIRT_UNAVAILABLE)))
+                input_add_file(o->argument, problem);
 }
 
 /* The plan, with the device where there is one; says what is wrong where that fails. */

@@ -149,6 +149,13 @@ static bool looks_like_uuid(const char *text) {
         return digits == 32;
 }
 
+void input_add_file(const char *argument, Problem *problem) {
+        if (access(argument, F_OK) >= 0)
+                problem_add(problem, " (the file of that name is ./%.150s)", argument);
+        else if (ends_with(argument, ".xml"))
+                problem_add(problem, "; and there is no file %.150s here", argument);
+}
+
 int input_read_libvirt(const char *folder, const char *domain, char **ret, Problem *problem) {
         _cleanup_free_ char *path = NULL;
         int r;
@@ -167,7 +174,6 @@ int input_read_libvirt(const char *folder, const char *domain, char **ret, Probl
                 return problem_set(problem, -ENOENT, "Without tced a domain is found by its name alone, not by a UUID. Give the name: "
                                 "virsh domname %.40s", domain);
         r = problem_set(problem, -ENOENT, "There is no domain '%.150s' in %s. See: virsh list --all", domain, folder);
-        if (access(domain, F_OK) >= 0)
-                problem_add(problem, " (the file of that name is ./%.150s)", domain);
+        input_add_file(domain, problem);
         return r;
 }

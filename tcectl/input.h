@@ -25,5 +25,8 @@ int input_read_xml(const char *file, char **ret, Problem *problem);
 /* A file of facts, not looked into. */
 int input_read_facts(const char *file, char **ret, size_t *ret_size, Problem *problem);
 
+/* Where no domain is found by this name: was a file meant? */
+void input_add_file(const char *argument, Problem *problem);
+
 /* The XML that libvirt keeps of a domain, from folder ("/etc/libvirt/qemu"), for where no tced asks libvirt for it. */
 int input_read_libvirt(const char *folder, const char *domain, char **ret, Problem *problem);

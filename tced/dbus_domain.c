@@ -58,8 +58,16 @@ static bool is_xml(const char *text) {
 
 static int unavailable(Refusal *refusal, const char *name, const char *why) {
         return refuse(refusal, TCED_ERROR_LIBVIRT_UNAVAILABLE,
-                      "libvirt can't be asked for %.64s: %.300s; give its XML instead: virsh dumpxml %.64s | tcectl plan /dev/stdin",
-                      name, why, name);
+                      "libvirt can't be asked for %.64s: %.300s; give its XML instead: virsh dumpxml %.64s | tcectl plan -", name,
+                      why, name);
+}
+
+/* There is no connection to it, so virsh has none either. */
+static int away(Refusal *refusal, const char *name, const char *why) {
+        return refuse(refusal, TCED_ERROR_LIBVIRT_UNAVAILABLE,
+                      "libvirt can't be asked for %.64s: %.300s; see that it runs: systemctl status libvirtd (or virtqemud), or "
+                      "give the file that has its XML, as in /etc/libvirt/qemu: tcectl plan FILE",
+                      name, why);
 }
 
 static void on_xml(int error, const char *text, void *userdata) {
@@ -74,6 +82,8 @@ static void on_xml(int error, const char *text, void *userdata) {
         if (error == ENOENT)
                 r = refuse(&refusal, TCED_ERROR_NO_SUCH_DOMAIN, "libvirt has no domain %.64s; `virsh list --all` shows those it has",
                            name);
+        else if (error == EHOSTDOWN)
+                r = away(&refusal, name, text);
         else if (error != 0)
                 r = unavailable(&refusal, name, text);
         else

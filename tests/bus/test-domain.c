@@ -403,6 +403,13 @@ static void test_without_libvirt(Host *h) {
                 "a plan by a domain's name: why not, and how else");
         host_stop_tced(h);
         host_remove(h, "root/etc/tced/tced.conf");
+        bus = sd_bus_flush_close_unref(bus);
+        if (!tap_ok(host_start_tced(h, NULL), "a daemon that gets no connection to libvirt"))
+                return;
+        bus = open_bus(h);
+        refused(plan_domain(bus, "web1", NULL, &error, NULL), &error, "LibvirtUnavailable",
+                "can't be started|systemctl status libvirtd|tcectl plan FILE", "virsh has no connection either");
+        host_stop_tced(h);
 }
 
 static int count_error(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -252,6 +252,8 @@ static void test_plans(void) {
                 { { "plan", "--attach=web1.xml", "web2" }, 0, "db: does not start", "" },
                 { { "plan", "nobody" }, 1, "", "tcectl: libvirt has no domain 'nobody'\n" },
                 { { "plan", "plain" }, 1, "", "tcectl: libvirt has no domain 'plain' (the file of that name is ./plain)\n" },
+                { { "plan", "nobody.xml" }, 1, "",
+                  "tcectl: libvirt has no domain 'nobody.xml'; and there is no file nobody.xml here\n" },
                 { { "plan", "away" }, 1, "", "tcectl: libvirt does not answer\n" },
                 { { "plan", "./odd.xml" }, 1, "", "tcectl: ./odd.xml: line 2: <odd> is no domain.\n" },
                 { { "plan", "./nothing.xml" }, 1, "", "tcectl: Can't open './nothing.xml': No such file or directory." },

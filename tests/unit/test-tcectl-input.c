@@ -194,6 +194,8 @@ static void test_libvirt(void) {
                   "3f2c1a9b-0000-0000-0000-00000000abcd", "is said to be one");
         if (chdir("/") == 0 && input_read_libvirt(folder, "usr", &none, &problem) == -ENOENT)
                 tap_ok(strstr(problem.text, " (the file of that name is ./usr)"), "a file of that name is told of");
+        (void) input_read_libvirt(folder, "nobody.xml", &none, &problem);
+        tap_ok(strstr(problem.text, "virsh list --all; and there is no file nobody.xml here"), "one that looks like a file's name");
         (void) unlink(path);
 }
 
