@@ -19,17 +19,34 @@
 /* Far above any machine's and far below what libvirt takes (virMemoryMaxValue()), in KiB: a PiB. */
 #define MEMORY_MAX_KIB (UINT64_C(1) << 40)
 
-void name_list_add(NameList *list, const char *name) {
-        size_t used = strlen(list->text), more = strlen(list->last);
+/* A name, or as much of it as there is room for, and an ellipsis; never a part of a letter. */
+static void copy_name(char *to, size_t size, const char *name) {
+        static const char more[] = "…";
+        size_t length = strlen(name);
 
+        if (length < size) {
+                memcpy(to, name, length + 1);
+                return;
+        }
+        length = size - sizeof(more);
+        while (length > 0 && ((unsigned char) name[length] & 0xc0) == 0x80)
+                length--;
+        memcpy(to, name, length);
+        memcpy(to + length, more, sizeof(more));
+}
+
+void name_list_add(NameList *list, const char *name) {
+        size_t used = strlen(list->text), more = strlen(list->last), length = strlen(name);
+
+        if (length > sizeof(list->last))
+                length = sizeof(list->last);
         list->n++;
         /* Room for the joints and for " and 4294967295 more". */
-        if (list->shown < list->n - 1 || used + more + strlen(name) + 32 > sizeof(list->text) ||
-            strlen(name) >= sizeof(list->last))
+        if (list->shown < list->n - 1 || used + more + length + 32 > sizeof(list->text))
                 return;
         if (more > 0)
                 (void) snprintf(list->text + used, sizeof(list->text) - used, "%s%s", used > 0 ? ", " : "", list->last);
-        memcpy(list->last, name, strlen(name) + 1);
+        copy_name(list->last, sizeof(list->last), name);
         list->shown++;
 }
 
@@ -38,8 +55,6 @@ const char *name_list_text(NameList *list) {
 
         if (list->shown == list->n)
                 (void) snprintf(list->text + used, left, "%s%s", used > 0 ? " and " : "", list->last);
-        else if (list->shown == 0)
-                (void) snprintf(list->text, left, "%zu devices", list->n);
         else
                 (void) snprintf(list->text + used, left, "%s%s and %zu more", used > 0 ? ", " : "", list->last,
                                 list->n - list->shown);

@@ -34,7 +34,7 @@ typedef struct Check {
         size_t n_registers;
 } Check;
 
-/* Names for a sentence: "net0, video0 and hostdev1". As many as fit, of the others the number. */
+/* Names for a sentence: "net0, video0 and hostdev1". As many as fit, of the others the number; long ones are cut. */
 typedef struct NameList {
         char text[256];
         char last[64];

@@ -694,18 +694,27 @@ static void test_names(void) {
                 if (!strstr(list.text, wanted) && !strstr(list.text, " more"))
                         tap_ok(false, "%zu names: %s", n, list.text);
         }
-        memset(name, 'x', sizeof(name) - 1);
-        name[sizeof(name) - 1] = '\0';
-        for (size_t n = 1; n < 4; n++) {
+#define X60 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        static const struct {
+                const char *names[5], *wanted;
+        } cuts[] = {
+                { { X60 "yyy" }, X60 "yyy" },
+                { { X60 "yyyy" }, X60 "…" },
+                { { "net0", X60 "yyyyyyy" }, "net0 and " X60 "…" },
+                /* An o with two dots is two bytes. */
+                { { X60 "ö" "yyyy" }, X60 "…" },
+                { { "x" X60 "yyyy" }, "x" "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" "…" },
+                { { "y" "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" "ö" "yyyy" },
+                  "y" "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" "…" },
+                { { X60 "1", X60 "2", X60 "3", X60 "4", X60 "5" }, X60 "1, " X60 "2, " X60 "3 and 2 more" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cuts); i++) {
                 NameList list = {};
 
-                for (size_t i = 0; i < n; i++)
-                        name_list_add(&list, i > 0 ? name : "net0");
-                tap_streq(name_list_text(&list),
-                          n == 1 ? "net0" :
-                          n == 2 ? "net0 and 1 more" :
-                                   "net0 and 2 more",
-                          "%zu of them too long to be shown", n - 1);
+                for (size_t j = 0; j < ELEMENTSOF(cuts[i].names) && cuts[i].names[j]; j++)
+                        name_list_add(&list, cuts[i].names[j]);
+                tap_streq(name_list_text(&list), cuts[i].wanted, "long names, %zu", i);
         }
 }
 
