@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 #include "text.h"
 #include "util.h"
@@ -287,9 +288,17 @@ void print_help(const Command *command) {
         (void) fputs(general_help, stdout);
 }
 
-/* The text may hold what the daemon or the command line did: escapes, as everywhere. */
+/* The text may hold what the daemon or the command line did: escapes, as everywhere. One line, but on a terminal. */
 void print_error(const char *text) {
-        (void) fputs("tcectl: ", stderr);
+        static const char name[] = "tcectl:";
+        struct winsize size;
+
+        (void) fputs(name, stderr);
+        if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_col > 0) {
+                text_wrap(stderr, text, sizeof(name) - 1, 2, size.ws_col);
+                return;
+        }
+        (void) fputc(' ', stderr);
         (void) text_put(stderr, text, UINT32_MAX);
         (void) fputc('\n', stderr);
 }

@@ -134,6 +134,18 @@ zsh_completes() {
         point "zsh completes options and files behind a command" $?
 }
 
+# Errors are one line, as others read them; on a terminal they are broken between words.
+errors_wrap() {
+        local long
+        long=$dir/$(printf 'word %.0s' {1..30})
+        script -qec "stty cols 40; '$TCECTL' plan '$long'" /dev/null </dev/null 2>"$dir/err" | tr -d '\r' >"$dir/out"
+        ! grep -qE '^.{41}' "$dir/out" && grep -qE '^  (word )+word$' "$dir/out"
+        point "errors on a terminal of 40 columns" $?
+        tcectl plan "$long"
+        [[ $(wc -l <"$dir/err") -eq 1 ]]
+        point "errors elsewhere" $?
+}
+
 without_tced() {
         tcectl status
         [[ $? -eq 1 && ! -s $dir/out && $(<"$dir/err") == 'tcectl: tced is not running. Start it: tced --user' ]]
@@ -154,6 +166,7 @@ else
         stop_tced
         without_tced "without tced and without a bus"
         zsh_completes
+        errors_wrap
         if command -v dbus-run-session busctl >/dev/null; then
                 # It counts on from here; what the bus itself has to say goes to a file.
                 POINTS=$points dbus-run-session -- "$0" on-bus >"$dir/tap" 2>"$dir/err"
