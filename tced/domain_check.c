@@ -108,7 +108,7 @@ static int check_no_tce(Check *c) {
                 return 0;
         return findings_add(&c->plan->findings, FINDING_NO_TCE, SEVERITY_INFO, domain_label(&c->plan->domain),
                             "Plan for the host that will run it, with what \"tcectl describe --json\" prints there: tcectl plan "
-                            "--offline --host FACTS.json",
+                            "--host=FACTS.json FILE",
                             "The VM is for KVM on POWER and this host is %s: placements here are this host's, and what depends "
                             "on the host that it will run on is not checked",
                             isempty(c->host->kvm->machine) ? "not" : c->host->kvm->machine);
@@ -264,9 +264,15 @@ static int add_policy_unmet(Check *c, const PlanTable *table, bool starts) {
                 r = check_remedy(&who, "The rule %s", table->rule);
         else
                 r = check_remedy(&who, "The default in tced.conf");
-        if (r >= 0)
-                r = check_remedy(&remedy, "Change Accel=kernel to Accel=auto in %s, or have it not match %s",
-                                 table->rule ? file_name(table->rule) : "tced.conf", window_name(table));
+        if (r >= 0 && table->rule)
+                r = check_remedy(&remedy,
+                                 "Change Accel=kernel to Accel=auto in %s, or have it not match %s; then: systemctl reload tced",
+                                 file_name(table->rule), window_name(table));
+        else if (r >= 0)
+                r = check_remedy(&remedy,
+                                 "Change Accel=kernel to Accel=auto in tced.conf, or give %s a rule with Accel=auto; then: "
+                                 "systemctl reload tced",
+                                 window_name(table));
         if (r < 0)
                 return r;
         return findings_add(&c->plan->findings, FINDING_POLICY_UNMET, starts ? SEVERITY_WARNING : SEVERITY_ERROR,
@@ -297,7 +303,9 @@ static int check_user_unmet(Check *c) {
         }
         if (names.n == 0)
                 return 0;
-        r = check_remedy(&remedy, "Take Accel=user out of %s, or give the VM a VMM that asks tced (libtced(3)) as <emulator>",
+        r = check_remedy(&remedy,
+                         "Take Accel=user out of %s (then: systemctl reload tced), or give the VM a VMM that asks tced "
+                         "(libtced(3)) as <emulator>",
                          rule ? file_name(rule) : "tced.conf");
         if (r < 0)
                 return r;
