@@ -228,7 +228,7 @@ static void test_contents(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 put("odd.pid", cases[i].text);
-                denied(claim("odd", &self, why), why, cases[i].why, "a file with '%s'", cases[i].text);
+                denied(claim("odd", &self, why), why, cases[i].why, "a file with '%.*s'", (int) strcspn(cases[i].text, "\n"), cases[i].text);
         }
         (void) unlink(run_path("odd.pid"));
         (void) snprintf(target, sizeof(target), "%s", run_path("web1.pid"));
