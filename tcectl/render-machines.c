@@ -93,7 +93,7 @@ static int table_row(Table *t, json_object *table) {
 static int render_tables(json_object *machine, const Output *out) {
         static const Column columns[] = {
                 { .header = "LIOBN" },
-                { .header = "DEVICE", .min = 6 },
+                { .header = "DEVICE", .min = 6, .name = true },
                 { .header = "WINDOW" },
                 { .header = "PAGES", .right = true },
                 { .header = "ENTRIES", .right = true },
@@ -115,7 +115,7 @@ static int render_tables(json_object *machine, const Output *out) {
 /* Rows of the machines in the list, which ends with NULL, below one header. */
 static int render_rows(json_object **machines, const Output *out) {
         static const Column columns[] = {
-                { .header = "NAME", .min = 8 },
+                { .header = "NAME", .min = 8, .name = true },
                 { .header = "UUID" },
                 { .header = "STATE" },
                 { .header = "PID", .right = true },

@@ -152,7 +152,7 @@ static void put_legend(const Shown *s, const Output *out) {
 int render_plan_tables(json_object **list, bool all, const Output *out) {
         static const Column columns[] = {
                 { .header = "LIOBN" },
-                { .header = "DEVICE", .min = 6 },
+                { .header = "DEVICE", .min = 6, .name = true },
                 { .header = "WINDOW" },
                 { .header = "PAGES", .right = true },
                 { .header = "TCES", .right = true },

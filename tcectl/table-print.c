@@ -221,7 +221,7 @@ static unsigned print_cell(const Table *t, const Output *out, const Layout *l, s
         if (t->columns[i].wrap)
                 text_wrap(out->f, text, at, start, out->width);
         else
-                at += text_put(out->f, text, l->widths[i]);
+                at += t->columns[i].name ? text_put_name(out->f, text, l->widths[i]) : text_put(out->f, text, l->widths[i]);
         cell_colour(out, c, false);
         return at;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A table of text that keeps to the line's width. Columns that may shrink are cut with …; the last may wrap. Where not even that
+/* A table of text that keeps to the line's width. Columns that may shrink are cut with … in them; the last may wrap. Where not even that
  * fits, each row becomes a list of its cells, one a line. Errors stick: table_print() returns the first. */
 
 #include "text.h"
@@ -11,6 +11,7 @@ typedef struct Column {
         const char *header;
         unsigned min; /* may be cut down to so many columns; 0: never */
         bool right;   /* numbers */
+        bool name;    /* cut in the middle */
         bool wrap;    /* the last column alone: wraps, or goes below its row where it is narrow */
 } Column;
 

@@ -128,10 +128,22 @@ static const char *put_fitting(FILE *f, const char *s, unsigned columns, unsigne
         return s;
 }
 
-/* May end one column early, where a wide character or an escape would be cut in two. */
-unsigned text_put(FILE *f, const char *s, unsigned columns) {
+/* The end of s that takes no more than so many columns. */
+static const char *tail_of(const char *s, unsigned columns) {
+        for (unsigned width = text_width(s); width > columns;) {
+                Glyph g = glyph_at(s);
+
+                width -= g.width;
+                s += g.consumed;
+        }
+        return s;
+}
+
+/* Where s has more than so many columns, `tail` of them are its end's. May end some columns early, where a wide character or an escape
+ * would be cut in two. */
+static unsigned put_cut(FILE *f, const char *s, unsigned columns, unsigned tail) {
         Glyph ellipsis = glyph_at("…");
-        unsigned used;
+        unsigned used, more = 0;
 
         if (streq(ellipsis.bytes, "?"))
                 ellipsis.bytes[0] = '+'; /* as top(1) does it where there is no ellipsis */
@@ -140,11 +152,20 @@ unsigned text_put(FILE *f, const char *s, unsigned columns) {
                 (void) put_fitting(f, s, columns, &used);
                 return used;
         }
-        if (columns < ellipsis.width)
+        if (columns < ellipsis.width + tail)
                 return 0;
-        (void) put_fitting(f, s, columns - ellipsis.width, &used);
+        (void) put_fitting(f, s, columns - ellipsis.width - tail, &used);
         (void) fputs(ellipsis.bytes, f);
-        return used + ellipsis.width;
+        (void) put_fitting(f, tail_of(s, tail), tail, &more);
+        return used + ellipsis.width + more;
+}
+
+unsigned text_put(FILE *f, const char *s, unsigned columns) {
+        return put_cut(f, s, columns, 0);
+}
+
+unsigned text_put_name(FILE *f, const char *s, unsigned columns) {
+        return put_cut(f, s, columns, columns / 2);
 }
 
 void text_pad(FILE *f, unsigned columns) {

@@ -50,6 +50,8 @@ unsigned text_width(const char *s);
 
 /* Prints s, cut to so many columns with … at the end where it has more. Returns the columns that were used. */
 unsigned text_put(FILE *f, const char *s, unsigned columns);
+/* The same, cut in its middle: names of many things often differ at their ends. */
+unsigned text_put_name(FILE *f, const char *s, unsigned columns);
 
 /* Prints s word by word from column `indent` on and ends the line; no line is longer than width. The cursor stands at column
  * `at`: what stands there already is followed by blanks up to `indent`, or if it goes farther by one. A word that fits on no line

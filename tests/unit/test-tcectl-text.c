@@ -103,6 +103,35 @@ static void test_cut(void) {
         }
 }
 
+/* What tells names apart is often their end. */
+static void test_cut_name(void) {
+        static const struct {
+                const char *text;
+                unsigned columns;
+                const char *shown;
+        } cases[] = {
+                { "ua-network-1", 12, "ua-network-1" },
+                { "ua-network-1", 9, "ua-n…rk-1" },
+                { "ua-network-2", 8, "ua-…rk-2" },
+                { "ua-network-2", 2, "…2" },
+                { "ua-network-2", 1, "…" },
+                { "ua-network-2", 0, "" },
+                { "\347\275\221\347\275\221\347\275\221", 5, "\347\275\221…\347\275\221" },
+                { "\347\275\221\347\275\221\347\275\221", 4, "…\347\275\221" }, /* half a character is not shown */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Capture c;
+                unsigned used;
+
+                capture_open(&c);
+                used = text_put_name(c.f, cases[i].text, cases[i].columns);
+                tap_streq(capture_shut(&c), cases[i].shown, "the name '%s' in %u columns", cases[i].shown, cases[i].columns);
+                tap_eq(used, text_width(cases[i].shown), "and its width");
+                free(c.text);
+        }
+}
+
 static void test_wrap(void) {
         static const struct {
                 const char *name, *text;
@@ -374,6 +403,7 @@ int main(void) {
         test_glyphs();
         test_ascii_locale();
         test_cut();
+        test_cut_name();
         test_wrap();
         test_table();
         test_table_list();
