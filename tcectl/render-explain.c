@@ -151,7 +151,7 @@ int render_explain(json_object *machine, const Output *out) {
         int r;
 
         put_machine(machine, out);
-        r = render_summary(view_get(machine, "tables"), out);
+        r = render_summary(view_get(machine, "tables"), true, out);
         if (r >= 0)
                 r = put_tables(machine, true, out);
         if (r >= 0)

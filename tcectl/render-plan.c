@@ -176,10 +176,11 @@ static int render_hcalls(json_object *plan, const Output *out) {
 int render_plan(json_object *plan, const Output *out) {
         static int (*const parts[])(json_object *, const Output *) = { render_tables, render_phbs };
         static int (*const fields[])(json_object *, const Output *) = { render_vio, render_bytes, render_locked, render_hcalls };
+        const char *verdict = view_string(plan, "verdict");
         int r;
 
         render_verdict(plan, out);
-        r = render_summary(view_get(plan, "tables"), out);
+        r = render_summary(view_get(plan, "tables"), !verdict || !streq(verdict, "error"), out);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(parts); i++)
                 r = parts[i](plan, out);
         (void) fputc('\n', out->f);

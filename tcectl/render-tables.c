@@ -192,7 +192,7 @@ static int put_summary(const Output *out, Colour colour, const char *format, ...
         return 0;
 }
 
-int render_summary(json_object *tables, const Output *out) {
+int render_summary(json_object *tables, bool starts, const Output *out) {
         uint64_t n = 0, slow = 0, failed = 0;
         _cleanup_free_ char *devices = NULL;
         int r = slow_devices(tables, &slow, &devices);
@@ -211,8 +211,8 @@ int render_summary(json_object *tables, const Output *out) {
         if (r < 0 || failed + slow > 0 || n == 0)
                 return r;
         if (n == 1)
-                return put_summary(out, COLOUR_GREEN, "Its one table is in the kernel.");
-        return put_summary(out, COLOUR_GREEN, "All %" PRIu64 " tables are in the kernel.", n);
+                return put_summary(out, COLOUR_GREEN, "Its one table %s in the kernel.", starts ? "is" : "would be");
+        return put_summary(out, COLOUR_GREEN, "All %" PRIu64 " tables %s in the kernel.", n, starts ? "are" : "would be");
 }
 
 const char *multitce_why(json_object *multitce) {

@@ -38,9 +38,9 @@ void cell_placement(Table *t, json_object *table);
  * all is asked for. To be freed. 0 or -ENOMEM. */
 int table_reason(json_object *table, bool all, char **ret);
 
-/* In one line what an administrator came for: how many tables are slow, and of which devices. Nothing where there are none. 0 or
- * -ENOMEM. */
-int render_summary(json_object *tables, const Output *out);
+/* In one line what an administrator came for: how many tables are slow, and of which devices. Nothing where there are none.
+ * starts: they are there, or will be. 0 or -ENOMEM. */
+int render_summary(json_object *tables, bool starts, const Output *out);
 /* A plan's tables, or a machine's windows that may come; list ends with NULL. all: each page size that the guest may choose. Each reason
  * is told once. 0 or -ENOMEM. */
 int render_plan_tables(json_object **list, bool all, const Output *out);

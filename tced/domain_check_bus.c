@@ -18,39 +18,9 @@
 #define VIO_STEP UINT64_C(0x1000)
 #define VIO_REG_SERIAL UINT64_C(0x30000000)
 
-/* QEMU's own pgsz: 4K, 64K, 2M, 16M. */
-#define PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
-
 #define GIB_IN_KIB (UINT64_C(1) << 20)
 
 #define NVRAM_NAME "QEMU's NVRAM"
-
-uint64_t phb_indexes_taken(const Layout *layout) {
-        uint64_t taken = 1;
-
-        for (size_t i = 0; i < layout->n_phbs; i++)
-                if (layout->phbs[i].index >= 0 && layout->phbs[i].index <= PHB_INDEX_MAX)
-                        taken |= UINT64_C(1) << layout->phbs[i].index;
-        return taken;
-}
-
-int phb_index_free(uint64_t taken) {
-        for (int i = 1; i <= PHB_INDEX_MAX; i++)
-                if (!(taken & UINT64_C(1) << i))
-                        return i;
-        return -1;
-}
-
-/* Seen: index=31 is "too large (max 30)"; an index that is there, "PHB 1 already attached" (machines up to 3.1: "must have unique
- * indexes"), 0 too. libvirt takes 0 for controller 0 alone (src/conf/domain_validate.c). PHBs are sorted by index, the one that
- * keeps it first. */
-bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other) {
-        const Phb *p = &layout->phbs[phb], *other = phb > 0 && p[-1].index == p->index ? &p[-1] : NULL;
-
-        if (ret_other)
-                *ret_other = other;
-        return other || p->index < 0 || p->index > PHB_INDEX_MAX || (p->controller_index == 0) != (p->index == 0);
-}
 
 static const char *phb_name(const Phb *phb) {
         return phb->alias ? phb->alias : "a PHB of <qemu:commandline>";
@@ -366,7 +336,7 @@ static int check_default_window(Check *c, const Phb *phb) {
 /* The page sizes that can stay: of those that the PHB offers, else of QEMU's default. */
 static uint64_t page_sizes_left(const Check *c, const PlanTable *table) {
         const Layout *layout = &c->plan->layout;
-        uint64_t offered = PAGE_SIZES_DEFAULT, few = 0;
+        uint64_t offered = PHB_PAGE_SIZES_DEFAULT, few = 0;
 
         for (size_t i = 0; i < layout->n_phbs; i++)
                 if (layout->phbs[i].index >= 0 && (uint32_t) layout->phbs[i].index == (table->window.liobn >> 8 & 0xff))
@@ -374,7 +344,7 @@ static uint64_t page_sizes_left(const Check *c, const PlanTable *table) {
         for (unsigned shift = TCE_PAGE_SHIFT_MIN; shift <= TCE_PAGE_SHIFT_MAX; shift++)
                 if (table->window.size >> shift < TCE_ENTRIES_LIMIT)
                         few |= UINT64_C(1) << shift;
-        return offered & few ? offered & few : PAGE_SIZES_DEFAULT & few;
+        return offered & few ? offered & few : PHB_PAGE_SIZES_DEFAULT & few;
 }
 
 /* The most that <maxMemory> may be, in GiB, for half of that window, which is the largest below 2^32 TCEs; 0: less would not help,

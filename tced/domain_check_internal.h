@@ -4,24 +4,7 @@
 /* What the parts of domain_check.c share, and what domain_fix.c asks so that it gives what a remedy advised. */
 
 #include "domain_check.h"
-
-/* Passed-through devices that can be on one PHB: those of one IOMMU group, or all whose group is not known (these might be of
- * one). */
-typedef struct Party {
-        int group;     /* -1: not known */
-        int bus;       /* libvirt's index of the controller that they go to */
-        int new_index; /* the PHB index of one that is not there yet; -1: the PHB is there */
-        bool made;     /* for who makes such PHBs */
-} Party;
-
-/* Where devices that are to leave their PHB go: one that has their group and no emulated device, else one of the domain's that is
- * empty, else a new one. */
-typedef struct Parties {
-        Party items[PHB_INDEX_MAX + 1];
-        size_t n;
-        uint64_t indexes; /* PHB indexes that are taken */
-        int next;         /* the next new controller's index */
-} Parties;
+#include "domain_phb.h"
 
 typedef struct Check {
         DomainPlan *plan;
@@ -63,13 +46,6 @@ int check_group_partial(Check *c);
 int check_group_busy(Check *c);
 int check_device_missing(Check *c);
 
-/* The indexes that PHBs have, a bit each (0 is always there), and the lowest that is free, or -1. */
-uint64_t phb_indexes_taken(const Layout *layout);
-int phb_index_free(uint64_t taken);
-
-/* Does QEMU refuse this PHB for its index, or libvirt? *ret_other (may be NULL): the PHB that has it already, or NULL. */
-bool phb_index_refused(const Layout *layout, size_t phb, const Phb **ret_other);
-
 /* The VIO registers that are there, QEMU's own NVRAM's too: an array to be freed. 0 or -ENOMEM. */
 int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n);
 
@@ -90,15 +66,6 @@ typedef enum VioFault {
 /* What is wrong with the register of layout->vio[at]. *ret_other: the name of the other that has it, or NULL. Of two that collide
  * it is the later one's fault. Of several faults the one that QEMU meets first. */
 VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other);
-
-/* Is this device of layout->phbs a passed-through one that shares it with emulated ones that do DMA? */
-bool phb_is_mixed(const Phb *phb);
-
-void parties_begin(const DomainPlan *plan, Parties *ret);
-/* NULL: there is no PHB to go to, and no index for a new one. */
-Party *parties_find(const Layout *layout, Parties *parties, int group);
-/* The PHB that has the group and no emulated device, or NULL. */
-const Phb *phb_of_group(const Layout *layout, int group);
 
 /* A <hard_limit>, in KiB, that will do for locked memory and for the memory cgroup, for which libvirt takes it as well: no less
  * than libvirt's own limit of locked memory, what the kernel charges and the guest's memory, and QEMU's own needs beside it. */

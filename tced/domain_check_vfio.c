@@ -83,81 +83,6 @@ int check_vfio_broken(Check *c) {
         return r;
 }
 
-bool phb_is_mixed(const Phb *phb) {
-        return phb->vfio && phb->emulated;
-}
-
-/* After those that are there: libvirt fills a gap with a controller of its own. */
-static int controller_index_free(const Domain *d) {
-        int next = 1;
-
-        for (size_t i = 0; i < d->n_controllers; i++)
-                if (d->controllers[i].index >= next)
-                        next = d->controllers[i].index + 1;
-        return next;
-}
-
-void parties_begin(const DomainPlan *plan, Parties *ret) {
-        *ret = (Parties){ .indexes = phb_indexes_taken(&plan->layout), .next = controller_index_free(&plan->domain) };
-}
-
-/* One of libvirt's that starts. */
-static bool phb_is_usable(const Layout *layout, size_t phb) {
-        const Phb *p = &layout->phbs[phb];
-
-        return p->controller && p->controller_index > 0 && !phb_index_refused(layout, phb, NULL);
-}
-
-const Phb *phb_of_group(const Layout *layout, int group) {
-        for (size_t i = 0; group >= 0 && i < layout->n_phbs; i++)
-                for (size_t j = 0; phb_is_usable(layout, i) && !layout->phbs[i].emulated && j < layout->phbs[i].n_groups; j++)
-                        if (layout->phbs[i].groups[j] == group)
-                                return &layout->phbs[i];
-        return NULL;
-}
-
-static bool parties_have_bus(const Parties *parties, int bus) {
-        for (size_t i = 0; i < parties->n; i++)
-                if (parties->items[i].bus == bus)
-                        return true;
-        return false;
-}
-
-static const Phb *empty_phb(const Layout *layout, const Parties *parties) {
-        for (size_t i = 0; i < layout->n_phbs; i++)
-                if (phb_is_usable(layout, i) && layout->phbs[i].n_devices == 0 &&
-                    !parties_have_bus(parties, layout->phbs[i].controller_index))
-                        return &layout->phbs[i];
-        return NULL;
-}
-
-Party *parties_find(const Layout *layout, Parties *parties, int group) {
-        const Phb *phb = phb_of_group(layout, group);
-        Party party = { .group = group, .new_index = -1 };
-
-        for (size_t i = 0; i < parties->n; i++)
-                if (parties->items[i].group == group)
-                        return &parties->items[i];
-        if (parties->n >= ELEMENTSOF(parties->items))
-                return NULL;
-        if (!phb)
-                phb = empty_phb(layout, parties);
-        if (phb)
-                party.bus = phb->controller_index;
-        else {
-                party.new_index = phb_index_free(parties->indexes);
-                if (party.new_index < 0)
-                        return NULL;
-                /* The same number for both where that can be. */
-                if (parties->next <= PHB_INDEX_MAX && !(parties->indexes & UINT64_C(1) << parties->next))
-                        party.new_index = parties->next;
-                parties->indexes |= UINT64_C(1) << party.new_index;
-                party.bus = parties->next++;
-        }
-        parties->items[parties->n] = party;
-        return &parties->items[parties->n++];
-}
-
 /* What it comes to here (hw/ppc/spapr_iommu.c: spapr_tce_set_need_vfio(), hw/vfio/spapr.c). */
 static const char *mixed_cost(const Check *c) {
         if (!c->plan->domain.kvm)
@@ -220,7 +145,7 @@ int check_mixed_phb(Check *c) {
         const DomainPlan *plan = c->plan;
         Parties parties;
 
-        parties_begin(plan, &parties);
+        parties_begin(&plan->domain, &plan->layout, &parties);
         for (size_t i = 0; i < plan->layout.n_phbs; i++) {
                 const Phb *phb = &plan->layout.phbs[i];
                 NameList vfio = {}, emulated = {};

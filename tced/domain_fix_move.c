@@ -171,7 +171,7 @@ int repair_mixed(Repair *r) {
         _cleanup_(moves_clear) Moves m = {};
         int e = 0;
 
-        parties_begin(&r->plan, &m.parties);
+        parties_begin(&r->plan.domain, &r->plan.layout, &m.parties);
         for (size_t i = 0; e >= 0 && i < layout->n_phbs; i++)
                 e = collect(r, &m, &layout->phbs[i]);
         for (size_t i = 0; e >= 0 && i < m.n; i++) {

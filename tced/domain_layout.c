@@ -22,7 +22,6 @@
 /* QEMU's defaults (hw/ppc/spapr_pci.c: spapr_phb_properties) and what machine types change in them (hw/ppc/spapr.c). */
 #define WINDOW_SIZE_DEFAULT UINT64_C(0x40000000)
 #define WINDOW64_ADDRESS_DEFAULT (UINT64_C(1) << 59)
-#define PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
 #define PAGE_SIZES_4_1 UINT64_C(0x11000)
 
 void layout_clear(Layout *l) {
@@ -82,7 +81,7 @@ static int own_number(const Domain *d, const char *alias, const char *property, 
 
 /* The implicit PHB has no -device, so that what is said of an id does not reach it. */
 static int add_phb(Layout *l, const Domain *d, const Phb *phb) {
-        uint64_t page_sizes = domain_machine_at_most(d, 4, 1) ? PAGE_SIZES_4_1 : PAGE_SIZES_DEFAULT;
+        uint64_t page_sizes = domain_machine_at_most(d, 4, 1) ? PAGE_SIZES_4_1 : PHB_PAGE_SIZES_DEFAULT;
         const char *alias = phb->controller_index == 0 ? NULL : phb->alias;
         Phb *added;
         int r;

@@ -11,6 +11,9 @@
 /* QEMU's SPAPR_MAX_PHBS: indexes 0 to 30. */
 #define PHB_INDEX_MAX 30
 
+/* QEMU's own pgsz (hw/ppc/spapr_pci.c: spapr_phb_properties): 4 KiB, 64 KiB, 2 MiB, 16 MiB. */
+#define PHB_PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
+
 typedef struct Phb {
         const DomainController *controller; /* NULL: of <qemu:commandline> */
         const char *alias;       /* borrowed from the domain */

@@ -468,6 +468,8 @@ static void test_lines(void) {
                 { "all in the kernel", "{ 'tables': [ { 'placement': 'kernel' }, { 'placement': 'kernel-vfio' } ] }",
                   "All 2 tables are in the kernel.\n", SCREEN_PLAN },
                 { "one table", "{ 'tables': [ { 'placement': 'kernel' } ] }", "Its one table is in the kernel.\n", SCREEN_PLAN },
+                { "of a VM that does not start", "{ 'verdict': 'error', 'tables': [ { 'placement': 'kernel' } ] }",
+                  "Its one table would be in the kernel.\n", SCREEN_PLAN },
                 { "a window that nobody takes is no slow table",
                   "{ 'tables': [ { 'placement': 'kernel' }, { 'placement': 'user', 'window': 'dynamic', 'likely': false } ] }",
                   "Its one table is in the kernel.\n", SCREEN_PLAN },
