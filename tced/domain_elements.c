@@ -12,10 +12,11 @@
 #define YES "yes"
 
 /* src/conf/device_conf.c: virPCIDeviceAddressParseXML(). Its numbers are in any base that C knows, and what is left out is 0;
- * the limits are virPCIDeviceAddressIsValid()'s. The guest's domain is read as it is given, though there is none but 0. */
+ * the limits are virPCIDeviceAddressIsValid()'s. The guest's domain is read as it is given, though there is none but 0; the host's
+ * may have more than 16 bits. */
 static int read_pci_address(const xmlNode *node, DomainAddress *a, DomainError *error) {
         uint64_t domain = 0, bus = 0, slot = 0, function = 0;
-        int r = xml_number(node, "domain", 0, 0xffff, &domain, error);
+        int r = xml_number(node, "domain", 0, UINT32_MAX, &domain, error);
 
         if (r >= 0)
                 r = xml_number(node, "bus", 0, 0xff, &bus, error);
@@ -194,7 +195,7 @@ static int read_video(const xmlNode *node, DomainDevice *v, DomainError *error) 
         uint64_t kib = 0;
         int r = xml_copy(model, "type", &v->model);
 
-        if (r >= 0)
+        if (r >= 0 && !isempty(xml_text_of(model, "vram")))
                 r = xml_number(model, "vram", 10, UINT_MAX, &kib, error);
         v->video_ram = kib * 1024;
         v->primary = xml_is(model, "primary", YES);
@@ -316,6 +317,8 @@ static int read_dimm(const xmlNode *node, Domain *d, DomainError *error) {
         DomainDimm dimm = {};
         int r = xml_size(xml_first(target, "size"), NULL, &dimm.size, error);
 
+        if (r == 0)
+                return xml_fail(error, node, "<memory>: a device that does not say how large it is; give it <target><size>");
         if (r >= 0)
                 r = xml_size(xml_first(xml_first(target, "label"), "size"), NULL, &dimm.label_size, error);
         if (r >= 0)

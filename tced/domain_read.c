@@ -19,18 +19,32 @@
  * 2 MiB and 1 GiB). With the hash MMU it is 16 MiB. */
 #define HUGEPAGE_DEFAULT (UINT64_C(2) << 20)
 
+/* src/util/viruuid.c: virUUIDParse(). Space may stand around it, and between two pairs of digits dashes and blanks. */
+static bool parse_uuid(const char *text, char ret[33]) {
+        size_t n = 0;
+
+        text += strspn(text, SPACE);
+        while (n < 32) {
+                text += strspn(text, "- ");
+                for (int i = 0; i < 2; i++, text++) {
+                        if (!*text || !strchr("0123456789abcdefABCDEF", *text))
+                                return false;
+                        ret[n++] = (char) (*text >= 'A' && *text <= 'F' ? *text | 0x20 : *text);
+                }
+        }
+        ret[n] = '\0';
+        return text[strspn(text, SPACE)] == '\0';
+}
+
+/* An empty one is none (virXPathString). */
 static int read_uuid(const xmlNode *domain, Domain *d, DomainError *error) {
         const xmlNode *node = xml_first(domain, "uuid");
         _cleanup_free_ char *text = NULL;
-        char *start;
         int r = xml_copy_content(node, &text);
 
-        if (r < 0 || !text)
+        if (r < 0 || isempty(text))
                 return r;
-        /* Space before and behind it is libvirt's too (virUUIDParse). */
-        start = text + strspn(text, SPACE);
-        start[strcspn(start, SPACE)] = '\0';
-        if (!uuid_normalize(start, d->uuid)) {
+        if (!parse_uuid(text, d->uuid)) {
                 d->uuid[0] = '\0';
                 return xml_fail(error, node, "<uuid>%.64s</uuid>: no UUID; give 32 hex digits, dashes or not", text);
         }
@@ -125,6 +139,10 @@ static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
                 r = xml_size(max, NULL, &d->max_memory, error);
         if (r >= 0)
                 r = xml_number(max, "slots", 10, UINT_MAX, &slots, error);
+        /* virDomainDefPostParseMemory() */
+        if (r >= 0 && (d->max_memory > 0) != (slots > 0))
+                return xml_fail(error, max, "<maxMemory>: libvirt wants a size and the number of slots; give both, as <maxMemory slots='16' "
+                                "unit='GiB'>8</maxMemory>, or take it away");
         if (r >= 0)
                 r = xml_size(xml_first(xml_first(domain, "memtune"), "hard_limit"), NULL, &d->hard_limit, error);
         if (r >= 0)

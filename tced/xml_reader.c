@@ -274,7 +274,8 @@ int xml_content_number(const xmlNode *node, uint64_t max, uint64_t *ret, DomainE
         _cleanup_free_ char *text = NULL;
         int r = xml_copy_content(node, &text);
 
-        if (r < 0 || !text)
+        /* Empty counts as not there (src/util/virxml.c: virXPathString). */
+        if (r < 0 || isempty(text))
                 return r;
         r = parse_number(text, 10, max, ret);
         if (r == -ERANGE)
@@ -322,10 +323,10 @@ int xml_size(const xmlNode *node, const char *attribute, uint64_t *ret, DomainEr
                         xml_content_number(node, UINT64_MAX, &value, error);
         if (r <= 0)
                 return r;
-        /* virMemoryMaxValue(): bytes have to fit, too. */
-        if (value > INT64_MAX / scale)
+        /* src/conf/domain_conf.c: virDomainParseMemory(). It counts whole KiB, rounded up, and these have to fit in bytes, too. */
+        if (value > INT64_MAX / scale || value * scale > INT64_MAX - 1023)
                 return xml_fail(error, node, "<" SHOWN ">: %llu %s are more than any memory", NAME(node->name),
                                 (unsigned long long) value, isempty(unit) ? "KiB" : unit);
-        *ret = value * scale;
+        *ret = (value * scale + 1023) / 1024 * 1024;
         return 1;
 }

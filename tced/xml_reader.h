@@ -39,9 +39,10 @@ int xml_copy_content(const xmlNode *node, char **ret);
 int xml_number(const xmlNode *node, const char *attribute, int base, uint64_t max, uint64_t *ret, DomainError *error);
 /* The same as an int from 0 up. */
 int xml_int(const xmlNode *node, const char *attribute, int base, int *ret, DomainError *error);
-/* The same of an element's text. */
+/* The same of an element's text; an empty one is none. */
 int xml_content_number(const xmlNode *node, uint64_t max, uint64_t *ret, DomainError *error);
 
 /* A size with its unit (src/util/virutil.c: virScaleInteger; KiB where there is none), in bytes: the element's text with its attribute
- * "unit", or, where `attribute` is not NULL, that attribute with "unit" beside it. As xml_number(); -ENOMEM too. */
+ * "unit", or, where `attribute` is not NULL, that attribute with "unit" beside it. libvirt counts KiB, so that it is a whole number of
+ * these. As xml_number(); -ENOMEM too. */
 int xml_size(const xmlNode *node, const char *attribute, uint64_t *ret, DomainError *error);
