@@ -123,6 +123,7 @@ typedef struct DomainDevice {
 /* A <channel> or <console> of virtio (<target type='virtio'>): no device on any PHB, but libvirt adds the virtio-serial controllers
  * that it needs. */
 typedef struct DomainPort {
+        unsigned line;  /* of its element */
         bool console;
         int controller; /* of its <address type='virtio-serial'>; -1: none */
         unsigned port;  /* 0: not given */

@@ -334,7 +334,7 @@ static int read_dimm(const xmlNode *node, Domain *d, DomainError *error) {
  * free. */
 static int read_port(const xmlNode *node, Domain *d, DomainError *error) {
         const xmlNode *address = xml_first(node, "address");
-        DomainPort port = { .console = xml_named(node, "console"), .controller = -1 };
+        DomainPort port = { .line = xml_line(node), .console = xml_named(node, "console"), .controller = -1 };
         uint64_t number = 0;
         int r;
 

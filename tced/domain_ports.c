@@ -70,11 +70,11 @@ static int reserve(const Completion *c, const PortMaps *m, const DomainPort *por
         PortMap *map = find_map(m, port->controller < 0 ? 0 : port->controller);
 
         if (!map || port->port >= map->ports)
-                return completion_fail(c, 0, "<address type='virtio-serial' controller='%d' port='%u'>: this controller has no "
+                return completion_fail(c, port->line, "<address type='virtio-serial' controller='%d' port='%u'>: this controller has no "
                                        "such port; take one below %u", port->controller, port->port,
                                        map ? map->ports : PORTS_DEFAULT);
         if (map->used[port->port])
-                return completion_fail(c, 0, "<address type='virtio-serial' controller='%d' port='%u'>: another channel has this "
+                return completion_fail(c, port->line, "<address type='virtio-serial' controller='%d' port='%u'>: another channel has this "
                                        "port; give each its own, or none", port->controller, port->port);
         map->used[port->port] = true;
         return 0;
@@ -96,7 +96,7 @@ static int assign(Completion *c, PortMaps *m, const DomainPort *port) {
 
                 if (map && take_free(map))
                         return 0;
-                return completion_fail(c, 0, "<channel>: virtio-serial controller %d has no free port; name another in its "
+                return completion_fail(c, port->line, "<channel>: virtio-serial controller %d has no free port; name another in its "
                                        "<address>, or none", port->controller);
         }
         for (size_t i = 0; i < m->n; i++)

@@ -275,6 +275,19 @@ static int try_slots(Completion *c, PciBuses *b) {
         return r < 0 ? r : take_next(c, b);
 }
 
+/* The line that a PHB comes from: its own, or where libvirt adds it that of the first device whose address is on it or behind. */
+static unsigned line_of_phb(const Completion *c, const DomainController *phb) {
+        const Domain *d = c->domain;
+
+        for (size_t i = 0; phb->line == 0 && i < d->n_devices; i++) {
+                const DomainAddress *a = &d->devices[i].address;
+
+                if (a->given && a->type == DOMAIN_ADDRESS_PCI && (int) a->bus >= phb->index)
+                        return d->devices[i].line;
+        }
+        return phb->line;
+}
+
 /* Names of the PHB's device are filled in one after the other, and only PHBs that have one count: an index that is given to a
  * later one without a name is handed out again. So libvirt makes two PHBs of one index, and QEMU refuses them: domain_check.c. */
 static int assign_target_indexes(Completion *c) {
@@ -298,7 +311,7 @@ static int assign_target_indexes(Completion *c) {
                 while (phb->index > 0 && taken & (UINT64_C(1) << index))
                         index++;
                 if (index > TARGET_INDEX_MAX)
-                        return completion_fail(c, phb->line, "<controller type='pci' index='%d'>: a VM has no more than 31 PHBs, "
+                        return completion_fail(c, line_of_phb(c, phb), "<controller type='pci' index='%d'>: a VM has no more than 31 PHBs, "
                                                "and this is one more; put devices on fewer buses", phb->index);
                 phb->target_index = index;
         }
