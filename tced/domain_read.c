@@ -139,9 +139,9 @@ static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
                 r = xml_size(max, NULL, &d->max_memory, error);
         if (r >= 0)
                 r = xml_number(max, "slots", 10, UINT_MAX, &slots, error);
-        /* virDomainDefPostParseMemory() */
-        if (r >= 0 && (d->max_memory > 0) != (slots > 0))
-                return xml_fail(error, max, "<maxMemory>: libvirt wants a size and the number of slots; give both, as <maxMemory slots='16' "
+        /* virDomainDefPostParseMemory(). A size without slots libvirt 11.3 takes and 9.0 refuses. */
+        if (r >= 0 && slots > 0 && d->max_memory == 0)
+                return xml_fail(error, max, "<maxMemory>: it has slots and no size; give both, as <maxMemory slots='16' "
                                 "unit='GiB'>8</maxMemory>, or take it away");
         if (r >= 0)
                 r = xml_size(xml_first(xml_first(domain, "memtune"), "hard_limit"), NULL, &d->hard_limit, error);
