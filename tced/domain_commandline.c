@@ -25,6 +25,17 @@ typedef struct Options {
         size_t n, allocated;
 } Options;
 
+/* The -netdev of a command line. They are read once, as each device may ask for one. */
+typedef struct Netdev {
+        char *id;
+        bool vhost; /* it is not QEMU that serves its queues */
+} Netdev;
+
+typedef struct Netdevs {
+        Netdev *items;
+        size_t n, allocated;
+} Netdevs;
+
 static void options_clear(Options *o) {
         for (size_t i = 0; i < o->n; i++) {
                 free(o->items[i].name);
@@ -67,8 +78,12 @@ static int add_option_consume(Options *o, char *name, char *value) {
 
 /* Up to a single comma; two are one (get_opt_value). *text is moved behind it. */
 static char *take_value(const char **text) {
-        char *value = malloc(strlen(*text) + 1), *to = value;
+        size_t length = strcspn(*text, ",");
+        char *value, *to;
 
+        while ((*text)[length] == ',' && (*text)[length + 1] == ',')
+                length += 2 + strcspn(*text + length + 2, ",");
+        value = to = malloc(length + 1);
         if (!value)
                 return NULL;
         for (; **text; (*text)++) {
@@ -211,25 +226,55 @@ static const char *option_name(const xmlNode *arg) {
         return text + (text[1] == '-' ? 2 : 1);
 }
 
-/* Is this -netdev one whose queues QEMU does not serve? */
-static bool netdev_is_vhost(const xmlNode *commandline, const char *id, bool *ret) {
-        for (const xmlNode *arg = next_argument(commandline->children); arg; arg = next_argument(arg->next)) {
-                const xmlNode *value = next_argument(arg->next);
-                _cleanup_(options_clear) Options o = {};
-                const char *name = option_name(arg), *type;
+static void netdevs_clear(Netdevs *netdevs) {
+        for (size_t i = 0; i < netdevs->n; i++)
+                free(netdevs->items[i].id);
+        free(netdevs->items);
+}
 
-                if (!name || !value || !streq(name, "netdev"))
-                        continue;
-                if (parse_options(xml_text_of(value, "value"), "type", &o) < 0)
-                        return false;
-                type = value_of(&o, "type");
-                if (!type || !value_of(&o, "id") || !streq(value_of(&o, "id"), id))
-                        continue;
-                *ret = streq(type, "vhost-user") || streq(type, "vhost-vdpa") || (streq(type, "tap") && is_on(value_of(&o, "vhost")));
-                return true;
+static int add_netdev(Netdevs *netdevs, const char *text) {
+        _cleanup_(options_clear) Options o = {};
+        const char *type, *id;
+        char *copy;
+        int r = parse_options(text, "type", &o);
+
+        if (r < 0)
+                return r;
+        type = value_of(&o, "type");
+        id = value_of(&o, "id");
+        if (!type || !id)
+                return 0;
+        r = ARRAY_RESERVE(netdevs->items, netdevs->allocated, netdevs->n + 1);
+        if (r < 0)
+                return r;
+        copy = strdup(id);
+        if (!copy)
+                return -ENOMEM;
+        netdevs->items[netdevs->n++] = (Netdev) {
+                .id = copy,
+                .vhost = streq(type, "vhost-user") || streq(type, "vhost-vdpa") || (streq(type, "tap") && is_on(value_of(&o, "vhost"))),
+        };
+        return 0;
+}
+
+static int read_netdevs(const xmlNode *commandline, Netdevs *netdevs) {
+        int r = 0;
+
+        for (const xmlNode *arg = next_argument(commandline->children); r >= 0 && arg; arg = next_argument(arg->next)) {
+                const xmlNode *value = next_argument(arg->next);
+                const char *name = option_name(arg);
+
+                if (name && value && streq(name, "netdev"))
+                        r = add_netdev(netdevs, xml_text_of(value, "value"));
         }
-        *ret = false;
-        return true;
+        return r;
+}
+
+static bool netdev_is_vhost(const Netdevs *netdevs, const char *id) {
+        for (size_t i = 0; i < netdevs->n; i++)
+                if (streq(netdevs->items[i].id, id))
+                        return netdevs->items[i].vhost;
+        return false;
 }
 
 /* QEMU's devices of the VIO bus (hw/ppc/spapr_vio.c and the TYPE_VIO_SPAPR_DEVICE of others), and whether each has a window. */
@@ -299,7 +344,7 @@ static int read_phb(const xmlNode *arg, const Options *o, DomainDevice *v, Domai
 }
 
 /* Where a device is plugged in, and who does its DMA. */
-static int read_place(const xmlNode *commandline, const Options *o, DomainDevice *v) {
+static int read_place(const Netdevs *netdevs, const Options *o, DomainDevice *v) {
         const char *reg = value_of(o, "reg"), *netdev = value_of(o, "netdev");
         bool vhost = strncmp(v->model, "vhost-", 6) == 0;
         char *end;
@@ -315,14 +360,14 @@ static int read_place(const xmlNode *commandline, const Options *o, DomainDevice
         }
         if (strncmp(v->model, "vfio-pci", 8) == 0)
                 read_vfio(o, v);
-        if (netdev && is_on(value_of(o, "iommu_platform")) && !netdev_is_vhost(commandline, netdev, &vhost))
-                return -ENOMEM;
+        if (netdev)
+                vhost = netdev_is_vhost(netdevs, netdev);
         v->notifier = vhost && is_on(value_of(o, "iommu_platform"));
         return copy_text(value_of(o, "bus"), &v->bus);
 }
 
 /* -device: a PHB, a device on one, or one on the VIO bus is kept; what sits elsewhere (USB, SCSI, …) has no part in any table. */
-static int read_qemu_device(const xmlNode *commandline, const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
+static int read_qemu_device(const Netdevs *netdevs, const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
         _cleanup_(domain_device_clear) DomainDevice v = { .type = DOMAIN_DEVICE_QEMU, .line = xml_line(arg), .index = -1, .ports = -1 };
         _cleanup_(options_clear) Options o = {};
         int r = *text == '{' ? parse_json(arg, text, &o, error) : parse_options(text, "driver", &o);
@@ -338,7 +383,7 @@ static int read_qemu_device(const xmlNode *commandline, const xmlNode *arg, cons
         if (streq(v.model, PHB_DRIVER))
                 r = read_phb(arg, &o, &v, d);
         else
-                r = read_place(commandline, &o, &v);
+                r = read_place(netdevs, &o, &v);
         if (r < 0 || (!v.vio && !v.pci && !streq(v.model, PHB_DRIVER)))
                 return r;
         r = ARRAY_RESERVE(d->devices, d->devices_allocated, d->n_devices + 1);
@@ -350,12 +395,14 @@ static int read_qemu_device(const xmlNode *commandline, const xmlNode *arg, cons
 /* Words come one by one, an option and then its value: an option of ours that stands last has none. */
 int domain_commandline_read(const xmlNode *commandline, Domain *d, DomainError *error) {
         const xmlNode *arg = next_argument(commandline->children);
+        _cleanup_(netdevs_clear) Netdevs netdevs = {};
         size_t n = 0;
-        int r = 0;
+        int r;
 
         for (const xmlNode *a = arg; a; a = next_argument(a->next))
                 if (++n > ARGUMENTS_MAX)
                         return xml_fail(error, a, "<qemu:arg>: more than %d of these", ARGUMENTS_MAX);
+        r = read_netdevs(commandline, &netdevs);
         while (r >= 0 && arg) {
                 const xmlNode *value = next_argument(arg->next);
                 const char *name = option_name(arg), *text = value ? xml_text_of(value, "value") : NULL;
@@ -368,7 +415,7 @@ int domain_commandline_read(const xmlNode *commandline, Domain *d, DomainError *
                 else if (set)
                         r = read_set(value, text, d);
                 else if (device)
-                        r = read_qemu_device(commandline, value, text, d, error);
+                        r = read_qemu_device(&netdevs, value, text, d, error);
                 arg = global || set || device ? next_argument(value->next) : value;
         }
         return r;

@@ -6,6 +6,7 @@
 #include "domain_read.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "tap.h"
 #include "util.h"
@@ -432,14 +433,88 @@ static void test_bad(void) {
         text = repeat("<domain type='kvm'>\n", "<a/>", NULL, 65536, "</domain>", &size);
         check_bad("too many elements", text, size, 2, "more elements than any domain has");
         free(text);
-        text = repeat("<domain type='kvm'>\n<a", " a", "=''", 9000, "/></domain>", &size);
+        text = repeat("<domain type='kvm'>\n<a", " a", "=''", 1025, "/></domain>", &size);
         check_bad("too many attributes", text, size, 2, "more attributes than any domain has");
+        free(text);
+        text = repeat("<domain type='kvm'>\n<a", " a", " \n=\t\"\"", 1025, "/></domain>", &size);
+        check_bad("too many attributes, with space in them", text, size, 1027, "more attributes than any domain has");
+        free(text);
+        text = repeat("<domain type='kvm'>\n<a", " a", "=''", 1024, "/></domain>", &size);
+        check_bad("many attributes", text, size, 1, "no <memory>");
+        free(text);
+        text = repeat("<domain type='kvm'>\n<a>", "a=b, ======== ", "", 9000, "</a></domain>", &size);
+        check_bad("much text with signs in it", text, size, 1, "no <memory>");
         free(text);
         text = repeat("<domain type='kvm' " QEMU "><memory>1</memory>\n<qemu:commandline>", "<qemu:arg value='-S'/>", NULL, 1025, "</qemu:commandline></domain>", &size);
         check_bad("too many words", text, size, 2, "more than 1024 of these");
         free(text);
         text = repeat("<domain type='kvm'>\n<a>", "x", "", 300000, "</a></domain>", &size);
         check_bad("much text", text, size, 1, "no <memory>");
+        free(text);
+}
+
+static double cpu_seconds(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+        return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
+}
+
+/* The largest files that there can be, of what is looked up or compared: the time must not grow with the square. Anybody may ask tced for a
+ * plan, which has one thread. A second or two with sanitizers; what is wrong takes ten times as long without. */
+static void test_time(void) {
+        static const struct {
+                const char *name, *before, *part, *tail;
+                unsigned n;
+                const char *behind;
+        } cases[] = {
+                { "options of one device", "<domain type='kvm' " QEMU ">" MEMORY "<qemu:commandline>" ARG("-device")
+                  "<qemu:arg value='spapr-pci-host-bridge,index=3", ",a=b", NULL, 500000, "'/></qemu:commandline></domain>" },
+                { "attributes", "<domain type='kvm'>" MEMORY "<a a='' ", "b", "='' ", 1000, "/></domain>" },
+                { "attributes in values", "<domain type='kvm'>" MEMORY "<a b='", "a=b ", NULL, 500000, "'/></domain>" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(domain_clear) Domain d = {};
+                DomainError error = {};
+                double started;
+                size_t size;
+                char *text = repeat(cases[i].before, cases[i].part, cases[i].tail, cases[i].n, cases[i].behind, &size);
+                int r;
+
+                started = cpu_seconds();
+                r = domain_read(text, size, &d, &error);
+                if (!tap_ok(r == 0 && cpu_seconds() - started < 5, "in time: %s", cases[i].name))
+                        printf("#   %d %s, %.1f s\n", r, error.text, cpu_seconds() - started);
+                free(text);
+        }
+}
+
+/* Devices that each ask for a network device which is described at length. */
+static void test_netdevs_time(void) {
+        _cleanup_(domain_clear) Domain d = {};
+        DomainError error = {};
+        char *text = NULL, filler[4000];
+        double started;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        int r;
+
+        for (size_t i = 0; i < sizeof(filler) - 1; i++)
+                filler[i] = i % 2 ? 'a' : ',';
+        filler[sizeof(filler) - 1] = '\0';
+        fputs("<domain type='kvm' " QEMU ">" MEMORY "<qemu:commandline>", f);
+        for (unsigned i = 0; i < 250; i++)
+                fprintf(f, ARG("-netdev") "<qemu:arg value='tap,vhost=on,id=n%u%s'/>", i, filler);
+        for (unsigned i = 0; i < 250; i++)
+                fprintf(f, ARG("-device") "<qemu:arg value='virtio-net-pci,iommu_platform=on,netdev=n%u%s'/>", 249 + i, filler);
+        fputs("</qemu:commandline></domain>", f);
+        (void) fclose(f);
+        started = cpu_seconds();
+        r = domain_read(text, size, &d, &error);
+        if (!tap_ok(r == 0 && d.n_devices == 250 && d.devices[0].notifier && !d.devices[1].notifier && cpu_seconds() - started < 5,
+                    "in time: network devices of the command line"))
+                printf("#   %d %s, %.1f s\n", r, error.text, cpu_seconds() - started);
         free(text);
 }
 
@@ -480,6 +555,8 @@ static void test_attach(void) {
 int main(void) {
         test_good();
         test_bad();
+        test_time();
+        test_netdevs_time();
         test_attach();
         return tap_done();
 }
