@@ -2,7 +2,7 @@
 
 /* QEMU's own words in a domain: <qemu:commandline> has arguments, <qemu:override> properties of libvirt's devices. Of the
  * arguments -global, -set and -device count here, read as QEMU reads them (util/qemu-option.c, system/vl.c). What QEMU would
- * not understand is left to QEMU, but for words that are not whole. */
+ * not understand is left to QEMU, but for words that are not whole and values of which tables are made. */
 
 #include <limits.h>
 
@@ -154,11 +154,45 @@ static int copy_text(const char *text, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-/* driver or device is NULL. */
-static int add_property(Domain *d, const char *driver, const char *device, const char *property, const char *value, unsigned line) {
-        QemuProperty p = { .line = line };
-        int r = ARRAY_RESERVE(d->properties, d->properties_allocated, d->n_properties + 1);
+/* util/cutils.c: qemu_strtou64(). Space and a sign may stand before it, and what is below 0 counts from 2^64 down. */
+static bool read_number(const char *text, uint64_t max, uint64_t *ret) {
+        unsigned long long value;
+        char *end;
 
+        errno = 0;
+        value = strtoull(text, &end, 0);
+        if (end == text || *end != '\0' || errno != 0 || value > max)
+                return false;
+        *ret = value;
+        return true;
+}
+
+static int fail_number(const xmlNode *at, const char *property, const char *value, unsigned bits, DomainError *error) {
+        return xml_fail(error, at, "<qemu:%s>: %s='%.64s': QEMU takes no such value; give it a number of up to %u bits, in base 10, or in 16 "
+                        "as 0x1000", (const char *) at->name, property, value, bits);
+}
+
+/* What decides windows (domain_layout.c). QEMU does not start with a value that it can't read. */
+static int check_property(const xmlNode *at, const char *property, const char *value, DomainError *error) {
+        static const char *const numbers[] = { "dma64_win_addr", "dma_win_addr", "dma_win_size", "pgsz" };
+        static const char *const bools[] = { "on", "yes", "true", "y", "off", "no", "false", "n" };
+        uint64_t number;
+
+        if (name_lookup(numbers, ELEMENTSOF(numbers), property) >= 0 && !read_number(value, UINT64_MAX, &number))
+                return fail_number(at, property, value, 64, error);
+        if (streq(property, "ddw") && name_lookup(bools, ELEMENTSOF(bools), value) < 0)
+                return xml_fail(error, at, "<qemu:%s>: ddw='%.64s': QEMU takes no such value; give it on or off", (const char *) at->name, value);
+        return 0;
+}
+
+/* driver or device is NULL; `at` is where it stands. */
+static int add_property(Domain *d, const char *driver, const char *device, const char *property, const char *value, const xmlNode *at,
+                        DomainError *error) {
+        QemuProperty p = { .line = xml_line(at) };
+        int r = !driver || streq(driver, PHB_DRIVER) ? check_property(at, property, value, error) : 0;
+
+        if (r >= 0)
+                r = ARRAY_RESERVE(d->properties, d->properties_allocated, d->n_properties + 1);
         if (r >= 0)
                 r = copy_text(driver, &p.driver);
         if (r >= 0)
@@ -179,31 +213,31 @@ static int add_property(Domain *d, const char *driver, const char *device, const
 }
 
 /* "DRIVER.PROPERTY=VALUE", or "driver=…,property=…,value=…" (system/qdev-monitor.c: qemu_global_option). */
-static int read_global(const xmlNode *arg, const char *text, Domain *d) {
+static int read_global(const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
         char driver[64], property[64];
         int offset = 0, r;
 
         if (sscanf(text, "%63[^.=].%63[^=]%n", driver, property, &offset) == 2 && text[offset] == '=') {
-                return add_property(d, driver, NULL, property, text + offset + 1, xml_line(arg));
+                return add_property(d, driver, NULL, property, text + offset + 1, arg, error);
         } else {
                 _cleanup_(options_clear) Options o = {};
 
                 r = parse_options(text, NULL, &o);
                 if (r < 0 || !value_of(&o, "driver") || !value_of(&o, "property") || !value_of(&o, "value"))
                         return r;
-                return add_property(d, value_of(&o, "driver"), NULL, value_of(&o, "property"), value_of(&o, "value"), xml_line(arg));
+                return add_property(d, value_of(&o, "driver"), NULL, value_of(&o, "property"), value_of(&o, "value"), arg, error);
         }
 }
 
 /* "device.ID.PROPERTY=VALUE" (util/qemu-config.c: qemu_set_option). */
-static int read_set(const xmlNode *arg, const char *text, Domain *d) {
+static int read_set(const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
         char group[64], id[64], property[64];
         int offset = 0;
 
         if (sscanf(text, "%63[^.].%63[^.].%63[^=]%n", group, id, property, &offset) < 3 || text[offset] != '=' ||
             !streq(group, "device"))
                 return 0;
-        return add_property(d, NULL, id, property, text + offset + 1, xml_line(arg));
+        return add_property(d, NULL, id, property, text + offset + 1, arg, error);
 }
 
 /* <qemu:arg value='…'>; others libvirt refuses, and nothing is lost by passing over them. */
@@ -326,37 +360,37 @@ static void read_vfio(const Options *o, DomainDevice *v) {
 }
 
 /* A PHB's properties by its id; one without is given a name that no other has. */
-static int read_phb(const xmlNode *arg, const Options *o, DomainDevice *v, Domain *d) {
+static int read_phb(const xmlNode *arg, const Options *o, DomainDevice *v, Domain *d, DomainError *error) {
         const char *index = value_of(o, "index");
         uint64_t number;
         int r = 0;
 
-        if (index && parse_u64(index, INT_MAX, &number) >= 0)
-                v->index = (int) number;
+        if (index && !read_number(index, UINT32_MAX, &number))
+                return fail_number(arg, "index", index, 32, error);
+        if (index)
+                v->index = number < INT_MAX ? (int) number : INT_MAX;
         if (!v->alias && asprintf(&v->alias, "%s@%zu", PHB_DRIVER, d->n_devices) < 0) {
                 v->alias = NULL;
                 return -ENOMEM;
         }
         for (size_t i = 0; r >= 0 && i < o->n; i++)
                 if (!streq(o->items[i].name, "driver") && !streq(o->items[i].name, "id"))
-                        r = add_property(d, NULL, v->alias, o->items[i].name, o->items[i].value, xml_line(arg));
+                        r = add_property(d, NULL, v->alias, o->items[i].name, o->items[i].value, arg, error);
         return r;
 }
 
 /* Where a device is plugged in, and who does its DMA. */
-static int read_place(const Netdevs *netdevs, const Options *o, DomainDevice *v) {
+static int read_place(const xmlNode *arg, const Netdevs *netdevs, const Options *o, DomainDevice *v, DomainError *error) {
         const char *reg = value_of(o, "reg"), *netdev = value_of(o, "netdev");
         bool vhost = strncmp(v->model, "vhost-", 6) == 0;
-        char *end;
 
         v->vio = is_vio(v->model, &v->vio_dma);
         v->pci = !v->vio && (is_pci(v->model) || value_of(o, "addr"));
         if (v->vio) {
                 v->address = (DomainAddress) { .type = DOMAIN_ADDRESS_VIO, .given = reg != NULL };
-                if (reg) {
-                        v->address.reg = strtoull(reg, &end, 0);
-                        v->address.has_reg = end != reg;
-                }
+                if (reg && !read_number(reg, UINT32_MAX, &v->address.reg))
+                        return fail_number(arg, "reg", reg, 32, error);
+                v->address.has_reg = reg != NULL;
         }
         if (strncmp(v->model, "vfio-pci", 8) == 0)
                 read_vfio(o, v);
@@ -381,9 +415,9 @@ static int read_qemu_device(const Netdevs *netdevs, const xmlNode *arg, const ch
                 return r;
         v.alias_given = v.alias != NULL;
         if (streq(v.model, PHB_DRIVER))
-                r = read_phb(arg, &o, &v, d);
+                r = read_phb(arg, &o, &v, d, error);
         else
-                r = read_place(netdevs, &o, &v);
+                r = read_place(arg, netdevs, &o, &v, error);
         if (r < 0 || (!v.vio && !v.pci && !streq(v.model, PHB_DRIVER)))
                 return r;
         r = ARRAY_RESERVE(d->devices, d->devices_allocated, d->n_devices + 1);
@@ -411,9 +445,9 @@ int domain_commandline_read(const xmlNode *commandline, Domain *d, DomainError *
                 if ((global || set || device) && !text)
                         return xml_fail(error, arg, "<qemu:arg value='-%s'>: QEMU wants another word behind it; add an <qemu:arg>", name);
                 if (global)
-                        r = read_global(value, text, d);
+                        r = read_global(value, text, d, error);
                 else if (set)
-                        r = read_set(value, text, d);
+                        r = read_set(value, text, d, error);
                 else if (device)
                         r = read_qemu_device(&netdevs, value, text, d, error);
                 arg = global || set || device ? next_argument(value->next) : value;
@@ -443,7 +477,7 @@ int domain_override_read(const xmlNode *override, Domain *d, DomainError *error)
 
                         if (isempty(name) || isempty(xml_text_of(p, "type")) || (!value && !xml_is(p, "type", "remove")))
                                 return xml_fail(error, p, "<qemu:property>: it wants a name, a type and a value");
-                        r = value ? add_property(d, NULL, alias, name, value, xml_line(p)) : 0;
+                        r = value ? add_property(d, NULL, alias, name, value, p, error) : 0;
                         if (r < 0)
                                 return r;
                 }
