@@ -84,9 +84,10 @@ static int read_pid(int fd, pid_t *ret) {
         return 0;
 }
 
-/* Who has it locked; 0: nobody, or one whom we can't see. */
+/* Who has it locked; 0: nobody, or one whom we can't see. Asked as a reader would: whoever may read the file may lock it against
+ * writers, and only who may write it, which is root, against readers. */
 static pid_t lock_holder(int fd) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+        struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
 
         return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
 }

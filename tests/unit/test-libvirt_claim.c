@@ -16,8 +16,8 @@
 static Tree tree;
 static int proc_fd;
 
-/* A child that may have a file locked, as libvirt leaves it, and stays until it is killed. */
-static pid_t start_child(const char *lock) {
+/* A child that may have a file locked, as libvirt leaves it or as a reader, and stays until it is killed. */
+static pid_t start_child_with_lock(const char *lock, short type) {
         int ready[2];
         char byte;
         pid_t pid;
@@ -28,10 +28,12 @@ static pid_t start_child(const char *lock) {
         if (pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (lock) {
-                        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
-                        int fd = open(lock, O_WRONLY | O_CREAT, 0644);
+                        struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_len = 1 };
+                        int writable = open(lock, O_WRONLY | O_CREAT, 0644);
+                        int fd = type == F_WRLCK ? writable : open(lock, O_RDONLY);
 
-                        if (fd < 0 || ftruncate(fd, 0) < 0 || dprintf(fd, "%d", (int) getpid()) < 0 || fcntl(fd, F_SETLK, &l) < 0)
+                        if (fd < 0 || ftruncate(writable, 0) < 0 || dprintf(writable, "%d", (int) getpid()) < 0 ||
+                            fcntl(fd, F_SETLK, &l) < 0)
                                 _exit(1);
                 }
                 (void) !write(ready[1], "r", 1);
@@ -43,6 +45,10 @@ static pid_t start_child(const char *lock) {
         (void) close(ready[0]);
         (void) close(ready[1]);
         return pid;
+}
+
+static pid_t start_child(const char *lock) {
+        return start_child_with_lock(lock, F_WRLCK);
 }
 
 static void end_child(pid_t pid) {
@@ -164,6 +170,18 @@ static void test_files(void) {
         process_close(&p);
         process_close(&q);
         end_child(other);
+}
+
+/* Whoever got the PID in a file that was left over can read it, and so lock it as a reader. */
+static void test_reader(void) {
+        pid_t pid = start_child_with_lock(run_path("read.pid"), F_RDLCK);
+        Process p = hold(pid);
+        char why[CLAIM_WHY_MAX];
+
+        denied(claim("read", &p, why), why, "left over", "a file that its process has locked as one who may only read it");
+        tap_eq(libvirt_claim_running(run_folder(), "read"), 0, "nor does that VM run");
+        process_close(&p);
+        end_child(pid);
 }
 
 /* In a folder that root shares: what the cgroup says. */
@@ -315,6 +333,7 @@ int main(void) {
         if (geteuid() == 0) {
                 test_names();
                 test_files();
+        test_reader();
                 test_contents();
                 test_cgroups();
         } else
