@@ -19,6 +19,8 @@
 #include "util.h"
 
 #define BACKOFF_MAX_USEC (UINT64_C(60) * 1000000)
+/* A connection that held as many times the shortest wait was a good one. */
+#define BACKOFF_GOOD 60U
 /* More questions than this waiting at a time are refused: each holds a caller of the bus. */
 #define ASKS_MAX 256U
 
@@ -56,6 +58,7 @@ struct Libvirt {
         sd_event_source *io, *child, *silence, *retry, *watch;
         char *watched; /* the folder that is watched */
         uint64_t backoff_usec;
+        uint64_t connected_usec; /* since when, of CLOCK_MONOTONIC */
         LineReader reader;
 
         Ask *asks; /* in the order in which they came */
@@ -131,15 +134,19 @@ static void drop_child(Libvirt *l) {
         line_reader_clear(&l->reader);
 }
 
-static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
-        start(userdata);
-        return 0;
-}
-
 static bool daemon_runs(const Libvirt *l) {
         _cleanup_free_ char *path = NULL;
 
         return asprintf(&path, "%s/driver.pid", l->places.run) >= 0 && access(path, F_OK) == 0;
+}
+
+/* A libvirtd closes its connections before it removes its file; to connect behind that would have its socket start it again. */
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        Libvirt *l = userdata;
+
+        if (daemon_runs(l))
+                start(l);
+        return 0;
 }
 
 /* While a libvirtd seems to run it is tried again, later each time; where none does, the folder's watch says when one comes. */
@@ -160,7 +167,12 @@ static void try_later(Libvirt *l) {
 
 static void give_up(Libvirt *l, int error, const char *why) {
         bool was = l->state == LIBVIRT_CONNECTED;
+        uint64_t now = 0;
 
+        /* One that is lost at once each time, by what libvirt or its domains do to it, must not be tried every second. */
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &now);
+        if (was && now - l->connected_usec >= BACKOFF_GOOD * l->places.backoff_min_usec)
+                l->backoff_usec = l->places.backoff_min_usec;
         drop_child(l);
         forget_domains(l);
         l->state = LIBVIRT_AWAY;
@@ -261,7 +273,7 @@ static void ask_domains(Libvirt *l) {
 static void on_connected(Libvirt *l) {
         l->state = LIBVIRT_CONNECTED;
         l->why[0] = '\0';
-        l->backoff_usec = l->places.backoff_min_usec;
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &l->connected_usec);
         log_info("Connected to libvirt (%s)", l->places.uri);
         for (Ask *a = l->asks; a; a = a->next)
                 if (!a->sent)
@@ -459,9 +471,11 @@ static int watch(Libvirt *l);
 /* Something came or went in the folder, or the folder itself did. */
 static int on_watch(sd_event_source *s, const struct inotify_event *e, void *userdata) {
         Libvirt *l = userdata;
+        /* Where VMs come and go, too. */
+        bool other = streq(l->watched ? l->watched : "", l->places.run) && e->len > 0 && !streq(e->name, "driver.pid");
 
         (void) watch(l);
-        if (daemon_runs(l) && l->pid == 0) {
+        if (!other && daemon_runs(l) && l->pid == 0) {
                 l->backoff_usec = l->places.backoff_min_usec;
                 start(l);
         }

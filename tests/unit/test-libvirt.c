@@ -37,6 +37,8 @@ static int play(const char *mode) {
                 for (;;)
                         child_say("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
         child_say("{\"event\":\"connected\"}\n");
+        if (streq(mode, "fake:dying"))
+                return 1;
         while ((n = read(STDIN_FILENO, line + have, sizeof(line) - 1 - have)) > 0) {
                 char *end;
 
@@ -248,6 +250,37 @@ static void test_again(World *w) {
         tap_ok(w->answers == 1 && w->error == ESHUTDOWN, "who waits when tced ends is told");
 }
 
+/* libvirt's own order, when it ends: its connections, its file. */
+static void test_ends(World *w) {
+        unsigned changes;
+
+        world_open(w, "fake:dying", true, true);
+        (void) loop_till(w->event, is_connected, w);
+        (void) loop_till(w->event, is_away, w);
+        set_running(w, false);
+        changes = w->changes;
+        loop_for(w->event, 300000);
+        tap_ok(w->changes == changes, "a libvirtd that has ended is not tried again, as its socket would start it");
+        set_running(w, true);
+        tap_ok(loop_till(w->event, is_connected, w), "but once it is there again");
+        world_close(w);
+}
+
+static void test_backoff(World *w) {
+        char path[128];
+
+        world_open(w, "fake:dying", true, true);
+        (void) snprintf(path, sizeof(path), "%s/web1.pid", w->folder);
+        for (unsigned i = 0; i < 15; i++) {
+                loop_for(w->event, 100000);
+                (void) fd_close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+                (void) unlink(path);
+        }
+        /* 50, 100, 200, 400, 800 ms, and each time there and away */
+        tap_ok(w->changes >= 4 && w->changes <= 14, "what is lost at once is tried later each time, also while VMs start (%u changes)", w->changes);
+        world_close(w);
+}
+
 static void test_many(World *w) {
         unsigned taken = 0;
 
@@ -270,6 +303,8 @@ int main(int argc, char *argv[]) {
         test_off(&w);
         test_xml(&w);
         test_again(&w);
+        test_ends(&w);
+        test_backoff(&w);
         test_many(&w);
         w.event = sd_event_unref(w.event);
         return tap_done();
