@@ -333,7 +333,7 @@ int main(void) {
         if (geteuid() == 0) {
                 test_names();
                 test_files();
-        test_reader();
+                test_reader();
                 test_contents();
                 test_cgroups();
         } else
