@@ -17,6 +17,7 @@ static int compare_controllers(const void *a, const void *b) {
  * SCSI host devices have their controllers as soon as they are read, before others without an index get one. */
 static int (*const steps[])(Completion *) = {
         alias_drop,
+        drives_sort,
         controllers_list,
         drives_add_hostdev_controllers,
         controllers_assign_indexes,

@@ -51,8 +51,9 @@ DomainDevice *controllers_find(const Completion *c, const char *kind, int index)
 /* One of an ICH9's, which share an index and a slot. */
 bool is_usb2(const DomainDevice *device);
 
-/* domain_drives.c: controllers of disks and SCSI host devices. What its last two do comes before and after indexes are given. */
+/* domain_drives.c: the order of disks, controllers of disks and SCSI host devices. What its last two do comes before and after indexes are given. */
 int disk_name_index(const char *name); /* "vdb": 1; -1: no such name */
+int drives_sort(Completion *c);
 int drives_add_hostdev_controllers(Completion *c);
 int drives_assign(Completion *c);
 int drives_add_controllers(Completion *c);

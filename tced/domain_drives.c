@@ -55,11 +55,52 @@ static void set_drive(DomainDevice *device, int controller, int bus, int unit) {
         };
 }
 
+typedef struct Drive {
+        const char *bus;
+        int number; /* by its name */
+        size_t at;  /* of the domain's devices */
+} Drive;
+
+static int compare_drives(const void *a, const void *b) {
+        const Drive *x = a, *y = b;
+        int order = strcmp(x->bus, y->bus);
+
+        if (order == 0)
+                order = (x->number > y->number) - (x->number < y->number);
+        return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* virDomainDiskInsert(): those of a bus by their names, whatever their order in the XML. It decides who gets the first slot. */
+int drives_sort(Completion *c) {
+        Domain *d = c->domain;
+        _cleanup_free_ Drive *drives = calloc(d->n_devices + 1, sizeof(*drives));
+        _cleanup_free_ DomainDevice *sorted = calloc(d->n_devices + 1, sizeof(*sorted));
+        size_t n = 0;
+
+        if (!drives || !sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < d->n_devices; i++) {
+                DomainDevice *disk = &d->devices[i];
+
+                if (disk->type != DOMAIN_DEVICE_DISK)
+                        continue;
+                if (!disk->bus && default_bus(disk) < 0)
+                        return -ENOMEM;
+                drives[n++] = (Drive) { .bus = disk->bus, .number = disk_name_index(disk->target), .at = i };
+        }
+        qsort(drives, n, sizeof(*drives), compare_drives);
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = d->devices[drives[i].at];
+        /* They take the places that disks have among the devices. */
+        for (size_t i = 0, next = 0; i < d->n_devices; i++)
+                if (d->devices[i].type == DOMAIN_DEVICE_DISK)
+                        d->devices[i] = sorted[next++];
+        return 0;
+}
+
 static int assign_disk(Completion *c, DomainDevice *disk) {
         int index;
 
-        if (!disk->bus && default_bus(disk) < 0)
-                return -ENOMEM;
         if (disk->address.type != DOMAIN_ADDRESS_NONE || !disk->target)
                 return 0;
         index = disk_name_index(disk->target);
