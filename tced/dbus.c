@@ -17,8 +17,10 @@
 #include "names.h"
 #include "util.h"
 
-/* Answers that wait for a peer that is not root's to read them. */
+/* Answers that wait for a peer that is not root's to read them; and those with which it is given no other large one, of which
+ * each may have a megabyte. */
 #define UNREAD_MAX 256U
+#define LARGE_UNREAD_MAX 4U
 /* How long nobody is let in when there are no file descriptors left. */
 #define ACCEPT_PAUSE_USEC (1000U * 1000U)
 /* How long another may take to give the name up before it counts as one that stays. */
@@ -97,12 +99,23 @@ static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
+static bool has_large_answer(sd_bus_message *m) {
+        return sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "PlanDomain") > 0 ||
+               sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "Describe") > 0 ||
+               sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") > 0;
+}
+
 /* Looks at each message before it is handled: who asks on without reading the answers, which pile up here, is cut off. */
 static int on_peer_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         uint64_t unread;
 
-        if (c->uid == 0 || sd_bus_get_n_queued_write(c->bus, &unread) < 0 || unread <= UNREAD_MAX)
+        if (c->uid == 0 || sd_bus_get_n_queued_write(c->bus, &unread) < 0)
+                return 0;
+        if (unread > LARGE_UNREAD_MAX && unread <= UNREAD_MAX && has_large_answer(m))
+                return sd_bus_reply_method_errorf(m, TCED_ERROR_LIMIT_EXCEEDED, "More than %u answers wait on this connection; read "
+                                                  "these before you ask again", LARGE_UNREAD_MAX);
+        if (unread <= UNREAD_MAX)
                 return 0;
         log_warning("Closed the connection of user %u, process %d: it does not read what it is answered", (unsigned) c->uid,
                     (int) c->process.pid);

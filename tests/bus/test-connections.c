@@ -195,6 +195,78 @@ static void test_never_reads(const Host *h) {
         tap_ok(answers(h), "others are answered");
 }
 
+typedef struct Answers {
+        unsigned plans, limited, others;
+} Answers;
+
+static int count_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Answers *a = userdata;
+
+        if (!sd_bus_message_is_method_error(m, NULL))
+                a->plans++;
+        else if (sd_bus_message_is_method_error(m, TCED_ERROR_PREFIX "LimitExceeded"))
+                a->limited++;
+        else
+                a->others++;
+        return 0;
+}
+
+/* Asks for many plans, of half a megabyte each, and reads the answers once it is told to: 'y' where all were given, and few of them are
+ * plans. */
+static void ask_for_plans(int fd, void *userdata) {
+        const unsigned n = 200;
+        _cleanup_bus_ sd_bus *bus = open_peer(userdata);
+        Answers a = {};
+        char *xml = NULL;
+        size_t size;
+        FILE *f = open_memstream(&xml, &size);
+
+        fputs("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><memory>1048576</memory>"
+              "<os><type arch='ppc64le' machine='pseries'>hvm</type></os><qemu:commandline>", f);
+        for (unsigned i = 0; i < 500; i++)
+                fprintf(f, "<qemu:arg value='-device'/><qemu:arg value='spapr-pci-host-bridge,index=%u,id=p%u'/>", i, i);
+        fputs("</qemu:commandline></domain>", f);
+        (void) fclose(f);
+        for (unsigned i = 0; i < n; i++)
+                if (sd_bus_call_method_async(bus, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "PlanDomain", count_answer, &a, "sa{sv}t",
+                                             xml, 0, UINT64_C(0)) < 0 ||
+                    sd_bus_flush(bus) < 0)
+                        break;
+        free(xml);
+        actor_say(fd, 'a');
+        (void) actor_listen(fd);
+        while (a.plans + a.limited + a.others < n) {
+                int r = sd_bus_process(bus, NULL);
+
+                if (r == 0)
+                        r = sd_bus_wait(bus, HARNESS_PATIENCE * UINT64_C(1000000));
+                if (r <= 0)
+                        break;
+        }
+        if (a.plans == 0 || a.limited < n / 2 || a.plans + a.limited != n)
+                (void) fprintf(stderr, "# %u plans, %u times LimitExceeded, %u other answers\n", a.plans, a.limited, a.others);
+        actor_say(fd, a.plans > 0 && a.limited >= n / 2 && a.plans + a.limited == n ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+static void test_large_answers(const Host *h) {
+        Actor a;
+
+        if (geteuid() != 0) {
+                tap_skip("only root can be another user", "large answers that nobody reads");
+                return;
+        }
+        a = actor_start(OTHER_UID, ask_for_plans, (void *) h);
+        tap_eq(actor_hear(&a), 'a', "somebody asks for plans");
+        /* Meanwhile, turn by turn, it is answered, too. */
+        for (unsigned i = 0; i < 100; i++)
+                (void) answers(h);
+        actor_tell(&a, 'r');
+        tap_eq(actor_hear(&a), 'y', "who does not read what is planned for it is given no more plans, and told so");
+        actor_kill(&a);
+        tap_ok(answers(h), "others are answered");
+}
+
 /* Opens more than one may: 'y' where the rest was refused. */
 static void open_too_many(int fd, void *userdata) {
         const Host *h = userdata;
@@ -407,6 +479,7 @@ int main(void) {
         test_large(&h);
         test_limit(&h, fds);
         test_never_reads(&h);
+        test_large_answers(&h);
         test_second(&h);
         test_second_user(&h);
         test_stale(&h);
