@@ -275,7 +275,7 @@ static int try_slots(Completion *c, PciBuses *b) {
         return r < 0 ? r : take_next(c, b);
 }
 
-/* The line that a PHB comes from: its own, or where libvirt adds it that of the first device whose address is on it or behind. */
+/* The line that a PHB comes from: its own, or where libvirt adds it that of the first whose address or index asks for as many. */
 static unsigned line_of_phb(const Completion *c, const DomainController *phb) {
         const Domain *d = c->domain;
 
@@ -285,6 +285,9 @@ static unsigned line_of_phb(const Completion *c, const DomainController *phb) {
                 if (a->given && a->type == DOMAIN_ADDRESS_PCI && (int) a->bus >= phb->index)
                         return d->devices[i].line;
         }
+        for (size_t i = 0; phb->line == 0 && i < d->n_controllers; i++)
+                if (d->controllers[i].line > 0 && d->controllers[i].index > phb->index)
+                        return d->controllers[i].line;
         return phb->line;
 }
 

@@ -463,6 +463,7 @@ static const Refusal refusals[] = {
         { "two SCSI controllers of one index", SCSI("0") SCSI("0"),
           { "<controller type='scsi' index='0'>: there is another" }, 7 },
         { "a PHB too many", NET_AT("virtio", AT("32", "1")), { "index='32'>: a VM has no more than 31 PHBs" }, 6 },
+        { "a PHB's index that asks for too many", PHB("40"), { "index='32'>: a VM has no more than 31 PHBs" }, 6 },
         { "a NUMA node that is not there",
           "<controller type='pci' index='1' model='pci-root'><target index='1'><node>1</node></target></controller>\n",
           { "index='1'>: <node>1</node> is no cell" }, 6 },
