@@ -65,6 +65,8 @@ static int open_file(const char *file, int *ret, Problem *problem) {
                 fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
                 fd = fd < 0 ? -errno : fd;
         }
+        if (fd == -EBADF && streq(file, "-"))
+                return problem_set(problem, fd, "Standard input is closed. Give what is to be read there, or the name of a file.");
         if (fd < 0)
                 return explain_open(input_name(file), fd, problem);
         if (fstat(fd, &st) >= 0 && S_ISDIR(st.st_mode))

@@ -151,7 +151,8 @@ static int fail_parse(const xmlParserCtxt *ctxt, DomainError *error) {
         if (!e || !e->message)
                 return fail_at(error, 0, "This is no XML: a domain is expected, as \"virsh dumpxml\" prints it");
         length = (int) strcspn(e->message, "\n");
-        return fail_at(error, e->line > 0 ? (unsigned) e->line : 0, "no well-formed XML: %.*s", length > 200 ? 200 : length, e->message);
+        return fail_at(error, e->line > 0 ? (unsigned) e->line : 0, "no well-formed XML: %.*s; mend it there", length > 200 ? 200 : length,
+                       e->message);
 }
 
 /* libxml2 goes by the encoding that the text declares; what comes out is UTF-8. */

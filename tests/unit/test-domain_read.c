@@ -335,7 +335,7 @@ static const struct {
 } bad[] = {
         { "nothing", "", 0, "There is no XML" },
         { "text", "hello", 1, "no well-formed XML" },
-        { "half of it", "<domain type='kvm'>\n<devices>", 2, "no well-formed XML" },
+        { "half of it", "<domain type='kvm'>\n<devices>", 2, "; mend it there" },
         { "another document", "<network/>", 1, "<network>: no domain" },
         { "another namespace's domain", "<domain xmlns='urn:x' type='kvm'/>", 1, "no domain" },
         { "no type", "<domain>" MEMORY "</domain>", 1, "it has no type" },

@@ -160,6 +160,7 @@ static void test_stdin(void) {
         tap_streq(problem.text, "Standard input is empty. Check that what writes it went well.", "has no quotes");
         (void) close(STDIN_FILENO);
         tap_eq(input_read_xml("-", &none, &problem), -EBADF, "a standard input that is closed");
+        tap_ok(strstr(problem.text, "Standard input is closed. Give "), "it is called that, with the remedy: %s", problem.text);
         tap_streq(input_name("-"), "standard input", "how it is called");
         tap_streq(input_name("a.xml"), "a.xml", "how a file is");
         (void) dup2(saved, STDIN_FILENO);
