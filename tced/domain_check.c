@@ -16,6 +16,8 @@
 #define KIB UINT64_C(1024)
 #define GIB_IN_KIB (UINT64_C(1) << 20)
 
+/* Where nothing is said of it. */
+#define SLOTS_DEFAULT 16U
 /* Far above any machine's and far below what libvirt takes (virMemoryMaxValue()), in KiB: a PiB. */
 #define MEMORY_MAX_KIB (UINT64_C(1) << 40)
 
@@ -114,10 +116,26 @@ static int check_no_tce(Check *c) {
                             isempty(c->host->kvm->machine) ? "not" : c->host->kvm->machine);
 }
 
+/* libvirt refuses a domain with memory devices otherwise (src/qemu/qemu_domain.c: qemuDomainDefValidateMemoryHotplug,
+ * src/conf/domain_postparse.c: virDomainDefPostParseMemory); seen. */
+bool domain_dimms_fit(const Domain *d) {
+        DomainMemory memory = domain_memory_at_start(d);
+
+        return d->n_dimms == 0 || (d->max_memory > 0 && memory.max >= memory.total && d->n_dimms <= d->memory_slots);
+}
+
+unsigned domain_maxmemory_slots(const Domain *d) {
+        size_t slots = d->n_dimms > d->memory_slots ? d->n_dimms : d->memory_slots;
+
+        return slots > SLOTS_DEFAULT ? (unsigned) slots : SLOTS_DEFAULT;
+}
+
 bool domain_lacks_maxmemory(const DomainPlan *plan) {
         DomainMemory memory = domain_memory_at_start(&plan->domain);
         bool ddw = false;
 
+        if (!domain_dimms_fit(&plan->domain))
+                return true;
         for (size_t i = 0; i < plan->layout.n_phbs; i++)
                 ddw |= plan->layout.phbs[i].ddw;
         if (plan->domain.max_memory > 0 && memory.max > memory.initial)
@@ -126,13 +144,15 @@ bool domain_lacks_maxmemory(const DomainPlan *plan) {
 }
 
 uint64_t domain_maxmemory(const DomainPlan *plan) {
-        uint64_t total = domain_memory_at_start(&plan->domain).total, max = 1;
+        DomainMemory memory = domain_memory_at_start(&plan->domain);
+        uint64_t max = 1;
 
-        if (total >= MEMORY_MAX_KIB)
+        if (memory.total >= MEMORY_MAX_KIB)
                 return 0;
-        while (max <= total)
+        while (max <= memory.total)
                 max <<= 1;
-        return max;
+        /* It may be slots alone that are missing. */
+        return plan->domain.max_memory > 0 && memory.max > max ? memory.max : max;
 }
 
 /* QEMU tells the guest how far its memory may grow (ibm,lrdr-capacity), and told one that has no room for more: 0
@@ -141,6 +161,11 @@ uint64_t domain_maxmemory(const DomainPlan *plan) {
 static int add_no_maxmemory(Check *c, bool vfio, const char *names, const char *remedy) {
         const Domain *d = &c->plan->domain;
 
+        if (!domain_dimms_fit(d))
+                return findings_add(&c->plan->findings, FINDING_NO_MAXMEMORY, SEVERITY_ERROR, domain_label(d), remedy,
+                                    "Memory devices (%zu) need a <maxMemory> that has room for the VM's memory and theirs, and a slot "
+                                    "for each: libvirt refuses them",
+                                    d->n_dimms);
         if (d->max_memory > 0 && d->memory_slots > 0)
                 return findings_add(&c->plan->findings, FINDING_NO_MAXMEMORY, SEVERITY_ERROR, domain_label(d), remedy,
                                     "<maxMemory> leaves no room above the VM's memory, and QEMU takes no slots then: the VM "
@@ -172,8 +197,8 @@ static int check_no_maxmemory(Check *c) {
         r = max == 0 ?
                     check_remedy(&remedy, "Give it a <maxMemory> above its memory") :
                     check_remedy(&remedy,
-                                 "%s <maxMemory slots='16' unit='KiB'>%" PRIu64 "</maxMemory>, or run tcectl plan --fix",
-                                 d->max_memory > 0 ? "Make it" : "Add", max);
+                                 "%s <maxMemory slots='%u' unit='KiB'>%" PRIu64 "</maxMemory>, or run tcectl plan --fix",
+                                 d->max_memory > 0 ? "Make it" : "Add", domain_maxmemory_slots(d), max);
         if (r < 0)
                 return r;
         return add_no_maxmemory(c, names.n > 0, names.n > 0 ? name_list_text(&names) : "", remedy);

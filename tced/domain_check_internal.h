@@ -74,5 +74,10 @@ uint64_t memlock_hard_limit(const DomainPlan *plan, const PlanHost *host);
 /* Has the domain's guest no room for more memory, so that some guests get no 64-bit window? */
 bool domain_lacks_maxmemory(const DomainPlan *plan);
 
+/* Has it room and slots for all memory devices? */
+bool domain_dimms_fit(const Domain *d);
+/* How many slots a <maxMemory> should have. */
+unsigned domain_maxmemory_slots(const Domain *d);
+
 /* A <maxMemory>, in KiB, that leaves room; 0: the memory can't be doubled. */
 uint64_t domain_maxmemory(const DomainPlan *plan);

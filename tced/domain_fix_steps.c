@@ -10,8 +10,6 @@
 #include "domain_memory.h"
 #include "util.h"
 
-#define SLOTS_DEFAULT 16U
-
 static const char *name_of(const DomainDevice *device) {
         return device->alias ? device->alias : domain_device_type_to_string(device->type);
 }
@@ -147,7 +145,7 @@ static size_t place_of_maxmemory(const Repair *r) {
 /* ppc64 needs no NUMA cells for it (libvirt's src/qemu/qemu_domain.c: qemuDomainDefValidateMemoryHotplug). */
 static int set_maxmemory(Repair *r, uint64_t kib) {
         size_t element = xml_child(&r->text, r->domain, "maxMemory", ELEMENT_NONE), place = place_of_maxmemory(r);
-        unsigned slots = r->plan.domain.n_dimms > SLOTS_DEFAULT ? (unsigned) r->plan.domain.n_dimms : SLOTS_DEFAULT;
+        unsigned slots = domain_maxmemory_slots(&r->plan.domain);
         char text[128], number[24];
         int e;
 
@@ -159,7 +157,7 @@ static int set_maxmemory(Repair *r, uint64_t kib) {
         e = change_content(&r->changes, element, number);
         if (e >= 0)
                 e = change_attribute(&r->changes, element, "unit", "KiB");
-        if (e < 0 || r->plan.domain.memory_slots > 0)
+        if (e < 0 || (r->plan.domain.memory_slots > 0 && r->plan.domain.memory_slots >= r->plan.domain.n_dimms))
                 return e;
         (void) snprintf(number, sizeof(number), "%u", slots);
         return change_attribute(&r->changes, element, "slots", number);
@@ -175,6 +173,9 @@ int repair_maxmemory(Repair *r) {
         e = set_maxmemory(r, kib);
         if (e < 0)
                 return e;
+        if (!domain_dimms_fit(&r->plan.domain))
+                return repair_note(r, true, "maxMemory is %s now, with %u slots, as memory devices need it",
+                                   format_bytes(size, sizeof(size), kib * 1024), domain_maxmemory_slots(&r->plan.domain));
         return repair_note(r, true,
                            "maxMemory is %s now, so that every guest can have a 64-bit DMA window; nothing is used of it until "
                            "memory is plugged in",

@@ -10,6 +10,8 @@
 #include "tap.h"
 #include "util.h"
 
+#define DIMM "<memory model='dimm'><target><size unit='MiB'>512</size></target></memory>"
+
 static void lack(Host *h, KvmCapability capability) {
         h->kvm.capability[capability].declared = 0;
         outcome_set(&h->kvm.capability[capability].proven, PROOF_NO, "not declared");
@@ -344,6 +346,23 @@ static const Case cases[] = {
         { "by 256 MiB",
           NULL,
           KVM_MEMORY("<maxMemory slots='16' unit='MiB'>4352</maxMemory><memory unit='GiB'>4</memory>", ""),
+          {} },
+
+        { "memory devices without maxMemory",
+          NULL,
+          KVM_MEMORY("<memory unit='GiB'>5</memory>", DIMM),
+          { E(NO_MAXMEMORY, ERROR, "web1", TEXT("Memory devices (1)", "libvirt refuses them"), TEXT("slots='16' unit='KiB'>8388608<")) } },
+        { "memory devices that don't fit",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='16' unit='MiB'>4352</maxMemory><memory unit='GiB'>5</memory>", DIMM),
+          { E(NO_MAXMEMORY, ERROR, "web1", TEXT("Memory devices (1)"), TEXT(">8388608<")) } },
+        { "fewer slots than memory devices",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='1' unit='GiB'>64</maxMemory><memory unit='GiB'>5</memory>", DIMM DIMM),
+          { E(NO_MAXMEMORY, ERROR, "web1", TEXT("Memory devices (2)"), TEXT("slots='16' unit='KiB'>67108864<")) } },
+        { "memory devices that fit",
+          NULL,
+          KVM_MEMORY("<maxMemory slots='2' unit='GiB'>5</maxMemory><memory unit='GiB'>5</memory>", DIMM DIMM),
           {} },
 
         /* mixed-phb */

@@ -221,6 +221,13 @@ static const struct {
           { "<maxMemory slots='7' unit='KiB'>8388608</maxMemory>" },
           {},
           { "+maxMemory" } },
+        { "slots for memory devices",
+          KVM_MEMORY("<maxMemory slots='1' unit='GiB'>64</maxMemory><memory unit='GiB'>5</memory>",
+                     "<memory model='dimm'><target><size unit='MiB'>512</size></target></memory>"
+                     "<memory model='dimm'><target><size unit='MiB'>512</size></target></memory>"),
+          { "<maxMemory slots='16' unit='KiB'>67108864</maxMemory>" },
+          {},
+          { "+maxMemory is 64 GiB now, with 16 slots" } },
         { "memory of NUMA cells",
           KVM_MEMORY("<memory unit='GiB'>4</memory><cpu><numa><cell id='0' cpus='0' memory='4' unit='GiB'/></numa></cpu>", ""),
           { ">8388608<" },
