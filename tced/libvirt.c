@@ -39,6 +39,7 @@ struct Ask {
         AskKind kind;
         char *name;
         bool sent;
+        uint64_t sent_usec;
         LibvirtXmlDone done;
         void *userdata;
         Ask *next;
@@ -66,6 +67,7 @@ struct Libvirt {
         uint64_t last_id;
         LibvirtDomain *domains;
         size_t n_domains;
+        uint64_t domains_asked_usec;
 };
 
 static void start(Libvirt *l);
@@ -92,6 +94,7 @@ static void forget_domains(Libvirt *l) {
         free(l->domains);
         l->domains = NULL;
         l->n_domains = 0;
+        l->domains_asked_usec = 0;
 }
 
 static void ask_free(Ask *a) {
@@ -231,6 +234,7 @@ static void send_ask(Libvirt *l, Ask *ask) {
         if (text && send(l->fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == (ssize_t) length)
                 (void) send(l->fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         ask->sent = true;
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &ask->sent_usec);
 }
 
 static int ask(Libvirt *l, AskKind kind, const char *name, LibvirtXmlDone done, void *userdata) {
@@ -304,7 +308,7 @@ static void on_event(Libvirt *l, const char *event, Json *line) {
                 l->observer.devices_changed(l->observer.userdata);
 }
 
-static void take_domains(Libvirt *l, Json *line) {
+static void take_domains(Libvirt *l, const Ask *ask, Json *line) {
         Json *list;
         size_t n;
 
@@ -312,6 +316,7 @@ static void take_domains(Libvirt *l, Json *line) {
                 return;
         n = json_object_array_length(list);
         forget_domains(l);
+        l->domains_asked_usec = ask->sent_usec;
         l->domains = calloc(n ? n : 1, sizeof(*l->domains));
         for (size_t i = 0; l->domains && i < n; i++) {
                 Json *item = json_object_array_get_idx(list, i);
@@ -338,7 +343,7 @@ static void on_answer(Libvirt *l, uint64_t id, Json *line) {
                 return;
         switch (a->kind) {
         case ASK_DOMAINS:
-                take_domains(l, line);
+                take_domains(l, a, line);
                 answer(l, a, 0, "");
                 return;
         case ASK_DEVICES:
@@ -555,6 +560,10 @@ const char *libvirt_why(const Libvirt *l) {
 const LibvirtDomain *libvirt_domains(const Libvirt *l, size_t *ret_n) {
         *ret_n = l->n_domains;
         return l->domains;
+}
+
+uint64_t libvirt_domains_asked_usec(const Libvirt *l) {
+        return l->domains_asked_usec;
 }
 
 static int on_late_start(sd_event_source *s, void *userdata) {

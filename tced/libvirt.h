@@ -60,6 +60,8 @@ LibvirtState libvirt_state(const Libvirt *l);
 const char *libvirt_why(const Libvirt *l);
 /* Those that run, as of now. Borrowed. */
 const LibvirtDomain *libvirt_domains(const Libvirt *l, size_t *ret_n);
+/* When libvirt was asked for them, of CLOCK_MONOTONIC: it can't have told of what came later. 0: it has not answered yet. */
+uint64_t libvirt_domains_asked_usec(const Libvirt *l);
 
 /* A domain's XML by its name or UUID, running or not. Starts the child where need be. error: 0 with the XML; ENOENT, ETIMEDOUT,
  * EHOSTDOWN and others with why. done is called exactly once, never before this returns 0; -ENOMEM or -ESHUTDOWN (Connect=no): not at all. */

@@ -39,6 +39,7 @@ const char *machine_source_to_string(MachineSource source);
 typedef struct MachineDomain {
         Memlock memlock;
         Findings findings;    /* as of its registration */
+        uint64_t told_usec;   /* when it was registered, of CLOCK_MONOTONIC */
         int id;               /* libvirt's number of it while it runs; -1: not known */
         char *security_model; /* "apparmor", "selinux": its process is confined by that as `security_label`; NULL: not said */
         char *security_label;

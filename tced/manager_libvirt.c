@@ -18,6 +18,7 @@
 struct RunningDomain {
         char uuid[33];
         uint64_t serial; /* of its machine; 0: none yet */
+        bool asked;      /* for its XML, or its hook told of it */
 };
 
 /* A host has some hundred VMs at most, and libvirt speaks seldom: walked through. */
@@ -79,33 +80,54 @@ typedef struct Ask {
         char uuid[33];
 } Ask;
 
+static void ask_for_unknown(Manager *m);
+
 static void on_xml(int error, const char *text, void *userdata) {
         _cleanup_free_ Ask *ask = userdata;
         Manager *m = ask->manager;
 
         RunningDomain *domain = find_running(m->running, m->n_running, ask->uuid);
 
-        /* It may have ended meanwhile, or its hook may have come. */
-        if (m->ending || !domain || manager_find_machine_by_uuid(m, ask->uuid))
+        if (m->ending)
                 return;
-        if (error != 0) {
+        /* It may have ended meanwhile, or its hook may have come. */
+        if (!domain || manager_find_machine_by_uuid(m, ask->uuid))
+                ;
+        else if (error != 0)
                 /* To be asked for again at the next occasion. */
                 domain->uuid[0] = '\0';
-                return;
-        }
-        manager_register_domain(m, text, 0, true, on_registered, NULL);
+        else
+                manager_register_domain(m, text, 0, true, on_registered, NULL);
+        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED)
+                ask_for_unknown(m);
 }
 
 /* By UUID, as a name may be given to another domain meanwhile. */
-static void ask_for(Manager *m, const char *uuid) {
+static int ask_for(Manager *m, const char *uuid) {
         Ask *ask = malloc(sizeof(*ask));
+        int r;
 
         if (!ask)
-                return;
+                return -ENOMEM;
         ask->manager = m;
         memcpy(ask->uuid, uuid, sizeof(ask->uuid));
-        if (libvirt_get_xml(m->libvirt, uuid, on_xml, ask) < 0)
+        r = libvirt_get_xml(m->libvirt, uuid, on_xml, ask);
+        if (r < 0)
                 free(ask);
+        return r;
+}
+
+/* As many of those that no hook told of as may be asked for at a time; the next when one has been answered. */
+static void ask_for_unknown(Manager *m) {
+        for (size_t i = 0; i < m->n_running; i++) {
+                RunningDomain *d = &m->running[i];
+
+                if (d->asked || !*d->uuid)
+                        continue;
+                if (!manager_find_machine_by_uuid(m, d->uuid) && ask_for(m, d->uuid) < 0)
+                        return;
+                d->asked = true;
+        }
 }
 
 /* The machine of a domain that libvirt no longer lists goes, if it is the one that was seen running, and not another of the
@@ -123,6 +145,35 @@ static bool forget(Manager *m, const RunningDomain *domain) {
         return true;
 }
 
+/* A machine of libvirt's that it does not list, though it was asked for its list later than it told of the machine. */
+typedef struct UnlistedSearch {
+        const Manager *manager;
+        Machine *found;
+} UnlistedSearch;
+
+static int match_unlisted(Machine *machine, void *userdata) {
+        UnlistedSearch *s = userdata;
+        const Manager *m = s->manager;
+
+        if (machine->source != MACHINE_SOURCE_LIBVIRT || machine->state == MACHINE_CLAIMED ||
+            machine->domain.told_usec >= libvirt_domains_asked_usec(m->libvirt) ||
+            find_running(m->running, m->n_running, machine->uuid) || libvirt_claim_running(m->places.libvirt_run, machine->name) > 0)
+                return 0;
+        s->found = machine;
+        return -EEXIST;
+}
+
+/* A start may come to nothing behind the hook, and libvirt say nothing: where libvirtd itself has ended meanwhile. While it runs it
+ * lists a domain before it calls the hook (src/qemu/qemu_process.c:qemuProcessInit gives it its number). */
+static void forget_unlisted(Manager *m) {
+        UnlistedSearch s = { .manager = m };
+
+        while (manager_foreach_machine(m, match_unlisted, &s) < 0) {
+                log_info("%s does not run, says libvirt: its machine goes", s.found->name);
+                manager_unregister(m, s.found);
+        }
+}
+
 /* Takes libvirt's list over; asks for those that are new to it and not known. */
 static void take_running(Manager *m) {
         _cleanup_free_ RunningDomain *before = m->running;
@@ -138,15 +189,19 @@ static void take_running(Manager *m) {
         m->n_running = n;
         for (size_t i = 0; i < n; i++) {
                 const Machine *machine = manager_find_machine_by_uuid(m, domains[i].uuid);
+                const RunningDomain *known;
 
                 memcpy(now[i].uuid, domains[i].uuid, sizeof(now[i].uuid));
                 now[i].serial = machine ? machine->serial : 0;
-                if (!machine && !find_running(before, n_before, domains[i].uuid))
-                        ask_for(m, domains[i].uuid);
+                /* One that had a machine and has none any more was ended on purpose, and is not asked for. */
+                known = find_running(before, n_before, domains[i].uuid);
+                now[i].asked = machine || (known && known->asked);
         }
         for (size_t i = 0; i < n_before; i++)
                 if (!find_running(now, n, before[i].uuid) && !forget(m, &before[i]))
                         now[m->n_running++] = before[i];
+        forget_unlisted(m);
+        ask_for_unknown(m);
 }
 
 /* What a libvirt that is away would say is not known; what it said stands. */
@@ -155,7 +210,7 @@ static void on_changed(void *userdata) {
 
         if (!m->libvirt || m->ending)
                 return;
-        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED)
+        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED && libvirt_domains_asked_usec(m->libvirt) > 0)
                 take_running(m);
         manager_look_at_hook(m);
 }

@@ -229,6 +229,7 @@ static int commit(Registration *r, Fill *f, Refusal *refusal) {
         /* Those in whose place it comes; check_identity() has seen them. */
         while ((other = manager_find_machine_by_uuid(m, machine->uuid)) || (other = manager_find_machine_by_name(m, machine->name)))
                 manager_unregister(m, other);
+        (void) sd_event_now(m->event, CLOCK_MONOTONIC, &machine->domain.told_usec);
         error = manager_insert_machine(m, machine);
         if (error < 0)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", machine->name);

@@ -346,6 +346,12 @@ static void test_uuid_name(World *w, sd_bus *root) {
         tap_eq(count_machines(root), 0, "both are gone");
 }
 
+static bool machine_exists(sd_bus *bus, const char *name) {
+        _cleanup_free_ char *found = find_machine(bus, name);
+
+        return found;
+}
+
 /* A libvirt that answers from a script. */
 static void test_by_name(Host *h) {
         static const TestDomain d = { .name = "web1" };
@@ -387,6 +393,88 @@ static void test_by_name(Host *h) {
         refused(plan_domain(bus, "nobody", NULL, &error, NULL), &error, "NoSuchDomain", "nobody|virsh list", "a domain that there is not");
         refused(plan_domain(bus, "broken", NULL, &error, NULL), &error, "LibvirtUnavailable", "it is broken|virsh dumpxml broken",
                 "a libvirt that fails, and how to do without it");
+        host_stop_tced(h);
+        host_remove(h, "libvirt/driver.pid");
+}
+
+/* A libvirt that lists what $DIR/list has, as slowly as $DIR/slow says, and says that something came or went when asked for "event". */
+static bool start_listing_libvirt(Host *h) {
+        static const char *const script =
+                "#!/bin/sh\n"
+                "printf '{\"event\":\"connected\"}\\n' >&0\n"
+                "while read -r line; do\n"
+                "  id=${line#*\\\"id\\\":}; id=${id%%%%[!0-9 ]*}; name=${line#*\\\"name\\\":\\\"}; name=${name%%%%\\\"*}\n"
+                "  case $line in\n"
+                "  *domains*) list=$(cat %1$s/list); sleep $(cat %1$s/slow)\n"
+                "     printf '{\"id\":%%s,\"domains\":[%%s]}\\n' \"$id\" \"$list\" >&0 ;;\n"
+                "  *devices*) printf '{\"id\":%%s,\"devices\":[]}\\n' \"$id\" >&0 ;;\n"
+                "  *event*) printf '{\"event\":\"domain\"}\\n{\"id\":%%s,\"error\":\"no domain\",\"missing\":true}\\n' \"$id\" >&0 ;;\n"
+                "  *) printf '{\"id\":%%s,\"xml\":\"%%s\"}\\n' \"$id\""
+                " \"<domain type='qemu' id='1'><name>$name</name><uuid>$name</uuid><memory>1</memory>"
+                "<os><type arch='ppc64' machine='pseries-9.2'>hvm</type></os></domain>\" >&0 ;;\n"
+                "  esac\n"
+                "done\n";
+        static char child[128];
+        const char *const options[] = { child, NULL };
+
+        host_write(h, "listing-child", script, h->dir);
+        host_write(h, "slow", "0");
+        host_write(h, "libvirt/driver.pid", "%d", (int) getpid());
+        (void) snprintf(child, sizeof(child), "%s/listing-child", h->dir);
+        (void) chmod(child, 0755);
+        (void) snprintf(child, sizeof(child), "--libvirt-child=%s/listing-child", h->dir);
+        return tap_ok(host_start_tced(h, options), "a daemon with a libvirt that lists domains");
+}
+
+static bool machines_become(sd_bus *bus, int n) {
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 20 && count_machines(bus) != n; i++)
+                (void) usleep(50 * 1000);
+        return count_machines(bus) == n;
+}
+
+/* More than may be asked for at a time. */
+static void test_many_run(Host *h) {
+        enum { MANY = 300 };
+        _cleanup_free_ char *list = NULL;
+        _cleanup_bus_ sd_bus *bus = NULL;
+        size_t size;
+        FILE *f = open_memstream(&list, &size);
+
+        if (!f)
+                bail_out("no memory");
+        for (unsigned i = 0; i < MANY; i++)
+                (void) fprintf(f, "%s{\"name\":\"vm%u\",\"uuid\":\"11111111-2222-3333-4444-%012x\"}", i > 0 ? "," : "", i, i + 1);
+        (void) fclose(f);
+        host_write(h, "list", "%s", list);
+        if (!start_listing_libvirt(h))
+                return;
+        bus = open_bus(h);
+        tap_ok(machines_become(bus, MANY), "each of %d VMs that run when tced comes is registered", MANY);
+        host_stop_tced(h);
+        host_remove(h, "libvirt/driver.pid");
+}
+
+/* A start that came to nothing without a word: libvirtd itself had ended. */
+static void test_unlisted(Host *h) {
+        static const TestDomain a = {}, b = { .name = "b", .uuid = UUID_B };
+        _cleanup_bus_ sd_bus *bus = NULL;
+
+        host_write(h, "list", "%s", "");
+        if (!start_listing_libvirt(h))
+                return;
+        bus = open_bus(h);
+        (void) plan_domain(bus, "event", NULL, NULL, NULL); /* it is connected now */
+        (void) register_domain(bus, &a, 0, NULL, NULL, NULL);
+        tap_eq(count_machines(bus), 1, "a domain starts");
+        host_write(h, "slow", "1");
+        (void) plan_domain(bus, "event", NULL, NULL, NULL);
+        (void) register_domain(bus, &b, 0, NULL, NULL, NULL);
+        tap_eq(count_machines(bus), 2, "another, while libvirt makes its list");
+        tap_ok(machines_become(bus, 1), "one that is not on the list goes");
+        tap_ok(machine_exists(bus, "b"), "not the one that it can't have");
+        host_write(h, "slow", "0");
+        (void) plan_domain(bus, "event", NULL, NULL, NULL);
+        tap_ok(machines_become(bus, 0), "but by the next list it does");
         host_stop_tced(h);
         host_remove(h, "libvirt/driver.pid");
 }
@@ -484,6 +572,8 @@ int main(void) {
         }
         host_stop_tced(&h);
         test_by_name(&h);
+        test_many_run(&h);
+        test_unlisted(&h);
         test_without_libvirt(&h);
         test_while_proving(&h);
         host_done(&h);
