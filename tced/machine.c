@@ -127,6 +127,10 @@ Table *machine_find_table(Machine *m, uint32_t liobn) {
         return bsearch(&liobn, m->tables, m->n_tables, sizeof(*m->tables), compare_liobn);
 }
 
+bool machine_is_masters(const Machine *m) {
+        return m->registrar == 0 || m->registrar == geteuid();
+}
+
 bool machine_has_group(const Machine *m, int group) {
         for (size_t i = 0; i < m->n_tables; i++)
                 if (m->tables[i].plan->window.group == group)

@@ -102,6 +102,10 @@ int machine_hold(Machine *m, sd_event *event, Process *process);
 
 /* NULL where there is none. */
 Table *machine_find_table(Machine *m, uint32_t liobn);
+/* Did root register it (or the user whom a daemon of their own serves)? What others write into one of theirs, its name, UUID and
+ * groups, is their word alone: guests of libvirt's may be members of the group kvm. */
+bool machine_is_masters(const Machine *m);
+
 /* Has the machine a window, or a device, of this IOMMU group? */
 bool machine_has_group(const Machine *m, int group);
 

@@ -285,13 +285,20 @@ static int match_pid(Machine *machine, void *userdata) {
         return -EEXIST;
 }
 
+/* Root's word first. */
 static int match_group(Machine *machine, void *userdata) {
         Search *s = userdata;
 
         if (!machine_has_group(machine, s->group))
                 return 0;
         s->found = machine;
-        return -EEXIST;
+        return machine_is_masters(machine) ? -EEXIST : 0;
+}
+
+Machine *manager_find_masters_machine(Manager *m, const char *uuid) {
+        Machine *machine = manager_find_machine_by_uuid(m, uuid);
+
+        return machine && machine_is_masters(machine) ? machine : NULL;
 }
 
 Machine *manager_find_machine_by_pid(Manager *m, pid_t pid) {

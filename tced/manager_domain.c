@@ -40,7 +40,9 @@ bool domain_name_valid(const char *name) {
 }
 
 bool manager_may_replace(const Registration *r, const Machine *machine) {
-        return r->xml && machine->source == MACHINE_SOURCE_LIBVIRT && machine->state != MACHINE_CLAIMED;
+        if (!r->xml)
+                return false;
+        return !machine_is_masters(machine) || (machine->source == MACHINE_SOURCE_LIBVIRT && machine->state != MACHINE_CLAIMED);
 }
 
 /* Who else has a group: the planner's question. */
@@ -55,7 +57,8 @@ typedef struct HolderSearch {
 static int match_holder(Machine *machine, void *userdata) {
         HolderSearch *s = userdata;
 
-        if (!machine_has_group(machine, (int) s->group) || (s->uuid && streq(machine->uuid, s->uuid)))
+        /* Nobody keeps another's VM from its devices by saying that they are theirs. */
+        if (!machine_is_masters(machine) || !machine_has_group(machine, (int) s->group) || (s->uuid && streq(machine->uuid, s->uuid)))
                 return 0;
         s->found = machine;
         return -EEXIST;
@@ -333,7 +336,7 @@ void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool 
                 return;
         }
         if (running)
-                there = manager_find_machine_by_uuid(m, d.uuid);
+                there = manager_find_masters_machine(m, d.uuid);
         if (there) {
                 done(there, NULL, userdata);
                 return;

@@ -16,6 +16,8 @@ void manager_disconnect_libvirt(Manager *m);
 /* Adds what there is to say of libvirt's hook. 0 or -ENOMEM. */
 int manager_add_hook_finding(const Manager *m, Findings *f);
 
+/* By its UUID, but none that a user registered who may have taken a domain's. */
+Machine *manager_find_masters_machine(Manager *m, const char *uuid);
 /* By this very name, also where it looks like a UUID. */
 Machine *manager_find_machine_by_name(Manager *m, const char *name);
 

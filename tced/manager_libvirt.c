@@ -91,7 +91,7 @@ static void on_xml(int error, const char *text, void *userdata) {
         if (m->ending)
                 return;
         /* It may have ended meanwhile, or its hook may have come. */
-        if (!domain || manager_find_machine_by_uuid(m, ask->uuid))
+        if (!domain || manager_find_masters_machine(m, ask->uuid))
                 ;
         else if (error != 0)
                 /* To be asked for again at the next occasion. */
@@ -124,7 +124,7 @@ static void ask_for_unknown(Manager *m) {
 
                 if (d->asked || !*d->uuid)
                         continue;
-                if (!manager_find_machine_by_uuid(m, d->uuid) && ask_for(m, d->uuid) < 0)
+                if (!manager_find_masters_machine(m, d->uuid) && ask_for(m, d->uuid) < 0)
                         return;
                 d->asked = true;
         }
@@ -188,7 +188,7 @@ static void take_running(Manager *m) {
         m->running = now;
         m->n_running = n;
         for (size_t i = 0; i < n; i++) {
-                const Machine *machine = manager_find_machine_by_uuid(m, domains[i].uuid);
+                const Machine *machine = manager_find_masters_machine(m, domains[i].uuid);
                 const RunningDomain *known;
 
                 memcpy(now[i].uuid, domains[i].uuid, sizeof(now[i].uuid));

@@ -227,8 +227,12 @@ static int commit(Registration *r, Fill *f, Refusal *refusal) {
                                       strerror(-error));
         }
         /* Those in whose place it comes; check_identity() has seen them. */
-        while ((other = manager_find_machine_by_uuid(m, machine->uuid)) || (other = manager_find_machine_by_name(m, machine->name)))
+        while ((other = manager_find_machine_by_uuid(m, machine->uuid)) || (other = manager_find_machine_by_name(m, machine->name))) {
+                if (!machine_is_masters(other))
+                        log_notice("User %u had registered a VM with the name or UUID of libvirt's domain %s: that one goes",
+                                   (unsigned) other->registrar, machine->name);
                 manager_unregister(m, other);
+        }
         (void) sd_event_now(m->event, CLOCK_MONOTONIC, &machine->domain.told_usec);
         error = manager_insert_machine(m, machine);
         if (error < 0)
@@ -360,7 +364,7 @@ static void continue_registration(Registration *r) {
         Fill *f;
 
         /* While it waited, another call may have registered the VM that runs. */
-        machine = r->running ? manager_find_machine_by_uuid(r->manager, r->description.uuid) : NULL;
+        machine = r->running ? manager_find_masters_machine(r->manager, r->description.uuid) : NULL;
         if (machine) {
                 account_release(r->manager, r->registrar, 1, 0);
                 r->done(machine, NULL, r->userdata);

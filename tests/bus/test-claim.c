@@ -14,6 +14,7 @@
 
 /* Users of this host, since dbus-daemon turns others away: the guests', and another. */
 static uid_t guest_uid, other_uid;
+static gid_t kvm_group;
 
 typedef struct World {
         const Host *host;
@@ -330,6 +331,50 @@ static void test_wrong_user(const Host *h, sd_bus *root) {
         actor_kill(&guest);
 }
 
+/* Registers a VM of its own with another's UUID or name and its group, as a member of the group kvm may, and stays. */
+static void squat(int fd, void *userdata) {
+        const World *w = userdata;
+        const TestWindow window = { "vfio", "nic", 1, 0, 4096, 12, 0, 7 };
+        sd_bus *bus;
+
+        if (setgroups(1, &(gid_t) { kvm_group }) < 0)
+                return;
+        if (setresgid(w->uid, w->uid, w->uid) < 0 || setresuid(w->uid, w->uid, w->uid) < 0)
+                return;
+        bus = open_peer(w->host);
+        actor_say(fd, register_windows(bus, w->name, streq(w->name, "a.b") ? UUID_A : UUID_B, &window, 1, NO_UID, NULL, NULL) >= 0 ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+/* A guest is in the way of another that has not started yet: neither planning, start nor claim care. */
+static void test_squatters(const Host *h, sd_bus *root) {
+        static const char *const names[] = { "another", "a.b" };
+        static const TestDomain d = { .name = "a.b", .uuid = UUID_B };
+        static const TestDomain nic = { .name = "nic", .uuid = "11111111-2222-3333-4444-00000000000c", .devices = HOSTDEV("domain='0' bus='1' slot='0' function='0'") };
+        _cleanup_free_ char *xml = domain_xml(&nic);
+
+        for (unsigned running = 0; running < 2; running++)
+                for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                        World w = { .host = h, .name = names[i], .uid = guest_uid };
+                        Actor squatter = actor_start(NO_UID, squat, &w);
+                        _cleanup_free_ char *name = NULL, *source = NULL, *json = NULL;
+                        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                        tap_eq(actor_hear(&squatter), 'y', "a member of kvm registers '%s', with a domain's %s and group", names[i],
+                               i == 0 ? "UUID" : "name");
+                        went_well(plan_domain(root, xml, NULL, &error, &json), &error, "a plan for who has that group");
+                        tap_ok(json && !strstr(json, "group-busy"), "it is nobody's by that");
+                        went_well(register_domain(root, &d, running, &error, NULL, NULL), &error, "the domain is registered");
+                        name = get_string(root, PATH_B, TCED_INTERFACE_MACHINE, "Name");
+                        source = get_string(root, PATH_B, TCED_INTERFACE_MACHINE, "Source");
+                        tap_streq(name, "a.b", "its UUID is its own");
+                        tap_streq(source, "libvirt", "and no user's");
+                        tap_eq(count_machines(root), 1, "the other is gone");
+                        (void) unregister(root, PATH_B, NULL);
+                        actor_kill(&squatter);
+                }
+}
+
 /* An earlier file with the PID of another process of the user. */
 static void test_left_over(const Host *h, sd_bus *root) {
         Actor third = start_guest(h, NULL, guest_uid);
@@ -405,15 +450,23 @@ static void test_labels(Host *h) {
         host_stop_tced(h);
 }
 
-static bool find_users(void) {
+static bool find_users(const Host *h) {
         const struct passwd *user;
+        const struct group *group;
 
         setpwent();
         while ((user = getpwent()) && other_uid == 0)
                 if (user->pw_uid != 0)
                         *(guest_uid == 0 ? &guest_uid : &other_uid) = user->pw_uid;
         endpwent();
-        return other_uid != 0;
+        setgrent();
+        while ((group = getgrent()) && kvm_group == 0)
+                if (group->gr_gid != 0) {
+                        kvm_group = group->gr_gid;
+                        host_write(h, "root/etc/tced/tced.conf", "[Manager]\nGroup=%s\n", group->gr_name);
+                }
+        endgrent();
+        return other_uid != 0 && kvm_group != 0;
 }
 
 int main(void) {
@@ -423,8 +476,8 @@ int main(void) {
         if (pids == MAP_FAILED)
                 return 99;
         host_init(&h, 110);
-        if (geteuid() != 0 || !find_users() || !host_start_bus(&h)) {
-                tap_skip(geteuid() != 0 ? "only root can be other users" : "there is no dbus-daemon, or no users", "claims");
+        if (geteuid() != 0 || !find_users(&h) || !host_start_bus(&h)) {
+                tap_skip(geteuid() != 0 ? "only root can be other users" : "there is no dbus-daemon, or no users or groups", "claims");
                 host_done(&h);
                 return tap_done();
         }
@@ -442,6 +495,7 @@ int main(void) {
                 test_root(&h, root);
                 test_wrong_user(&h, root);
                 test_left_over(&h, root);
+                test_squatters(&h, root);
         }
         host_stop_tced(&h);
         test_labels(&h);
