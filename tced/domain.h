@@ -161,7 +161,8 @@ typedef struct Domain {
         size_t n_cells, cells_allocated;
         uint64_t max_memory;  /* <maxMemory>; 0: none */
         unsigned memory_slots;
-        uint64_t hard_limit;  /* <memtune>; 0: none */
+        uint64_t hard_limit;  /* <memtune>; 0: none, or that is what it says */
+        bool hard_limit_zero; /* that is what it says */
         bool locked;          /* <memoryBacking><locked/> */
         uint64_t hugepage_size; /* smallest of <hugepages>; 0: none */
         DomainDimm *dimms;

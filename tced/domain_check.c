@@ -213,6 +213,7 @@ uint64_t memlock_hard_limit(const DomainPlan *plan, const PlanHost *host) {
         bool unlimited;
 
         without.hard_limit = 0;
+        without.hard_limit_zero = false;
         without.locked = false;
         memlock_limit(&without, host->vfio, &unlimited, &formula);
         if (!unlimited && formula / KIB > needs)
@@ -232,7 +233,8 @@ static bool has_vfio_table(const Plan *plan) {
 
 /* Too low for what QEMU does at the start is an end with VFIO (hw/vfio/spapr.c: "Memory registering failed") and where all memory
  * is to be locked (system/vl.c: os_mlock()); a table that KVM refuses is QEMU's own then, with one line on stderr. For the
- * guest's 64-bit window it ends QEMU (hw_error()) with VFIO. TCG has no tables in KVM. A limit of 0 KVM domains never have. */
+ * guest's 64-bit window it ends QEMU (hw_error()) with VFIO. TCG has no tables in KVM. A limit of 0, so
+ * none, KVM domains have only where <hard_limit> says 0. */
 static int check_memlock(Check *c) {
         const Memlock *m = &c->plan->memlock;
         const Domain *d = &c->plan->domain;

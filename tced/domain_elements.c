@@ -137,8 +137,26 @@ static bool is_vhost(const xmlNode *device, const DomainDevice *v, const Domain 
         return false;
 }
 
-/* virDomainDiskDefParseXML(). An NVMe disk names a function of the host's, and whether libvirt takes that from its driver
- * stands in its <source>, not in the disk itself. */
+/* virStorageSourceChainHasNVMe(), and so of vDPA in qemuDomainGetNumVDPADevices(): what a disk is backed with counts like itself.
+ * An NVMe disk names a function of the host's, and whether libvirt takes that from its driver stands in its <source>, not in the
+ * disk itself. */
+static int read_chain(const xmlNode *disk, DomainDevice *v, DomainError *error) {
+        for (const xmlNode *node = disk; node; node = xml_first(node, "backingStore")) {
+                int r;
+
+                v->vdpa |= xml_is(node, "type", "vhostvdpa");
+                if (v->nvme || !xml_is(node, "type", "nvme"))
+                        continue;
+                v->nvme = true;
+                r = read_host_address(node, v, error);
+                if (r < 0)
+                        return r;
+                v->managed = xml_is(xml_first(node, "source"), "managed", YES);
+        }
+        return 0;
+}
+
+/* virDomainDiskDefParseXML() */
 static int read_disk(const xmlNode *node, DomainDevice *v, DomainError *error) {
         const xmlNode *target = xml_first(node, "target");
         int r = xml_copy(node, "type", &v->kind);
@@ -147,15 +165,7 @@ static int read_disk(const xmlNode *node, DomainDevice *v, DomainError *error) {
                 r = xml_copy(target, "bus", &v->bus);
         if (r >= 0)
                 r = xml_copy(target, "dev", &v->target);
-        if (r < 0)
-                return r;
-        v->vdpa = v->kind && streq(v->kind, "vhostvdpa");
-        v->nvme = v->kind && streq(v->kind, "nvme");
-        if (!v->nvme)
-                return 0;
-        r = read_host_address(node, v, error);
-        v->managed = xml_is(xml_first(node, "source"), "managed", YES);
-        return r;
+        return r < 0 ? r : read_chain(node, v, error);
 }
 
 /* A function of a pool's is there only once libvirt has chosen it: in the XML that its hooks get it is. */

@@ -145,6 +145,7 @@ static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
                                 "unit='GiB'>8</maxMemory>, or take it away");
         if (r >= 0)
                 r = xml_size(xml_first(xml_first(domain, "memtune"), "hard_limit"), NULL, &d->hard_limit, error);
+        d->hard_limit_zero = r > 0 && d->hard_limit == 0;
         if (r >= 0)
                 r = read_cells(domain, d, error);
         if (r >= 0)

@@ -125,7 +125,7 @@ static uint64_t limit_other(const Domain *d, const Passthrough *p) {
 void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, uint64_t *ret_bytes) {
         uint64_t kib = d->hard_limit / 1024 + (d->hard_limit % 1024 > 0), bytes;
 
-        if (kib == 0 || kib >= LIBVIRT_UNLIMITED) {
+        if (!d->hard_limit_zero && (kib == 0 || kib >= LIBVIRT_UNLIMITED)) {
                 Passthrough p = count_passthrough(d, vfio);
 
                 if (d->locked)

@@ -19,7 +19,7 @@ typedef struct Memlock {
  * src/qemu/qemu_domain.c:qemuDomainGetMemLockLimitBytes() on memory that is rounded up as for a new start. The domain is
  * completed (its PHBs count). In KiB, divisions as they stand:
  *
- *   <hard_limit>                                  where it is set
+ *   <hard_limit>                                  where it is set, to 0 as well
  *   unlimited                                     else where <locked/> is
  *   max/128 + 4096 × PHBs + 8192 + passthrough    else on ppc64 with type='kvm', with nothing passed through as well:
  *     passthrough = max + 268435456 × PHBs + 8192          where an NVLink2 device is passed through

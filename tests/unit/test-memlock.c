@@ -70,6 +70,10 @@ static const VfioFacts vfio = { .platform = PLATFORM_PSERIES, .groups = groups, 
 #define DISK_NVME(dev) "<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='yes' " \
         "namespace='1'><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>" \
         "<target dev='" dev "' bus='virtio'/></disk>"
+#define DISK_BACKED(backing) "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a'/>" backing \
+        "<target dev='vda' bus='virtio'/></disk>"
+#define BACKING(type, backing) "<backingStore type='" type "'><format type='raw'/><source type='pci' managed='yes' namespace='1'>" \
+        "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>" backing "</backingStore>"
 #define VLAN "<interface type='bridge'><source bridge='br0'/><model type='spapr-vlan'/></interface>"
 #define VSCSI "<controller type='scsi' index='0' model='ibmvscsi'/>"
 #define PHBS_1_TO_30 \
@@ -127,6 +131,12 @@ static const struct {
           1 * GIB / 128 + 2 * 4096 + 8192 + 2 * 2 * GIB },
         { "an mdev", POWER(MEMORY("1", "GiB"), MDEV), 1 * GIB / 128 + 1 * 4096 + 8192 + 1 * 2 * GIB },
         { "an NVMe disk", POWER(MEMORY("1", "GiB"), DISK_NVME("vda")), 1 * GIB / 128 + 1 * 4096 + 8192 + 1 * 2 * GIB },
+        { "a disk backed by one", POWER(MEMORY("1", "GiB"), DISK_BACKED(BACKING("nvme", "<backingStore/>"))),
+          1 * GIB / 128 + 1 * 4096 + 8192 + 1 * 2 * GIB },
+        { "a disk backed by a file that is backed by one",
+          POWER(MEMORY("1", "GiB"), DISK_BACKED(BACKING("file", BACKING("nvme", "")))), 1 * GIB / 128 + 1 * 4096 + 8192 + 1 * 2 * GIB },
+        { "a disk backed by files", POWER(MEMORY("1", "GiB"), DISK_BACKED(BACKING("file", BACKING("file", "<backingStore/>")))),
+          1 * GIB / 128 + 1 * 4096 + 8192 },
         { "a vDPA interface", POWER(MEMORY("1", "GiB"), NIC_VDPA), 1 * GIB / 128 + 1 * 4096 + 8192 + 1 * 2 * GIB },
         { "a vDPA disk is not looked for", POWER(MEMORY("1", "GiB"), DISK_VDPA), 1 * GIB / 128 + 1 * 4096 + 8192 },
         /* passed through, more memory: all of it, 1/512 for each PHB, 8 MiB */
@@ -154,6 +164,10 @@ static const struct {
         /* what goes before */
         { "a limit", POWER(MEMORY("1", "GiB") LIMIT("2", "GiB"), ""), 2 * GIB },
         { "a limit that is no whole KiB", POWER(MEMORY("1", "GiB") LIMIT("2000000001", "b"), ""), 1953126 },
+        { "a limit of nothing: libvirt sets none then", POWER(MEMORY("1", "GiB") LIMIT("0", "KiB"), ""), 0 },
+        { "and goes before locked memory", POWER(MEMORY("1", "GiB") LIMIT("0", "KiB") LOCKED, HOSTDEV("0x0001")), 0 },
+        { "an empty limit is none", POWER(MEMORY("1", "GiB") "<memtune><hard_limit/></memtune>", ""),
+          1 * GIB / 128 + 1 * 4096 + 8192 },
         { "a limit goes before a function", POWER(MEMORY("1", "GiB") LIMIT("3", "GiB"), HOSTDEV("0x0001")), 3 * GIB },
         { "a limit goes before locked memory", POWER(MEMORY("1", "GiB") LIMIT("2", "GiB") LOCKED, ""), 2 * GIB },
         { "locked memory", POWER(MEMORY("1", "GiB") LOCKED, ""), UNLIMITED },
@@ -169,6 +183,10 @@ static const struct {
         { "TCG with functions of two groups, 1.25 GiB", POWER_TCG(MEMORY("1025", "MiB"), HOSTDEV("0x0001") HOSTDEV("0x0002")),
           1280 * MIB + 1 * GIB },
         { "TCG with a vDPA disk and an interface", POWER_TCG(MEMORY("1", "GiB"), DISK_VDPA NIC_VDPA), 2 * 1 * GIB + 1 * GIB },
+        { "TCG with two disks backed by NVMe ones", POWER_TCG(MEMORY("1", "GiB"),
+          DISK_BACKED(BACKING("nvme", BACKING("nvme", ""))) DISK_NVME("vdb")), 2 * 1 * GIB + 1 * GIB },
+        { "TCG with a disk backed by a vDPA one", POWER_TCG(MEMORY("1", "GiB"), DISK_BACKED(BACKING("vhostvdpa", ""))),
+          1 * 1 * GIB + 1 * GIB },
         { "a PC", PC(MEMORY("1", "GiB"), ""), 0 },
         { "a PC with a function, rounded to 1 MiB", PC(MEMORY("1048577", "KiB"), HOSTDEV("0x0001")), 1025 * MIB + 1 * GIB },
         { "a PC with two functions and an mdev", PC(MEMORY("2", "GiB"), HOSTDEV("0x0001") HOSTDEV("0x0002") MDEV),
