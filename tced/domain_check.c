@@ -233,19 +233,24 @@ static bool has_vfio_table(const Plan *plan) {
 
 /* Too low for what QEMU does at the start is an end with VFIO (hw/vfio/spapr.c: "Memory registering failed") and where all memory
  * is to be locked (system/vl.c: os_mlock()); a table that KVM refuses is QEMU's own then, with one line on stderr. For the
- * guest's 64-bit window it ends QEMU (hw_error()) with VFIO. TCG has no tables in KVM. A limit of 0, so
- * none, KVM domains have only where <hard_limit> says 0. */
+ * guest's 64-bit window it ends QEMU (hw_error()) with VFIO. TCG has no tables in KVM, but may have VFIO. Huge pages that are
+ * locked are not charged and must be within the limit all the same (mm/mmap.c: mlock_future_ok()). A limit of 0, so none, KVM
+ * domains have only where <hard_limit> says 0. */
 static int check_memlock(Check *c) {
         const Memlock *m = &c->plan->memlock;
         const Domain *d = &c->plan->domain;
         bool vfio = has_vfio_table(&c->plan->plan), fatal = vfio || d->locked, start_fails;
-        uint64_t start = c->plan->memlock.charged_at_start;
+        uint64_t start = m->charged_at_start, all = m->charged, ram = multiply_saturated(domain_memory_at_start(d).mapped, KIB);
         char limit[32], charge[32];
         _cleanup_free_ char *remedy = NULL;
         const char *costs;
         int r;
 
-        if (!d->kvm || m->limit_unlimited || m->limit == 0 || m->charged <= m->limit)
+        if (d->locked && start < ram)
+                start = ram;
+        if (all < start)
+                all = start;
+        if (m->limit_unlimited || m->limit == 0 || all <= m->limit)
                 return 0;
         start_fails = fatal && start > m->limit;
         if (start_fails)
@@ -265,7 +270,7 @@ static int check_memlock(Check *c) {
                             domain_label(d), remedy, "libvirt will limit locked memory to %s (%s), and %s will be charged%s: %s",
                             format_bytes(limit, sizeof(limit), m->limit),
                             d->hard_limit > 0 ? "<hard_limit>" : "by its own formula",
-                            format_bytes(charge, sizeof(charge), start_fails ? start : m->charged),
+                            format_bytes(charge, sizeof(charge), start_fails ? start : all),
                             start_fails ? " at the start" : "", costs);
 }
 

@@ -195,5 +195,6 @@ uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan
         }
         if (registered)
                 sum = add_saturated(sum, add_saturated(ram, display_ram(d)));
-        return d->locked ? add_saturated(sum, ram) : sum;
+        /* mm/mlock.c: mlock_fixup() does not count huge pages. */
+        return d->locked && backing <= page_size ? add_saturated(sum, ram) : sum;
 }

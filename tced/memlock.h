@@ -45,15 +45,16 @@ void memlock_limit(const Domain *d, const VfioFacts *vfio, bool *ret_unlimited, 
  *   + for each window of a PHB with VFIO devices, in each container:    drivers/vfio/vfio_iommu_spapr_tce.c
  *         on a partition floor(8 × T / P) × P                           platforms/pseries/iommu.c:spapr_tce_get_table_size
  *         on bare metal 2 × the sum over its levels                     powernv/pci-ioda.c:pnv_pci_ioda2_get_table_size
- *   + where <locked/> is set, the RAM once more: QEMU locks all of itself, so this is the least of it
+ *   + where <locked/> is set, the RAM once more: QEMU locks all of itself, so this is the least of it;
+ *         not where it is of huge pages, which locking does not count       mm/mlock.c:mlock_fixup
  *
  * T counts the hardware's entries: QEMU makes the window with the largest page of the host's that exceeds neither the guest's nor
  * that which its RAM is backed with (hw/vfio/spapr.c:vfio_spapr_create_window), so 4 KiB in the default window, and P or a huge
  * page in a 64-bit one. A container is one PHB's; on a partition each IOMMU group of the PHB has its own, as a group there can't
  * use another's window (spapr_tce_set_window). An unknown platform counts as bare metal: that is the larger figure.
  *
- * A table in the VMM costs nothing here, so all that is left of a domain of type 'qemu' is what VFIO takes. Huge pages are
- * charged like others, by what is registered in pages of P. Of displays the primary one counts: vga and bochs with their
+ * A table in the VMM costs nothing here, so all that is left of a domain of type 'qemu' is what VFIO takes. VFIO
+ * registers huge pages like others, in pages of P. Of displays the primary one counts: vga and bochs with their
  * <model vram=> (16 MiB where not given), virtio with 8 MiB. Not counted: RAM of <shmem>, vDPA's (it is VmPin, held against the
  * same limit on its own), and VFIO before its v2 containers (partitions before Linux 6.11). 0 for a domain that is no pseries
  * one. */

@@ -526,6 +526,27 @@ static const Case cases[] = {
           KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune><memoryBacking><locked/></memoryBacking>",
                      ""),
           { E(MEMLOCK_LOW, ERROR, "web1", TEXT("lock the guest's memory")) } },
+        { "in huge pages as well",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='KiB'>4194303</hard_limit></memtune><memoryBacking><locked/><hugepages/>"
+                            "</memoryBacking>",
+                     ""),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("4 GiB will be charged", "lock the guest's memory")) } },
+        { "which need no more than they are",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune><memoryBacking><locked/><hugepages/>"
+                            "</memoryBacking>",
+                     ""),
+          {} },
+        { "without KVM all is locked just the same",
+          NULL,
+          DOMAIN("qemu", MEMORY "<memtune><hard_limit unit='GiB'>3</hard_limit></memtune><memoryBacking><locked/></memoryBacking>",
+                 OS("pseries-9.2"), "", ""),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("3 GiB", "lock the guest's memory")) } },
+        { "and VFIO registers all",
+          NULL,
+          DOMAIN("qemu", MEMORY "<memtune><hard_limit unit='GiB'>3</hard_limit></memtune>", OS("pseries-9.2"), GOOD_HOSTDEV, ""),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("3 GiB", "register the guest's memory")) } },
 
         /* policy-unmet */
         { "all in the kernel, and it can", all_kernel, KVM(GOOD_HOSTDEV VLAN("0x1000")), {} },

@@ -440,6 +440,12 @@ static const ChargeCase charges[] = {
         { "others have none", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_VFIO, 1) }, .domain = { .devices = ramfb, .n_devices = 1 },
           .kib = (32 + 1) * 64 + 1 * GIB + 2 * MIB },
         { "locked memory", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_PCI, 0) }, .domain.locked = true, .kib = (32 + 1) * 64 + 1 * GIB },
+        { "locked memory in huge pages, which are not counted", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_PCI, 0) },
+          .domain = { .locked = true, .hugepage_size = 2 << 20 }, .kib = (32 + 1) * 64 },
+        { "but with VFIO they are, once", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_VFIO, 1) },
+          .domain = { .locked = true, .hugepage_size = 2 << 20 }, .kib = (32 + 1) * 64 + 1 * GIB + 2 * MIB },
+        { "huge pages no larger than the host's are none", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_PCI, 0) },
+          .domain = { .locked = true, .hugepage_size = 64 << 10 }, .kib = (32 + 1) * 64 + 1 * GIB },
         { "locked memory and VFIO", LPAR(64), 1 * GIB, { DEFAULT(DEVICE_VFIO, 1) }, .domain.locked = true,
           .kib = (32 + 1) * 64 + 1 * GIB + 2 * MIB + 1 * GIB },
 };
