@@ -164,7 +164,7 @@ typedef struct Domain {
         uint64_t hard_limit;  /* <memtune>; 0: none, or that is what it says */
         bool hard_limit_zero; /* that is what it says */
         bool locked;          /* <memoryBacking><locked/> */
-        uint64_t hugepage_size; /* smallest of <hugepages>; 0: none */
+        uint64_t hugepage_size; /* smallest of <hugepages>; 0: none, or not for every NUMA cell */
         DomainDimm *dimms;
         size_t n_dimms, dimms_allocated;
         DomainController *controllers; /* by index once domain_address.c was there */

@@ -12,6 +12,9 @@
 
 #define SPACE " \t\r\n"
 
+/* QEMU's MAX_NODES: with more there is no VM. */
+#define CELLS_MAX 128U
+
 /* Where QEMU's own words are. */
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
@@ -108,6 +111,46 @@ static int read_cells(const xmlNode *domain, Domain *d, DomainError *error) {
         return 0;
 }
 
+/* src/util/virbitmap.c: virBitmapParse(): "0-3,^2,5". */
+static bool nodeset_has(const char *set, size_t node) {
+        bool has = false;
+
+        for (;;) {
+                bool without = *(set += strspn(set, SPACE ",")) == '^';
+                char *end;
+                unsigned long from = strtoul(set + without, &end, 10), to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
+
+                if (end == set)
+                        return has;
+                if (node >= from && node <= to)
+                        has = !without;
+                set = end;
+        }
+}
+
+/* src/qemu/qemu_command.c: qemuBuildMemoryGetPagesize(): the first <page> whose nodeset has the cell, else one without nodeset. */
+static const xmlNode *page_of_cell(const xmlNode *hugepages, size_t cell) {
+        const xmlNode *of_all = NULL;
+
+        for (const xmlNode *page = xml_first(hugepages, "page"); page; page = xml_next(page, "page")) {
+                const char *nodeset = xml_text_of(page, "nodeset");
+
+                if (!nodeset)
+                        of_all = page;
+                else if (nodeset_has(nodeset, cell))
+                        return page;
+        }
+        return of_all;
+}
+
+/* A cell that no <page> is for has ordinary ones. */
+static bool all_cells_have_pages(const xmlNode *hugepages, const Domain *d) {
+        for (size_t i = 0; i < d->n_cells && i < CELLS_MAX; i++)
+                if (!page_of_cell(hugepages, i))
+                        return false;
+        return true;
+}
+
 /* The smallest page is what VFIO's windows can count on (vfio_window.c). */
 static int read_backing(const xmlNode *domain, Domain *d, DomainError *error) {
         const xmlNode *backing = xml_first(domain, "memoryBacking"), *hugepages = xml_first(backing, "hugepages");
@@ -127,6 +170,8 @@ static int read_backing(const xmlNode *domain, Domain *d, DomainError *error) {
         }
         if (hugepages && d->hugepage_size == 0)
                 d->hugepage_size = HUGEPAGE_DEFAULT;
+        else if (hugepages && !all_cells_have_pages(hugepages, d))
+                d->hugepage_size = 0;
         return 0;
 }
 

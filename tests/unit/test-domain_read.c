@@ -18,6 +18,8 @@
 #define MEMORY "<memory>1048576</memory>"
 #define WITH(rest) DOMAIN(MEMORY "\n" rest)
 #define DEVICES(devices) WITH("<devices>\n" devices "</devices>")
+#define CELLS_WITH(pages) WITH("<cpu><numa><cell memory='512'/><cell memory='1024'/></numa></cpu><memoryBacking><hugepages>" pages \
+        "</hugepages></memoryBacking>")
 #define ARG(word) "<qemu:arg value='" word "'/>"
 #define COMMANDLINE(args) WITH("<qemu:commandline>\n" args "</qemu:commandline>")
 #define OS(type) WITH("<os>" type "</os>")
@@ -185,6 +187,14 @@ static const struct {
           { "[cell 536870912][cell 1048576]", "memory=537919488 " } },
         { "locked, and huge pages", WITH("<memoryBacking><locked/><hugepages><page size='1' unit='GiB'/><page size='2048'/></hugepages></memoryBacking>"),
           { "huge=2097152", "locked" } },
+        { "huge pages for all cells", CELLS_WITH("<page size='1' unit='GiB' nodeset='1-2,^1'/><page size='2048' nodeset='0, 1'/>"),
+          { "huge=2097152" } },
+        { "for some, and others for the rest", CELLS_WITH("<page size='1' unit='GiB'/><page size='2048' nodeset='1'/>"), { "huge=2097152" } },
+        { "not for the first cell", CELLS_WITH("<page size='1' unit='GiB' nodeset='1-2'/>"), { "huge=0 " } },
+        { "not for the second", CELLS_WITH("<page size='1' unit='GiB' nodeset='0-2,^1'/>"), { "huge=0 " } },
+        { "for a cell that there must be", WITH("<memoryBacking><hugepages><page size='2048' nodeset='0'/></hugepages></memoryBacking>"),
+          { "huge=2097152" } },
+        { "huge pages of no size for any cell", CELLS_WITH(""), { "huge=2097152" } },
         { "huge pages of no size", WITH("<memoryBacking><hugepages/></memoryBacking>"), { "huge=2097152" } },
         { "DIMMs are part of <memory>", DEVICES("<memory model='dimm'><target><size unit='KiB'>1024</size></target></memory>"),
           { "[dimm 1048576 label 0]", "memory=1072693248 " } },
