@@ -31,9 +31,10 @@ static uint64_t count_entries(const Window *window, uint64_t backing, const Vfio
 }
 
 /* The first number of levels that QEMU asks for. Where bare metal has no memory for it in one piece QEMU asks for more, and
- * what the kernel had charged before it failed stays charged (tce_iommu_create_table): not foreseen here. */
+ * what the kernel had charged before it failed stays charged (tce_iommu_create_table): not foreseen here. QEMU counts entries in
+ * 32 bits: of 2^32 none is left, which counts as 2^61. */
 static unsigned levels_asked(uint64_t entries, uint64_t page_size) {
-        unsigned bits = shift_of(entries * 8), per_level = shift_of(page_size) + 8;
+        unsigned bits = entries > UINT32_MAX ? 64 : shift_of(entries * 8), per_level = shift_of(page_size) + 8;
 
         return (bits + per_level - 1) / per_level;
 }

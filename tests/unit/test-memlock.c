@@ -380,10 +380,14 @@ static const ChargeCase charges[] = {
          * one. */
         { "64 TiB on bare metal", BARE(64), 256 * MIB, { DYNAMIC(DEVICE_VFIO, 1, 64 * TIB, 24, true) },
           .kib = (512 + 1) * 64 + 256 * MIB + 2 * (8 * GIB + 256) },
-        /* 2^34 entries of 4 KiB, 128 GiB in levels of 2^20 at most: two of 2^17 entries, so 1 MiB each; above them 131072 × 8
-         * bytes. */
+        /* 2^31 entries of 4 KiB, 16 GiB in levels of 2^20 bytes at most: two of 2^16 entries, so 512 KiB each; above them 32768 × 8
+         * bytes, which fill one. */
+        { "8 TiB on bare metal, pages of 4 KiB", BARE(4), 256 * MIB, { DYNAMIC(DEVICE_VFIO, 1, 8 * TIB, 24, true) },
+          .kib = (1024 + 3) * 4 + 256 * MIB + 2 * (16 * GIB + 512) },
+        /* 2^34 entries of 4 KiB, 128 GiB. QEMU takes them for 2^61 and asks for four levels: of 2^9 entries, so 4 KiB each; above
+         * the lowest 2^25 × 8 bytes, then 2^16 × 8, then one page. */
         { "64 TiB on bare metal, pages of 4 KiB", BARE(4), 256 * MIB, { DYNAMIC(DEVICE_VFIO, 1, 64 * TIB, 24, true) },
-          .kib = (8192 + 17) * 4 + 256 * MIB + 2 * (128 * GIB + 1 * MIB) },
+          .kib = (8192 + 17) * 4 + 256 * MIB + 2 * (128 * GIB + 256 * MIB + 512 + 4) },
         /* Group 5 says that the host has 4 KiB, 64 KiB, 2 MiB and 1 GiB: 8 GiB are 4096 entries of 2 MiB, 32 KiB. */
         { "huge pages of 2 MiB", BARE(64), 1 * GIB,
           { OF_GROUP(DEVICE_VFIO, 0x101, 8 * GIB, 24, 5) }, .domain.hugepage_size = 2 << 20,
