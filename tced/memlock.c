@@ -175,9 +175,17 @@ static uint64_t display_ram(const Domain *d) {
         return UINT64_C(1) << (64 - __builtin_clzll(size - 1));
 }
 
+/* The smallest page of the guest's RAM (system/physmem.c: qemu_minrampagesize()): an NVDIMM's file has no huge ones. */
+static uint64_t ram_page(const Domain *d, uint64_t page_size) {
+        for (size_t i = 0; i < d->n_dimms; i++)
+                if (d->dimms[i].model && streq(d->dimms[i].model, "nvdimm"))
+                        return page_size;
+        return d->hugepage_size > 0 ? d->hugepage_size : page_size;
+}
+
 uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan, const VfioFacts *vfio, uint64_t page_size) {
         uint64_t sum = add_saturated(plan->locked_bytes, plan->dynamic_locked_bytes), ram;
-        uint64_t backing = d->hugepage_size > 0 ? d->hugepage_size : page_size;
+        uint64_t backing = ram_page(d, page_size);
         bool registered = false;
 
         if (!d->pseries)
@@ -196,5 +204,5 @@ uint64_t memlock_charged(const Domain *d, const Layout *layout, const Plan *plan
         if (registered)
                 sum = add_saturated(sum, add_saturated(ram, display_ram(d)));
         /* mm/mlock.c: mlock_fixup() does not count huge pages. */
-        return d->locked && backing <= page_size ? add_saturated(sum, ram) : sum;
+        return d->locked && d->hugepage_size <= page_size ? add_saturated(sum, ram) : sum;
 }

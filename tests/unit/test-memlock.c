@@ -392,6 +392,10 @@ static const ChargeCase charges[] = {
         { "huge pages of 2 MiB", BARE(64), 1 * GIB,
           { OF_GROUP(DEVICE_VFIO, 0x101, 8 * GIB, 24, 5) }, .domain.hugepage_size = 2 << 20,
           .kib = (1 + 1) * 64 + 1 * GIB + 2 * 64 },
+        /* The file of an NVDIMM (512 MiB for the guest) has pages of 64 KiB: 131072 entries, 1 MiB. */
+        { "huge pages of 2 MiB, and an NVDIMM", BARE(64), 1 * GIB,
+          { OF_GROUP(DEVICE_VFIO, 0x101, 8 * GIB, 24, 5) }, .domain = { .hugepage_size = 2 << 20, .dimms = &dimms[1], .n_dimms = 1 },
+          .kib = (1 + 1) * 64 + 1 * GIB + 512 * MIB + 2 * 1 * MIB },
         { "huge pages of 1 GiB: the guest's 16 MiB leave 2 MiB", BARE(64), 1 * GIB,
           { OF_GROUP(DEVICE_VFIO, 0x101, 8 * GIB, 24, 5) }, .domain.hugepage_size = 1 << 30,
           .kib = (1 + 1) * 64 + 1 * GIB + 2 * 64 },
