@@ -314,31 +314,60 @@ static int add_policy_unmet(Check *c, const PlanTable *table, bool starts) {
                             reason_text(table->verdict.reason));
 }
 
+/* Those of the start, then those that the guest may ask for. */
+static const PlanTable *table_at(const Plan *plan, size_t i) {
+        return i < plan->n_tables ? &plan->tables[i] : &plan->dynamic[i - plan->n_tables];
+}
+
+static bool is_user_unmet(const Check *c, const PlanTable *table) {
+        return table->verdict.reason == REASON_RULE_USER && (!table->window.dynamic || table->window.likely) &&
+               policy_decide(&c->facts, &table->window, ACCEL_AUTO).placement != PLACEMENT_USER;
+}
+
+static bool device_was_unmet(const Check *c, const PlanTable *table) {
+        const PlanTable *first = plan_find(&c->plan->plan, table->window.liobn & ~UINT32_C(0xff));
+
+        return table->window.dynamic && first && is_user_unmet(c, first);
+}
+
+static bool rule_was_unmet(const Check *c, size_t at) {
+        const char *rule = table_at(&c->plan->plan, at)->rule;
+
+        for (size_t i = 0; i < at; i++) {
+                const PlanTable *before = table_at(&c->plan->plan, i);
+
+                if (is_user_unmet(c, before) && streq(before->rule ? before->rule : "", rule ? rule : ""))
+                        return true;
+        }
+        return false;
+}
+
 /* What a rule asks of a QEMU that asks no one. One finding for all tables: it is the VMM's fault, not theirs. */
 static int check_user_unmet(Check *c) {
         const Plan *plan = &c->plan->plan;
-        const char *emulator = c->plan->domain.emulator, *rule = NULL;
+        const char *emulator = c->plan->domain.emulator;
         _cleanup_free_ char *remedy = NULL;
-        NameList names = {};
+        NameList names = {}, rules = {};
         int r;
 
         if (!domain_has_stock_qemu(&c->plan->domain))
                 return 0;
-        for (size_t i = 0; i < plan->n_tables; i++) {
-                const PlanTable *table = &plan->tables[i];
+        for (size_t i = 0; i < plan->n_tables + plan->n_dynamic; i++) {
+                const PlanTable *table = table_at(plan, i);
 
-                if (table->verdict.reason != REASON_RULE_USER ||
-                    policy_decide(&c->facts, &table->window, ACCEL_AUTO).placement == PLACEMENT_USER)
+                if (!is_user_unmet(c, table))
                         continue;
-                name_list_add(&names, window_name(table));
-                rule = rule ? rule : table->rule;
+                if (!device_was_unmet(c, table))
+                        name_list_add(&names, window_name(table));
+                if (!rule_was_unmet(c, i))
+                        name_list_add(&rules, table->rule ? file_name(table->rule) : "tced.conf");
         }
         if (names.n == 0)
                 return 0;
         r = check_remedy(&remedy,
                          "Take Accel=user out of %s (then: systemctl reload tced), or give the VM a VMM that asks tced "
                          "(libtced(3)) as <emulator>",
-                         rule ? file_name(rule) : "tced.conf");
+                         name_list_text(&rules));
         if (r < 0)
                 return r;
         return findings_add(&c->plan->findings, FINDING_POLICY_UNMET, SEVERITY_WARNING, domain_label(&c->plan->domain), remedy,
@@ -353,6 +382,8 @@ static int check_policy_unmet(Check *c) {
         const Plan *plan = &c->plan->plan;
         int r = 0;
 
+        if (c->elsewhere)
+                return 0;
         for (size_t i = 0; r >= 0 && i < plan->n_tables; i++)
                 if (by_demand(&plan->tables[i]))
                         r = add_policy_unmet(c, &plan->tables[i], false);

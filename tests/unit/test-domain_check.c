@@ -98,6 +98,26 @@ static void rule_kernel_no_tce(Host *h) {
         h->rules = (Rules){ .items = &one_rule, .n = 1 };
 }
 
+static void x86_all_kernel(Host *h) {
+        x86(h);
+        all_kernel(h);
+}
+
+static Rule user_rules[] = {
+        { .path = (char *) "/etc/tced/rules.d/20-slow.rule", .kind = (char *) "vio", .has_accel = true, .setting = { .accel = ACCEL_USER } },
+        { .path = (char *) "/etc/tced/rules.d/30-late.rule", .liobn = (char *) "80000001", .has_accel = true,
+          .setting = { .accel = ACCEL_USER } },
+};
+
+static void late_user(Host *h) {
+        h->rules = (Rules){ .items = &user_rules[1], .n = 1 };
+}
+
+static void user_by_rules(Host *h) {
+        h->rules = (Rules){ .items = user_rules, .n = 2 };
+        h->policy.accel = ACCEL_USER;
+}
+
 static void all_user(Host *h) {
         h->policy.accel = ACCEL_USER;
 }
@@ -575,6 +595,16 @@ static const Case cases[] = {
           all_user,
           KVM("<emulator>/usr/libexec/qemu-kvm</emulator>"),
           { E(POLICY_UNMET, WARNING, "web1", TEXT("pci.0", "qemu-kvm does not ask")) } },
+        { "all that say so are named, each once, and each device",
+          user_by_rules,
+          KVM(VLAN("0x1000") VLAN("0x2000")),
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("tables of net0, net1 and pci.0 out"),
+              TEXT("out of 20-slow.rule, tced.conf and 30-late.rule (")) } },
+        { "a 64-bit window's rule counts as well",
+          late_user,
+          KVM(VLAN("0x1000")),
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("tables of pci.0 out"), TEXT("out of 30-late.rule (")) } },
+        { "on a desk nobody knows", x86_all_kernel, KVM(VLAN("0x1000")), { E(NO_TCE, INFO, "web1") } },
         { "another VMM may ask", all_user, KVM("<emulator>/usr/bin/my-vmm</emulator>" VLAN("0x1000")), {} },
         { "where the kernel has none a QEMU does as the rule says", all_user_no_tce, KVM(VLAN("0x1000")), {} },
         { "without KVM too", all_user, TCG(VLAN("0x1000")), {} },
