@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""judge.py PLAN-TOOL HOST.json: plans against libvirt and a stock QEMU, all sets of sets.py. Run by judge.sh, in libvirt's namespace. TAP."""
+"""judge.py PLAN-TOOL HOST.json [PART-OF-A-NAME | random SEED COUNT]: plans against libvirt and a stock QEMU, all sets of sets.py and some random
+ones, or those. Run by judge.sh, in libvirt's namespace. TAP.
+"""
 
 import concurrent.futures
 import json
@@ -15,12 +17,14 @@ from xml.sax.saxutils import escape
 
 import compare
 import decided
+import random_sets
 import sets
 import stock
 
 HARDWARE_ERROR = 0xFFFFFFFF  # RTAS: -1
 ENTITIES = {"'": "&apos;", '"': "&quot;"}
 LEAST = 60  # sets that must have been compared
+RANDOM = (1, 40)  # seed, count: of these at least half must start
 
 points = failures = 0
 
@@ -115,6 +119,17 @@ def judge_plain(case):
     except (stock.Refused, ValueError) as e:
         lines.append(f"QEMU: {e}")
     return lines, *counts
+
+
+def judge_random(case):
+    """As judge_plain(). What libvirt or QEMU refuses tells nothing: not everything that they refuse is about tables."""
+    if case.refused:
+        return [], "refused"
+    lines, _, _ = judge_plain(case)
+    if any(line.startswith("QEMU: ") for line in lines):
+        return [], "refused"
+    # There are no groups where QEMU runs.
+    return [line for line in lines if not re.search("group-busy|device-missing", line)], "started"
 
 
 def judge_bad(case):
@@ -217,6 +232,10 @@ def main():
     only = sys.argv[3] if len(sys.argv) > 3 else ""
     machines = installed_machines()
     rows = [row for row in sets.PLAIN + sets.BAD + sets.ENDING if row.machine in machines and only in row.name]
+    chance = []
+    if only in ("", "random"):
+        chance = random_sets.random_sets(*(map(int, sys.argv[4:6]) if len(sys.argv) > 5 else RANDOM))
+    rows += chance
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tced-oracle."))
     try:
         with concurrent.futures.ThreadPoolExecutor(max(os.cpu_count() or 1, 2)) as pool:
@@ -229,12 +248,23 @@ def main():
                 group = [case for case in cases if case.row in group or case.row.name in group]
                 for case, (lines, seen) in zip(group, pool.map(judge, group)):
                     point(not lines, f"{word}: {case.row.name}", lines + [f"seen: {seen}"])
+            report_random([case for case in cases if case.row in chance], pool)
             missing = set(sets.STARTED) - {row.name for row in sets.PLAIN}
             if missing:
                 raise SystemExit(f"STARTED names what is no set: {missing}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return done()
+
+
+def report_random(cases, pool):
+    started = 0
+    for case, (lines, seen) in zip(cases, pool.map(judge_random, cases)):
+        started += seen == "started"
+        if seen == "started":
+            point(not lines, case.row.name, lines)
+    if cases:
+        point(started * 2 >= len(cases), f"{started} of {len(cases)} random sets start")
 
 
 def report(judged, only):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# tced's plans against a stock QEMU with the devices that a real libvirt decided on (README.md): judge.sh PLAN-TOOL [PART-OF-A-NAME]. Prints TAP.
+# tced's plans against a stock QEMU with the devices that a real libvirt decided on (README.md): judge.sh PLAN-TOOL [PART-OF-A-NAME | random SEED COUNT]. Prints TAP.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/libvirt/lib.sh

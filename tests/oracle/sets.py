@@ -211,6 +211,7 @@ FULL = [
         plain_device("sound", model="ich6"), plain_device("watchdog", model="i6300esb", action="none"),
         plain_device("controller", type="virtio-serial"), plain_device("input", type="tablet", bus="virtio"),
         plain_device("input", type="keyboard", bus="usb"), serial()]),
+    Set("disks in another order than their names", [disk(3), scsi_disk(8), disk(0), disk(2), scsi_disk(0), disk(1)]),
     Set("slot 0 of a PHB", [disk(0, (0, 0))]),
     Set("USB of several kinds", [usb("nec-xhci"), usb("pci-ohci", index=1), usb("ich9-ehci1", index=2)]),
     Set("a channel makes its controller", [plain_device("channel", "<target type='virtio' name='org.example.0'/>", type="pty")]),
