@@ -224,6 +224,7 @@ static int fail_connect(const Hook *h, int error) {
         case ECONNREFUSED:
                 return fail(h, "tced does not run; start it: systemctl start tced");
         case ETIMEDOUT:
+        case EAGAIN: /* so many wait to be let in that the kernel takes no more */
                 return fail(h, "tced does not answer; see what holds it up: journalctl -u tced");
         default:
                 return fail(h, "can't connect to %s: %s", h->places->socket, strerror(-error));

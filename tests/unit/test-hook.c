@@ -364,6 +364,29 @@ static void test_slow(void) {
                 }
 }
 
+/* As many wait for a tced that is stopped as the kernel lets wait. */
+static void test_crowd(void) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        Run run = { .argv = { "web1", "start", "begin", "-" }, .input = -1 };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting[8];
+        size_t n = 0;
+        Result r;
+
+        (void) unlink(socket_path);
+        (void) strcpy(address.sun_path, socket_path);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 0) < 0)
+                tree_fail("listen", socket_path);
+        do
+                waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        while (connect(waiting[n++], (struct sockaddr *) &address, sizeof(address)) == 0 && n < ELEMENTSOF(waiting));
+        set_config(false);
+        r = run_hook(&run);
+        tap_ok(r.status == 0 && strstr(r.error, "tced does not answer; see what"), "a crowd waits for tced: the start goes on, and the warning has a remedy");
+        while (n > 0)
+                (void) close(waiting[--n]);
+        (void) close(fd);
+}
+
 /* Input that libvirt would not give, or does not finish. */
 static void test_input(void) {
         static char giant[DOMAIN_XML_MAX + 1];
@@ -540,6 +563,7 @@ int main(int argc, char *argv[]) {
         test_answers();
         test_unknown();
         test_slow();
+        test_crowd();
         test_input();
         test_input_odd();
         test_others();
