@@ -63,7 +63,7 @@ int manager_add_hook_finding(const Manager *m, Findings *f) {
                 return 0;
         return findings_add(f, FINDING_HOOK_NOT_LOADED, SEVERITY_WARNING, "libvirt",
                             "Have libvirtd look again, VMs go on: systemctl reload libvirtd (or virtqemud)",
-                            "libvirtd does not call tced's hook, so VMs start without a plan: %s", m->hook.why);
+                            "libvirtd may not call tced's hook, and VMs then start without a plan: %s", m->hook.why);
 }
 
 /* No caller waits for this registration: the log is told. */
