@@ -45,13 +45,18 @@ static bool kernel_is_broken(const Check *c) {
 
 /* util/vfio-helpers.c: qemu_vfio_init_pci(). A domain for KVM runs on POWER, wherever it is planned. */
 static int check_nvme(Check *c, const DomainDevice *device) {
+        bool backs = !device->kind || !streq(device->kind, "nvme");
+
         if (!device->nvme || (!c->plan->domain.kvm && !c->power))
                 return 0;
         return findings_add(&c->plan->findings, FINDING_VFIO_BROKEN, SEVERITY_ERROR, check_device_name(device),
-                            "Give the guest the whole device: <hostdev mode='subsystem' type='pci' managed='yes'> in place of "
-                            "<disk type='nvme'>",
-                            "QEMU's driver for <disk type='nvme'> wants a type 1 IOMMU of VFIO, which POWER has not: the VM "
-                            "can't start");
+                            backs ? "Leave it to the host's nvme driver, and back the disk with what that makes of it: "
+                                    "<backingStore type='block'> and <source dev='/dev/nvme0n1'/>" :
+                                    "Give the guest the whole device: <hostdev mode='subsystem' type='pci' managed='yes'> in "
+                                    "place of <disk type='nvme'>",
+                            "QEMU's driver for <%s type='nvme'> wants a type 1 IOMMU of VFIO, which POWER has not: the VM can't "
+                            "start",
+                            backs ? "backingStore" : "disk");
 }
 
 /* One finding for all, as it is the kernel's fault. Before libvirt has loaded its modules /dev/vfio/vfio may not be there yet. */

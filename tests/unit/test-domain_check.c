@@ -81,7 +81,13 @@ static const Case cases[] = {
           KVM("<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='yes' "
               "namespace='1'><address domain='0x0001' bus='0x00' slot='0x00' function='0x0'/></source><target dev='vda' "
               "bus='virtio'/></disk>"),
-          { E(VFIO_BROKEN, ERROR, "virtio-disk0", TEXT("type 1"), TEXT("<hostdev")) } },
+          { E(VFIO_BROKEN, ERROR, "virtio-disk0", TEXT("<disk type='nvme'> wants a type 1"), TEXT("<hostdev")) } },
+        { "one behind a disk",
+          NULL,
+          KVM("<disk device='disk'><driver name='qemu' type='qcow2'/><source file='/a'/><backingStore type='nvme'><format "
+              "type='raw'/><source type='pci' managed='yes' namespace='1'><address domain='0x0001' bus='0x00' slot='0x00' "
+              "function='0x0'/></source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>"),
+          { E(VFIO_BROKEN, ERROR, "virtio-disk0", TEXT("<backingStore type='nvme'> wants a type 1"), TEXT("type='block'")) } },
 
         /* phb-index */
         { "PHB indexes at their ends", NULL, KVM(PHB("1", "30") PHB("2", "1")), {} },
