@@ -12,6 +12,8 @@
 /* PCI Code and ID Assignment Specification: bridges of all kinds. */
 #define PCI_BASE_CLASS_BRIDGE 0x06
 
+#define PCI_CLASS_PCI_BRIDGE 0x0604
+
 #define ADDRESS_MAX 64
 
 /* The host's function as sysfs names it. */
@@ -211,6 +213,18 @@ static int check_unused_member(Check *c, const GroupFacts *group, const DomainDe
                             member->address, group->number);
 }
 
+/* Those who were told to give a group as a whole try this. libvirt: "Non-endpoint PCI devices cannot be assigned to guests"
+ * (virHostdevPreparePCIDevicesImpl, step 1). */
+static int add_bridge_given(Check *c, const DomainDevice *given, const DeviceFacts *member) {
+        _cleanup_free_ char *remedy = NULL;
+        int r = check_remedy(&remedy, "Take %s out of the domain: a group's bridges stay with the host", check_device_name(given));
+
+        if (r < 0)
+                return r;
+        return findings_add(&c->plan->findings, FINDING_GROUP_PARTIAL, SEVERITY_ERROR, check_device_name(given), remedy,
+                            "%s is a PCI bridge, and libvirt passes none through: the VM can't start", member->address);
+}
+
 /* libvirt takes a managed device from the host's driver, and no other one of its group; of one that is not managed it wants to
  * see that a VFIO driver has it (virHostdevPreparePCIDevicesImpl, step 2). What then is still on a host driver is the kernel's
  * "group is not viable". */
@@ -220,6 +234,8 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
         int r;
 
         if (given) {
+                if (member->is_pci && member->class_code >> 8 == PCI_CLASS_PCI_BRIDGE)
+                        return add_bridge_given(c, given, member);
                 if (given->managed || given->nvme || driver_is_vfio(member))
                         return 0;
                 r = check_remedy(&remedy, "Add managed='yes' to %s, or bind it yourself: driverctl set-override %s vfio-pci",

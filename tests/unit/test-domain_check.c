@@ -320,6 +320,11 @@ static const Case cases[] = {
           KVM(HOSTDEV("yes", "0x0003", "0x0", "") HOSTDEV("no", "0x0003", "0x1", "")),
           { E(GROUP_PARTIAL, ERROR, "hostdev1", TEXT("0003:00:00.1", "tg3", "managed='no'"),
               TEXT("managed='yes' to hostdev1")) } },
+        { "a bridge is given with its device",
+          NULL,
+          KVM("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0004' bus='0x01' slot='0x00' "
+              "function='0x0'/></source></hostdev>" HOSTDEV("yes", "0x0004", "0x0", "")),
+          { E(GROUP_PARTIAL, ERROR, "hostdev1", TEXT("0004:00:00.0 is a PCI bridge"), TEXT("Take hostdev1 out")) } },
         { "not bound yet, and a bridge beside it",
           NULL,
           KVM("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0004' bus='0x01' slot='0x00' "
