@@ -157,9 +157,20 @@ static void write_bus_config(const Host *h) {
                    h->address, (unsigned) geteuid(), data ? data : "/nonexistent");
 }
 
-static bool wait_for_path(const char *path, pid_t pid) {
+/* A socket is there before anybody listens on it. */
+static bool listens(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        r = connect(fd, (struct sockaddr *) &address, sizeof(address));
+        (void) close(fd);
+        return r == 0;
+}
+
+static bool wait_for_socket(const char *path, pid_t pid) {
         for (unsigned i = 0; i < HARNESS_PATIENCE * 100; i++) {
-                if (access(path, F_OK) == 0)
+                if (listens(path))
                         return true;
                 if (waitpid(pid, NULL, WNOHANG) == pid)
                         return false;
@@ -180,7 +191,7 @@ bool host_start_bus(Host *h) {
         (void) snprintf(path, sizeof(path), "%s/bus", h->dir);
         write_bus_config(h);
         h->bus_pid = spawn(&(Spawn) { .argv = argv, .output = log });
-        if (!wait_for_path(path, h->bus_pid)) {
+        if (!wait_for_socket(path, h->bus_pid)) {
                 _cleanup_free_ char *text = read_whole(log);
                 bail_out("dbus-daemon does not start: %s", text);
         }
