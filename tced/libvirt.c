@@ -20,7 +20,7 @@
 
 #define BACKOFF_MAX_USEC (UINT64_C(60) * 1000000)
 /* A connection that held as many times the shortest wait was a good one. */
-#define BACKOFF_GOOD 60U
+#define BACKOFF_GOOD 10U
 /* More questions than this waiting at a time are refused: each holds a caller of the bus. */
 #define ASKS_MAX 256U
 
@@ -56,7 +56,7 @@ struct Libvirt {
 
         pid_t pid; /* of the child; 0: none */
         int fd;
-        sd_event_source *io, *child, *silence, *retry, *watch;
+        sd_event_source *io, *child, *silence, *retry, *watch, *late;
         char *watched; /* the folder that is watched */
         uint64_t backoff_usec;
         uint64_t connected_usec; /* since when, of CLOCK_MONOTONIC */
@@ -143,7 +143,7 @@ static bool daemon_runs(const Libvirt *l) {
         return asprintf(&path, "%s/driver.pid", l->places.run) >= 0 && access(path, F_OK) == 0;
 }
 
-/* A libvirtd closes its connections before it removes its file; to connect behind that would have its socket start it again. */
+/* A libvirtd may close its connections before it removes its file; to connect behind that would have its socket start it again. */
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Libvirt *l = userdata;
 
@@ -541,6 +541,7 @@ Libvirt *libvirt_free(Libvirt *l) {
         while (l->asks)
                 answer(l, l->asks, ESHUTDOWN, "tced is ending; try again when it runs");
         forget_domains(l);
+        (void) sd_event_source_disable_unref(l->late);
         (void) sd_event_source_disable_unref(l->retry);
         (void) sd_event_source_disable_unref(l->watch);
         free(l->watched);
@@ -568,24 +569,21 @@ uint64_t libvirt_domains_asked_usec(const Libvirt *l) {
 
 static int on_late_start(sd_event_source *s, void *userdata) {
         start(userdata);
-        (void) sd_event_source_set_floating(s, 0);
         return 0;
 }
 
+/* From the loop, so that the answer never comes before the question has returned. */
+static int start_late(Libvirt *l) {
+        return l->late ? sd_event_source_set_enabled(l->late, SD_EVENT_ONESHOT)
+                       : sd_event_add_defer(l->event, &l->late, on_late_start, l);
+}
+
 int libvirt_get_xml(Libvirt *l, const char *name, LibvirtXmlDone done, void *userdata) {
-        sd_event_source *later;
         int r;
 
         if (l->state == LIBVIRT_OFF || l->ending)
                 return -ESHUTDOWN;
-        r = ask(l, ASK_XML, name, done, userdata);
-        if (r < 0 || l->pid > 0)
-                return r;
-        /* From the loop, so that the answer never comes before this has returned. A libvirtd that sleeps behind its socket wakes. */
-        r = sd_event_add_defer(l->event, &later, on_late_start, l);
-        if (r < 0)
-                return r;
-        (void) sd_event_source_set_floating(later, 1);
-        (void) sd_event_source_unref(later);
-        return 0;
+        /* A libvirtd that sleeps behind its socket wakes. */
+        r = l->pid > 0 ? 0 : start_late(l);
+        return r < 0 ? r : ask(l, ASK_XML, name, done, userdata);
 }

@@ -247,6 +247,8 @@ static void test_again(World *w) {
         w->answers = 0;
         (void) libvirt_get_xml(w->libvirt, "web1", on_xml, w);
         world_close(w);
+        /* The child that was to be asked is not started any more. */
+        loop_for(w->event, 50000);
         tap_ok(w->answers == 1 && w->error == ESHUTDOWN, "who waits when tced ends is told");
 }
 
