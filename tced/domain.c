@@ -89,21 +89,55 @@ DomainDevice *domain_find_device(const Domain *d, const char *alias) {
         return NULL;
 }
 
-/* What is said of one device is set when it is made, behind all -global (hw/core/qdev.c: device_post_init). */
-const char *domain_property(const Domain *d, const char *driver, const char *alias, const char *property) {
+const QemuProperty *domain_property_of(const Domain *d, const char *alias, const char *property) {
         for (size_t i = d->n_properties; alias && i > 0; i--) {
                 const QemuProperty *p = &d->properties[i - 1];
 
                 if (p->device && streq(p->device, alias) && streq(p->property, property))
-                        return p->value;
+                        return p;
         }
+        return NULL;
+}
+
+/* A -global for a type is for those that inherit from it, too; the last one wins, whichever it names (hw/core/qdev-properties.c:
+ * qdev_prop_set_globals). */
+static bool is_driver(const char *named, const char *driver) {
+        if (streq(named, "pci-host-bridge"))
+                return streq(driver, "spapr-pci-host-bridge");
+        if (streq(named, "vio-spapr-device"))
+                return strncmp(driver, "spapr-v", 7) == 0 || streq(driver, "spapr-nvram") || streq(driver, "tpm-spapr");
+        return streq(named, driver);
+}
+
+/* What is said of one device is set when it is made, behind all -global (hw/core/qdev.c: device_post_init). */
+const char *domain_property(const Domain *d, const char *driver, const char *alias, const char *property) {
+        const QemuProperty *own = domain_property_of(d, alias, property);
+
+        if (own && own->value)
+                return own->value;
         for (size_t i = d->n_properties; i > 0; i--) {
                 const QemuProperty *p = &d->properties[i - 1];
 
-                if (!p->device && p->driver && streq(p->driver, driver) && streq(p->property, property))
+                if (!p->device && p->driver && is_driver(p->driver, driver) && streq(p->property, property))
                         return p->value;
         }
         return NULL;
+}
+
+/* With base 0, as QEMU reads it (util/cutils.c: qemu_strtou64). With more than 32 bits it does not start; that is kept. */
+uint64_t domain_property_number(const Domain *d, const char *driver, const char *alias, const char *property, uint64_t given) {
+        const char *text;
+        unsigned long long value;
+        char *end;
+
+        if (given != UINT32_MAX && !domain_property_of(d, alias, property))
+                return given;
+        text = domain_property(d, driver, alias, property);
+        if (isempty(text))
+                return UINT32_MAX;
+        errno = 0;
+        value = strtoull(text, &end, 0);
+        return errno != 0 || *end != '\0' ? UINT32_MAX : value;
 }
 
 /* No version known is the newest, which is none of the old ones. */

@@ -135,7 +135,7 @@ typedef struct QemuProperty {
         char *driver;   /* -global: "spapr-pci-host-bridge"; NULL where `device` names one */
         char *device;   /* -set device.ID.…, <qemu:override>: the alias; NULL for all of the driver's */
         char *property; /* "ddw", "pgsz", "dma_win_size" */
-        char *value;
+        char *value;    /* NULL: an override takes away what libvirt would say */
         unsigned line;
 } QemuProperty;
 
@@ -199,6 +199,11 @@ DomainDevice *domain_find_device(const Domain *d, const char *alias);
 /* The value that QEMU gives a property of a device: the last of the domain's that is for this driver or this alias. NULL: none, so
  * QEMU's default. alias may be NULL (the implicit PHB has no -device, so none can be named for it). */
 const char *domain_property(const Domain *d, const char *driver, const char *alias, const char *property);
+/* The last that is said of this one device by its alias; NULL: nothing is. */
+const QemuProperty *domain_property_of(const Domain *d, const char *alias, const char *property);
+/* A number of 32 bits at most that libvirt's or the command line's -device may name itself, to which -global has nothing to say:
+ * `given`, or UINT32_MAX. So is the return value where there is none: QEMU writes all ones for it, too. */
+uint64_t domain_property_number(const Domain *d, const char *driver, const char *alias, const char *property, uint64_t given);
 
 /* Is its VMM QEMU itself? That asks nobody where a table shall be: KVM has it wherever that can be. Others may ask, by libtced. */
 bool domain_has_stock_qemu(const Domain *d);

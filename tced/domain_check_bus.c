@@ -112,7 +112,7 @@ int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n) {
         for (size_t i = 0; i < plan->layout.n_vio; i++)
                 regs[n++] = plan->layout.vio[i].reg;
         if (!nvram_given(&plan->domain))
-                regs[n++] = VIO_REG_QEMU;
+                regs[n++] = plan->layout.nvram_reg;
         *ret = regs;
         *ret_n = n;
         return 0;
@@ -159,15 +159,15 @@ uint64_t vio_register_take(DomainDeviceType type, uint64_t old, uint64_t *taken,
         return reg;
 }
 
-/* Another VIO device, made before the one at `at`, with the same register or (by_irq) the same interrupt. QEMU's own choice is
- * told from a register of all ones, which is how it writes "none given". */
+/* Another VIO device, made before the one at `at`, with the same register or (by_irq) the same interrupt. */
 static const char *vio_other(const DomainPlan *plan, size_t at, bool by_irq) {
         const VioDevice *vio = plan->layout.vio, *v = &vio[at];
+        uint64_t nvram = plan->layout.nvram_reg;
 
-        if (!nvram_given(&plan->domain) && (by_irq ? vio_irq(v->reg) == vio_irq(VIO_REG_QEMU) : v->reg == VIO_REG_QEMU))
+        if (!nvram_given(&plan->domain) && (by_irq ? vio_irq(v->reg) == vio_irq(nvram) : v->reg == nvram))
                 return NVRAM_NAME;
         for (size_t i = 0; i < plan->layout.n_vio; i++) {
-                if (i == at || vio[i].device > v->device || vio[i].reg == UINT32_MAX)
+                if (i == at || vio[i].device > v->device)
                         continue;
                 if (by_irq ? vio_irq(vio[i].reg) == vio_irq(v->reg) : vio[i].reg == v->reg)
                         return check_device_name(&plan->domain.devices[vio[i].device]);
@@ -198,8 +198,6 @@ VioFault vio_fault(const DomainPlan *plan, size_t at, const char **ret_other) {
         *ret_other = NULL;
         if (v->reg > UINT32_MAX)
                 return VIO_TOO_LONG;
-        if (v->reg == UINT32_MAX)
-                return VIO_OK;
         *ret_other = vio_other(plan, at, false);
         if (*ret_other)
                 return VIO_DUPLICATE;
@@ -228,6 +226,8 @@ static int vio_remedy(Check *c, size_t at, char **ret) {
         reg = vio_register_take(device->type, vio->reg, c->registers, c->n_registers);
         if (reg == 0)
                 return check_remedy(ret, "Take a VIO device away: all interrupts for them are in use");
+        if (device->type != DOMAIN_DEVICE_QEMU && domain_property_of(&c->plan->domain, device->alias, "reg"))
+                return check_remedy(ret, "Give %s the reg %" PRIu64 " in <qemu:override>", check_device_name(device), reg);
         if (device->type == DOMAIN_DEVICE_QEMU)
                 return check_remedy(ret, "Give %s reg=0x%" PRIx64 " in <qemu:commandline>", check_device_name(device), reg);
         return check_remedy(ret, "Give %s a free one: <address type='spapr-vio' reg='0x%" PRIx64 "'/>, or run tcectl plan --fix",

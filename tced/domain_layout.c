@@ -65,18 +65,13 @@ static bool property_bool(const Domain *d, const char *alias, const char *proper
         return by_default;
 }
 
-/* -device itself names these, so that -global has no say: only what is said of this one. */
-static int own_number(const Domain *d, const char *alias, const char *property, int by_default) {
-        for (size_t i = d->n_properties; alias && i > 0; i--) {
-                const QemuProperty *p = &d->properties[i - 1];
+/* -1 stands for none; what does not fit is one that can't be. */
+static int own_number(const Domain *d, const char *alias, const char *property, int given) {
+        uint64_t value = domain_property_number(d, PHB_DRIVER, alias, property, given < 0 ? UINT32_MAX : (uint64_t) given);
 
-                if (p->device && streq(p->device, alias) && streq(p->property, property)) {
-                        uint64_t value;
-
-                        return parse_u64(p->value, INT32_MAX, &value) < 0 ? by_default : (int) value;
-                }
-        }
-        return by_default;
+        if (value == UINT32_MAX)
+                return -1;
+        return value < INT_MAX ? (int) value : INT_MAX;
 }
 
 /* The implicit PHB has no -device, so that what is said of an id does not reach it. */

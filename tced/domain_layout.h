@@ -45,6 +45,7 @@ typedef struct Layout {
         size_t n_phbs, phbs_allocated;
         VioDevice *vio; /* by register */
         size_t n_vio, vio_allocated;
+        uint64_t nvram_reg; /* of the NVRAM that QEMU makes where the domain has none */
         uint64_t guest_memory_max; /* the end of the guest's memory, that which <maxMemory> leaves room for too: what it sizes its
                                     * 64-bit windows by; bytes */
         Description description;   /* the windows: default, VIO's, and one dynamic for each page size that a PHB offers */

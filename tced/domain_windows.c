@@ -135,12 +135,36 @@ static bool vio_reg_taken(const Layout *l, uint64_t reg) {
         return false;
 }
 
+static const char *vio_driver(const DomainDevice *device) {
+        switch ((int) device->type) {
+        case DOMAIN_DEVICE_INTERFACE:
+                return "spapr-vlan";
+        case DOMAIN_DEVICE_CONTROLLER:
+                return "spapr-vscsi";
+        case DOMAIN_DEVICE_SERIAL:
+                return "spapr-vty";
+        case DOMAIN_DEVICE_TPM:
+                return "tpm-spapr";
+        }
+        return device->model ? device->model : "";
+}
+
+/* The register that QEMU is told; UINT32_MAX: none. libvirt tells it the NVRAM's by a -global of its own, before the domain's. */
+static uint64_t vio_reg_told(const Domain *d, const DomainDevice *device) {
+        uint64_t given = device->address.has_reg ? device->address.reg : UINT32_MAX, global;
+
+        if (device->type != DOMAIN_DEVICE_NVRAM)
+                return domain_property_number(d, vio_driver(device), device->alias, "reg", given);
+        global = domain_property_number(d, "spapr-nvram", NULL, "reg", UINT32_MAX);
+        return global == UINT32_MAX ? given : global;
+}
+
 /* QEMU makes the NVRAM before all -device, also where the domain has none; libvirt gives a register to one that it has. */
-static uint64_t first_vio_reg(const Domain *d) {
+static uint64_t first_vio_reg(const Domain *d, uint64_t nvram_reg) {
         for (size_t i = 0; i < d->n_devices; i++)
                 if (d->devices[i].type == DOMAIN_DEVICE_NVRAM && d->devices[i].address.has_reg)
                         return VIO_REG_QEMU;
-        return VIO_REG_QEMU + 1;
+        return nvram_reg == VIO_REG_QEMU ? VIO_REG_QEMU + 1 : VIO_REG_QEMU;
 }
 
 static int compare_vio(const void *a, const void *b) {
@@ -153,16 +177,19 @@ static int compare_vio(const void *a, const void *b) {
 
 /* In the order in which QEMU makes them, so that one without a register gets the one that QEMU would find free. */
 static int add_vio_devices(const Domain *d, Layout *l) {
-        uint64_t next = first_vio_reg(d);
+        uint64_t next;
 
+        l->nvram_reg = domain_property_number(d, "spapr-nvram", NULL, "reg", UINT32_MAX);
+        if (l->nvram_reg == UINT32_MAX)
+                l->nvram_reg = VIO_REG_QEMU;
+        next = first_vio_reg(d, l->nvram_reg);
         for (size_t i = 0; i < d->n_devices; i++) {
-                const DomainAddress *address = &d->devices[i].address;
-                uint64_t reg = address->reg;
+                uint64_t reg = vio_reg_told(d, &d->devices[i]);
                 int r;
 
                 if (!d->devices[i].vio)
                         continue;
-                if (!address->has_reg)
+                if (reg == UINT32_MAX)
                         do
                                 reg = next++;
                         while (vio_reg_taken(l, reg));

@@ -106,7 +106,7 @@ def devices(plan, words):
             roots[f"{name}.0"] = name
         elif device["driver"] == "pci-bridge":
             bridges[name] = device["bus"]
-        elif "reg" in device:
+        elif "reg" in device and f"device.{name}.reg=" not in " ".join(words):
             regs[name] = int(str(device["reg"]), 0)
         elif "bus" in device and "addr" in device:
             slot, _, function = device["addr"].partition(".")
@@ -119,7 +119,8 @@ def devices(plan, words):
                for phb in plan["phbs"] for device in phb["devices"] if device["slot"] is not None}
     yield from two(have, planned, "sits at")
     planned = {device["alias"]: device["reg"] for device in plan["vio"] if device["alias"] in regs or device["dma"]}
-    own = {name for name, reg in planned.items() if name not in regs and reg >= 0x71000000} # QEMU's own choice
+    regs = {name: reg for name, reg in regs.items() if reg != 0xFFFFFFFF}
+    own = set(planned) - set(regs) # QEMU's own choice, or that of -global or -set: seen by their tables
     yield from two(regs, {name: reg for name, reg in planned.items() if name not in own}, "has the register")
 
 

@@ -38,13 +38,14 @@ def arguments(completed, folder):
     path.write_text(completed)
     words = shlex.split(virsh("domxml-to-native", "qemu-argv", "--xml", str(path)))
     words = words[next(i for i, word in enumerate(words) if "=" not in word.split("/")[0]) + 1:]
-    places = net_places(ElementTree.fromstring(completed))
+    domain = ElementTree.fromstring(completed)
+    places, overridden = net_places(domain), set(overrides(domain))
     for i, word in enumerate(words):
         if word != "-device" or not words[i + 1].startswith("{"):
             continue
         device = json.loads(words[i + 1])
         if device.get("id") in places:
-            device.update(places[device["id"]])
+            device.update((name, value) for name, value in places[device["id"]].items() if (device["id"], name) not in overridden)
             words[i + 1] = json.dumps(device)
     return words
 
@@ -70,6 +71,14 @@ def net_places(domain):
         slot, function = int(address.get("slot"), 0), int(address.get("function"), 0)
         places[name] = {"bus": bus, "addr": f"{slot:#x}" + (f".{function:#x}" if function else "")}
     return places
+
+
+def overrides(domain):
+    """(alias, property) of each <qemu:override>: what it says is in the words."""
+    of = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+    for device in domain.iter(of + "device"):
+        for named in device.iter(of + "property"):
+            yield device.get("alias"), named.get("name")
 
 
 def alias_of(element, otherwise):
