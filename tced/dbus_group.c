@@ -168,7 +168,8 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (caller.uid != 0) {
                 machine = manager_find_machine_by_process(c->manager, &caller.process);
                 /* A user may write any group into a VM of its own: only what root registered gives a right to the devices. */
-                if (!machine || machine->registrar != 0 || !machine_has_group(machine, (int) g->number))
+                if (!machine || !machine_is_run_by(machine, &caller.process) || machine->registrar != 0 ||
+                    !machine_has_group(machine, (int) g->number))
                         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
                                                  "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that "
                                                  "root registered for its user",

@@ -153,7 +153,7 @@ static int check_claimant(sd_bus_message *m, const Machine *machine, sd_bus_erro
         r = caller_get(m, true, &caller, error);
         if (r < 0)
                 return r;
-        if (machine->state == MACHINE_CLAIMED && process_same(&machine->process, &caller.process))
+        if (machine->state == MACHINE_CLAIMED && machine_is_run_by(machine, &caller.process))
                 return 0;
         return sd_bus_error_setf(error, TCED_ERROR_NOT_CLAIMED, "Process %d has not claimed machine %s; call Claim first",
                                  (int) caller.process.pid, machine->name);
@@ -320,7 +320,7 @@ static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (r < 0)
                 return r;
         /* Whoever holds it, else its owner, who may be that of any other VM of libvirt's. */
-        allowed = machine->process.pid > 0 ? process_same(&machine->process, &caller.process)
+        allowed = machine->process.pid > 0 ? machine_is_run_by(machine, &caller.process)
                                            : machine->source == MACHINE_SOURCE_BUS && caller.uid == machine->owner;
         if (caller.uid != 0 && !allowed)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is another's to unregister; root may", machine->name);

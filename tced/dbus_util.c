@@ -31,13 +31,41 @@ static int peer_process(const Connection *c, Process *ret) {
         return 0;
 }
 
-/* The bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
- * anyone's by now. It is not taken for that of another user. */
-static int bus_process(const Connection *c, uid_t uid, pid_t pid, Process *ret) {
-        Process p = PROCESS_INIT;
-        int r;
+/* The bus's own pidfd of who connected: dbus 1.15.8 and newer have one, where the kernel does (6.5). -ENODATA: not here. */
+static int bus_pidfd(const Connection *c, const char *sender) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *key;
+        int r, fd;
 
-        r = process_open(c->manager->proc_fd, pid, &p);
+        r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                               "GetConnectionCredentials", NULL, &reply, "s", sender);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(reply, "s", &key);
+                if (r >= 0 && streq(key, "ProcessFD")) {
+                        r = sd_bus_message_read(reply, "v", "h", &fd);
+                        return r < 0 ? r : fd_dup(fd);
+                }
+                if (r >= 0)
+                        r = sd_bus_message_skip(reply, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        return r < 0 ? r : -ENODATA;
+}
+
+/* Where the bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
+ * anyone's by now. It is not taken for that of another user, nor for a guest of libvirt's, which are strangers to each other. */
+static int bus_process(const Connection *c, const char *sender, uid_t uid, pid_t pid, Process *ret) {
+        int pidfd = uid != 0 && sender ? bus_pidfd(c, sender) : -ENODATA, r;
+        Process p = PROCESS_INIT;
+
+        if (pidfd >= 0)
+                r = process_hold_consume(c->manager->proc_fd, pid, pidfd, &p);
+        else
+                r = process_open(c->manager->proc_fd, pid, &p);
+        p.by_pid = uid != 0 && pidfd < 0;
         if (r >= 0 && uid != 0) {
                 r = process_of_user(c->manager->proc_fd, &p, uid);
                 r = r == 0 ? -EPERM : r;
@@ -69,7 +97,8 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
                         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s", strerror(-r));
         }
         if (with_process)
-                r = c->peer ? peer_process(c, &caller.process) : bus_process(c, caller.uid, pid, &caller.process);
+                r = c->peer ? peer_process(c, &caller.process)
+                            : bus_process(c, sd_bus_message_get_sender(m), caller.uid, pid, &caller.process);
         if (r < 0)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process that asks can't be held: %s", strerror(-r));
         *ret = caller;
@@ -143,7 +172,7 @@ static void viewer_ask(const Connection *c, sd_bus_message *m, Viewer *ret) {
         }
         /* Without its process it is none that runs a VM. */
         if (sd_bus_creds_get_pid(creds, &pid) >= 0)
-                (void) bus_process(c, ret->uid, pid, &ret->process);
+                (void) bus_process(c, sd_bus_message_get_sender(m), ret->uid, pid, &ret->process);
 }
 
 static int match_domain_owner(Machine *machine, void *userdata) {
@@ -177,7 +206,7 @@ static const Viewer *viewer_current(Connection *c) {
 }
 
 bool connection_hears(const Connection *c, const Machine *machine) {
-        return !c->peer || is_master(c->uid) || process_same(&machine->process, &c->process);
+        return !c->peer || is_master(c->uid) || machine_is_run_by(machine, &c->process);
 }
 
 bool connection_lists(Connection *c, const Machine *machine) {
@@ -188,7 +217,7 @@ bool connection_lists(Connection *c, const Machine *machine) {
         if (machine->source != MACHINE_SOURCE_LIBVIRT)
                 return true;
         v = viewer_current(c);
-        return !v || !v->restricted || process_same(&machine->process, &v->process);
+        return !v || !v->restricted || machine_is_run_by(machine, &v->process);
 }
 
 /* Another guest's VMM, most likely; or a claim that goes wrong, of which its VMM learns no more than that there is no such

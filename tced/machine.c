@@ -117,6 +117,10 @@ int machine_hold(Machine *m, sd_event *event, Process *process) {
         return 0;
 }
 
+bool machine_is_run_by(const Machine *m, const Process *process) {
+        return process_same(&m->process, process) && !(process->by_pid && m->source == MACHINE_SOURCE_LIBVIRT);
+}
+
 static int compare_liobn(const void *key, const void *item) {
         uint32_t a = *(const uint32_t *) key, b = ((const Table *) item)->plan->window.liobn;
 

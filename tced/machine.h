@@ -99,6 +99,8 @@ Machine *machine_free(Machine *m);
 
 /* Holds it by this process from now on, instead of the one before; the process is taken over. -ESRCH: it has ended. */
 int machine_hold(Machine *m, sd_event *event, Process *process);
+/* Is it held by this process? One that is known by its PID alone holds none of libvirt's: its guests may all be of one user. */
+bool machine_is_run_by(const Machine *m, const Process *process);
 
 /* NULL where there is none. */
 Table *machine_find_table(Machine *m, uint32_t liobn);

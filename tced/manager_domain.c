@@ -376,6 +376,10 @@ int manager_is_domain_process(const Manager *m, const Machine *machine, const Pr
                 .run = m->places.libvirt_run, .name = machine->name, .id = machine->domain.id, .proc_fd = m->proc_fd,
         };
 
+        if (process->by_pid) {
+                (void) snprintf(why, CLAIM_WHY_MAX, "this bus does not say for certain which process asks; connect to " TCED_SOCKET);
+                return -EPERM;
+        }
         return libvirt_claim_process(&claim, process, why);
 }
 

@@ -12,8 +12,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* The pidfd is taken over, also on failure. */
-static int hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret) {
+int process_hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret) {
         Process p = { .pid = pid, .pidfd = pidfd };
         int r;
 
@@ -30,7 +29,7 @@ static int hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret) {
 int process_open(int proc_fd, pid_t pid, Process *ret) {
         int pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
 
-        return pidfd < 0 ? pidfd : hold_consume(proc_fd, pid, pidfd, ret);
+        return pidfd < 0 ? pidfd : process_hold_consume(proc_fd, pid, pidfd, ret);
 }
 
 int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret) {
@@ -40,7 +39,7 @@ int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret) {
         if (pid <= 0)
                 return -ESRCH;
         if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
-                return hold_consume(proc_fd, pid, pidfd, ret);
+                return process_hold_consume(proc_fd, pid, pidfd, ret);
         if (errno == ENOPROTOOPT)
                 return process_open(proc_fd, pid, ret);
         return errno == EINVAL ? -ESRCH : -errno;
@@ -50,6 +49,7 @@ void process_close(Process *p) {
         p->pidfd = fd_close(p->pidfd);
         p->pid = 0;
         p->start = 0;
+        p->by_pid = false;
 }
 
 bool process_alive(const Process *p) {

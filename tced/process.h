@@ -11,6 +11,7 @@ typedef struct Process {
         pid_t pid;      /* 0: none */
         int pidfd;      /* -EBADF: none; readable when the process has ended */
         uint64_t start; /* clock ticks since boot */
+        bool by_pid;    /* who asked had this PID once: another process of the same user, maybe */
 } Process;
 
 #define PROCESS_INIT { .pidfd = -EBADF }
@@ -21,6 +22,8 @@ int process_open(int proc_fd, pid_t pid, Process *ret);
 /* The same for the process that connected to this socket, whose PID it was then: by the kernel's own record of it where that can be had
  * (SO_PEERPIDFD, 6.5 and newer), so that a PID which is another's by now is not taken for it. */
 int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret);
+/* The same by a pidfd that somebody else took of it, which is taken over, also on failure. */
+int process_hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret);
 void process_close(Process *p);
 /* Has it not ended? */
 bool process_alive(const Process *p);

@@ -7,7 +7,9 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "domain.h"
 #include "tap.h"
@@ -201,6 +203,26 @@ static void must_fail(const Actor *a, const char *who, char how, unsigned which,
         }
 }
 
+/* Does the bus say for certain which process is at the other end? */
+static bool bus_is_certain(sd_bus *bus) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *name, *key;
+        bool found = false;
+
+        if (sd_bus_get_unique_name(bus, &name) < 0 ||
+            sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionCredentials",
+                               NULL, &reply, "s", name) < 0 ||
+            sd_bus_message_enter_container(reply, 'a', "{sv}") < 0)
+                bail_out("the bus does not say who is there");
+        while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+                (void) sd_bus_message_read(reply, "s", &key);
+                found |= streq(key, "ProcessFD");
+                (void) sd_bus_message_skip(reply, "v");
+                (void) sd_bus_message_exit_container(reply);
+        }
+        return found;
+}
+
 static void must_fail_everywhere(const Actor *a, const char *who, unsigned which, bool visible_on_bus, const char *when) {
         must_fail(a, who, 'p', which, false, when);
         must_fail(a, who, 'b', which, visible_on_bus, when);
@@ -233,6 +255,8 @@ static const char *dac_label(uid_t uid) {
 /* Two guests of one user, a third process of it, and another user. */
 static void test_isolation(const Host *h, sd_bus *root, bool labelled) {
         Actor guests[2], third = start_guest(h, NULL, guest_uid), other = start_guest(h, NULL, other_uid);
+        _cleanup_bus_ sd_bus *bus = open_bus(h);
+        bool certain = bus_is_certain(bus);
         /* Without its label nobody knows before the claims whose guests they are. */
         const char *before = labelled ? "before the claims" : "before the claims, no label";
         const char *after = labelled ? "after the claims" : "after the claims, no label";
@@ -251,8 +275,10 @@ static void test_isolation(const Host *h, sd_bus *root, bool labelled) {
         }
         tap_eq(count_machines(root), 2, "both are still there");
         for (unsigned i = 0; i < 2; i++) {
-                char how = i == 0 ? 'p' : 'b';
+                char how = i == 0 || !certain ? 'p' : 'b';
 
+                if (!certain)
+                        must_fail(&guests[i], vm_names[i], 'b', i, !labelled && i == 0, "its own, on a bus that knows PIDs alone");
                 tap_ok(guest_tries(&guests[i], how, i, TRY_BY_UUID), "%s finds its own", vm_names[i]);
                 tap_ok(!guest_tries(&guests[i], how, i, TRY_LIST), "has it not listed, yet");
                 tap_ok(!guest_tries(&guests[i], how, i, TRY_ACQUIRE), "nor its tables");
@@ -264,6 +290,8 @@ static void test_isolation(const Host *h, sd_bus *root, bool labelled) {
                 tap_ok(guest_tries(&guests[i], how, i, TRY_HOLDER) && guest_tries(&guests[i], how, i, TRY_OPEN_GROUP), "and its group");
                 tap_ok(guest_tries(&guests[i], how, i, TRY_BY_PID), "and is found by its PID");
                 tap_eq(get_number(root, paths[i], TCED_INTERFACE_MACHINE, "Uid", 'u'), guest_uid, "its user is known");
+                if (!certain)
+                        must_fail(&guests[i], vm_names[i], 'b', i, false, "its own that it has claimed, on a bus that knows PIDs alone");
         }
         for (unsigned i = 0; i < 2; i++) {
                 must_fail_everywhere(&guests[i], vm_names[i], !i, false, after);
@@ -390,6 +418,109 @@ static void test_left_over(const Host *h, sd_bus *root) {
         actor_kill(&third);
 }
 
+/* A socket that a process of the guests' user has connected, and which outlives it; *ret_pid is whose it was. */
+static int left_connection(const char *path, pid_t *ret_pid) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        char byte = 'x';
+        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        int pair[2], fd;
+
+        (void) strcpy(address.sun_path, path);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                bail_out("socketpair: %s", strerror(errno));
+        *ret_pid = fork();
+        if (*ret_pid == 0) {
+                become_user(guest_uid);
+                fd = socket(AF_UNIX, SOCK_STREAM, 0);
+                if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                        _exit(1);
+                control.header = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+                memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+                _exit(sendmsg(pair[1], &m, 0) == 1 ? 0 : 1);
+        }
+        if (*ret_pid < 0 || recvmsg(pair[0], &m, MSG_CMSG_CLOEXEC) != 1 || wait_exit(*ret_pid) != 0)
+                bail_out("no connection that was left: %s", strerror(errno));
+        memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+        (void) close(pair[0]);
+        (void) close(pair[1]);
+        return fd;
+}
+
+/* A guest whose PID another process of its user has had. pid 0: it did not come to that. */
+static Actor start_guest_as(const Host *h, pid_t pid) {
+        for (unsigned i = 0; i < 100; i++) {
+                FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
+                Actor a;
+
+                if (!f || fprintf(f, "%d", (int) pid - 1) < 0 || fclose(f) != 0)
+                        break;
+                a = start_guest(h, vm_names[0], guest_uid);
+                if (a.pid == pid)
+                        return a;
+                actor_kill(&a);
+        }
+        return (Actor) { .fd = -EBADF };
+}
+
+typedef struct Left {
+        int fd;
+        bool is_bus;
+} Left;
+
+static void try_left_connection(void *userdata) {
+        const Left *left = userdata;
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_fd(bus, left->fd, left->fd);
+        if (r >= 0 && left->is_bus)
+                r = sd_bus_set_bus_client(bus, 1);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, 1);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        /* On the private socket it is not let in at all, unless it was while its process was there. */
+        if (!left->is_bus && (r < 0 || count_machines(bus) < 0))
+                return;
+        if (r < 0)
+                bail_out("the bus: %s", strerror(-r));
+        for (int i = 0; i < _TRY_MAX; i++)
+                tap_ok(!try(bus, (Try) i, 0), "a connection of who had the PID before, %s: %s", left->is_bus ? "bus" : "private socket",
+                       try_names[i]);
+}
+
+/* A process of the user connects, ends, and leaves the connection to another; then a guest gets its PID. */
+static void test_left_connection(const Host *h, sd_bus *root) {
+        for (unsigned i = 0; i < 2; i++) {
+                Left left = { .is_bus = i == 0 };
+                pid_t pid;
+                Actor guest;
+
+                left.fd = left_connection(left.is_bus ? strchr(h->address, '/') : h->socket, &pid);
+                guest = start_guest_as(h, pid);
+                if (guest.pid == 0) {
+                        tap_skip("a PID can't be had again here", "a connection of who had the PID before");
+                        (void) close(left.fd);
+                        return;
+                }
+                pids[0] = guest.pid;
+                register_both(root, dac_label(guest_uid));
+                run_as(guest_uid, NULL, 0, try_left_connection, &left);
+                tap_ok(guest_tries(&guest, 'p', 0, TRY_CLAIM), "the guest can claim its own");
+                (void) close(left.fd);
+                actor_kill(&guest);
+                (void) unregister(root, PATH_A, NULL);
+                (void) unregister(root, PATH_B, NULL);
+        }
+}
+
 typedef struct LabelCase {
         const Host *host;
         const char *name, *file, *current, *text;
@@ -496,6 +627,7 @@ int main(void) {
                 test_wrong_user(&h, root);
                 test_left_over(&h, root);
                 test_squatters(&h, root);
+                test_left_connection(&h, root);
         }
         host_stop_tced(&h);
         test_labels(&h);
