@@ -27,14 +27,35 @@ static uint64_t came(int dirfd, const char *name) {
         return (uint64_t) st.st_ctim.tv_sec * 1000000 + (uint64_t) st.st_ctim.tv_nsec / 1000;
 }
 
+/* The PID in driver.pid; 0: there is none. Newer libvirts leave the folder to the user of the VMs (libvirt_claim.h): whatever stands there
+ * instead, a FIFO for one, must not hold us up, and a file of theirs says nothing. */
+static pid_t read_driver_pid(const char *run) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        char text[32];
+        struct stat st;
+        uint64_t pid;
+        ssize_t n;
+
+        if (asprintf(&path, "%s/driver.pid", run) < 0)
+                return 0;
+        fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()))
+                return 0;
+        n = pread(fd, text, sizeof(text) - 1, 0);
+        if (n < 0)
+                return 0;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return parse_u64(text, INT32_MAX, &pid) < 0 ? 0 : (pid_t) pid;
+}
+
 /* When the process in driver.pid started. 0: none runs. */
 static uint64_t libvirtd_started(const char *run, int proc_fd) {
-        _cleanup_free_ char *path = NULL;
-        uint64_t pid, ticks, up = now_usec(CLOCK_BOOTTIME), age;
-        char text[32];
+        uint64_t ticks, up = now_usec(CLOCK_BOOTTIME), age;
+        pid_t pid = read_driver_pid(run);
 
-        if (asprintf(&path, "%s/driver.pid", run) < 0 || read_file_at(AT_FDCWD, path, text, sizeof(text)) < 0 ||
-            parse_u64(text, INT32_MAX, &pid) < 0 || process_start_time(proc_fd, (pid_t) pid, &ticks) < 0)
+        if (pid == 0 || process_start_time(proc_fd, pid, &ticks) < 0)
                 return 0;
         ticks = ticks * 1000000 / (uint64_t) sysconf(_SC_CLK_TCK);
         age = up > ticks ? up - ticks : 0;

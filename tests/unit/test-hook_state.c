@@ -86,6 +86,36 @@ static void test_started_later(void) {
         (void) waitpid(child, NULL, 0);
 }
 
+/* In a folder that is the VMs' user's, anything may stand where libvirtd's PID does. */
+static void test_not_libvirts(void) {
+        char path[256], other[256], pid[16];
+
+        (void) snprintf(path, sizeof(path), "%s/driver.pid", run);
+        (void) snprintf(other, sizeof(other), "%s/other", run);
+        (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
+        (void) unlink(path);
+        if (mkfifo(path, 0666) < 0)
+                exit(EXIT_FAILURE);
+        (void) alarm(20);
+        tap_ok(!look(0, 0).libvirtd, "a FIFO in its place holds nobody up");
+        (void) alarm(0);
+        (void) unlink(path);
+        write_file(other, pid, 0644);
+        if (symlink(other, path) < 0)
+                exit(EXIT_FAILURE);
+        tap_ok(!look(0, 0).libvirtd, "a link is not followed");
+        (void) unlink(path);
+        if (geteuid() == 0) {
+                write_file(path, pid, 0644);
+                tap_ok(look(0, 0).libvirtd, "a file of root's is believed");
+                if (chown(path, 65534, 65534) < 0)
+                        exit(EXIT_FAILURE);
+                tap_ok(!look(0, 0).libvirtd, "another's is not");
+                (void) unlink(path);
+        } else
+                tap_skip("only root can make another's file", "another's file");
+}
+
 int main(void) {
         char pid[32];
         HookState s;
@@ -126,6 +156,7 @@ int main(void) {
         write_file(below("/run/driver.pid"), "x", 0644);
         s = look(0, 0);
         tap_ok(!s.libvirtd, "nor is one that makes no sense");
+        test_not_libvirts();
         test_started_later();
         (void) nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
         return tap_done();
