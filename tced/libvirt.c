@@ -265,13 +265,14 @@ static int ask(Libvirt *l, AskKind kind, const char *name, LibvirtXmlDone done, 
         return 0;
 }
 
-/* Asked anew at each change, as events may be lost or overtake an answer; one question that waits is enough. */
+/* Asked anew at each change, as events may be lost. One question that waits is enough: the child says things as they happen, so that an
+ * answer which comes behind an event knows of it. */
 static void ask_domains(Libvirt *l) {
         for (Ask *a = l->asks; a; a = a->next)
-                if (a->kind == ASK_DOMAINS && !a->sent)
+                if (a->kind == ASK_DOMAINS)
                         return;
         if (ask(l, ASK_DOMAINS, NULL, NULL, NULL) < 0)
-                log_warning("No memory to ask libvirt for its domains; what is known of them may be old");
+                log_warning("libvirt can't be asked for its domains just now; what is known of them may be old");
 }
 
 static void on_connected(Libvirt *l) {

@@ -33,7 +33,7 @@ static int tell_lines(LineReader *r, size_t from, LineDone done, void *userdata)
 }
 
 int line_reader_read(LineReader *r, int fd, LineDone done, void *userdata) {
-        for (;;) {
+        for (size_t turn = 0; turn < LINE_READER_TURN;) {
                 ssize_t n;
                 int e;
 
@@ -50,12 +50,14 @@ int line_reader_read(LineReader *r, int fd, LineDone done, void *userdata) {
                         continue;
                 if (n <= 0)
                         return n < 0 ? -errno : 0;
+                turn += (size_t) n;
                 r->have += (size_t) n;
                 e = tell_lines(r, r->have - (size_t) n, done, userdata);
                 if (e < 0)
                         return e;
                 /* What was told may have made its owner drop the connection, and the reader with it. */
                 if (!r->buffer)
-                        return -EAGAIN;
+                        break;
         }
+        return -EAGAIN;
 }

@@ -14,10 +14,13 @@ typedef struct LineReader {
         size_t have, allocated;
 } LineReader;
 
+/* So much is read at a time: who never stops speaking must not have its reader do nothing else. */
+#define LINE_READER_TURN ((size_t) 256 << 10)
+
 /* Called for each line, without its end. false: no more of this. */
 typedef bool (*LineDone)(const char *line, void *userdata);
 
-/* Reads what there is, without waiting. -EAGAIN: there was no more; 0: the other side is gone; -EMSGSIZE: a line without end;
+/* Reads what there is, without waiting. -EAGAIN: that was all for this time; 0: the other side is gone; -EMSGSIZE: a line without end;
  * -EBADMSG: done said no; -ENOMEM; else negative errno. The reader may have been cleared by done: then -EAGAIN. */
 int line_reader_read(LineReader *r, int fd, LineDone done, void *userdata);
 void line_reader_clear(LineReader *r);

@@ -21,8 +21,9 @@ static void child_say(const char *text) {
 
 /* Each mode answers what comes in its own way; a line of input is one question. */
 static int play(const char *mode) {
-        static char line[8192];
+        static char line[8193];
         size_t have = 0;
+        unsigned asked = 0;
         ssize_t n;
 
         if (streq(mode, "fake:mute"))
@@ -37,6 +38,12 @@ static int play(const char *mode) {
                 for (;;)
                         child_say("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
         child_say("{\"event\":\"connected\"}\n");
+        if (streq(mode, "fake:flood")) {
+                for (size_t i = 0; i + 2 < sizeof(line); i += 3)
+                        memcpy(line + i, "{}\n", 4);
+                for (;;)
+                        child_say(line);
+        }
         if (streq(mode, "fake:dying"))
                 return 1;
         while ((n = read(STDIN_FILENO, line + have, sizeof(line) - 1 - have)) > 0) {
@@ -50,7 +57,12 @@ static int play(const char *mode) {
                         char answer[512];
 
                         *end = '\0';
-                        if (strstr(line, "\"domains\""))
+                        if (strstr(line, "\"domains\"") && streq(mode, "fake:busy")) {
+                                for (unsigned i = 0; i < 400 && asked == 0; i++)
+                                        child_say("{\"event\":\"domain\",\"uuid\":\"3f2c1111-2222-3333-4444-555566667777\"}\n");
+                                (void) snprintf(answer, sizeof(answer), "{\"id\":%u,\"domains\":[{\"name\":\"asked-%u\",\"uuid\":"
+                                                "\"3F2C1111-2222-3333-4444-555566667777\"}]}\n", number, ++asked);
+                        } else if (strstr(line, "\"domains\""))
                                 (void) snprintf(answer, sizeof(answer), "{\"id\":%u,\"domains\":[{\"name\":\"web1\",\"uuid\":"
                                                 "\"3F2C1111-2222-3333-4444-555566667777\"},{\"name\":\"odd\",\"uuid\":\"no\"},7]}\n", number);
                         else if (strstr(line, "\"devices\""))
@@ -294,6 +306,27 @@ static void test_many(World *w) {
         tap_ok(w->answers == 256, "each is answered");
 }
 
+/* As many events as a host that starts all of its VMs, and then one that never stops. */
+static void test_busy(World *w) {
+        const LibvirtDomain *d;
+        size_t n;
+
+        world_open(w, "fake:busy", true, true);
+        tap_ok(loop_till(w->event, has_domain, w), "events in a swarm: the domains are known");
+        loop_for(w->event, 200000);
+        d = libvirt_domains(w->libvirt, &n);
+        tap_streq(n ? d[0].name : "", "asked-1", "and were not asked for once for each");
+        world_close(w);
+
+        world_open(w, "fake:flood", true, true);
+        (void) alarm(60);
+        tap_ok(loop_till(w->event, is_connected, w), "a child that never stops speaking");
+        loop_for(w->event, 200000);
+        tap_ok(is_connected(w), "does not keep the loop from all else");
+        (void) alarm(0);
+        world_close(w);
+}
+
 int main(int argc, char *argv[]) {
         World w = {};
 
@@ -308,6 +341,7 @@ int main(int argc, char *argv[]) {
         test_ends(&w);
         test_backoff(&w);
         test_many(&w);
+        test_busy(&w);
         w.event = sd_event_unref(w.event);
         return tap_done();
 }
