@@ -112,6 +112,7 @@ typedef struct DomainDevice {
         bool host_pci;  /* VFIO: a host's PCI function is passed through (hostdev pci, interface hostdev, NVMe disk) */
         HostAddress host;
         bool host_pool;  /* interface of a network of type hostdev whose function is not chosen yet */
+        bool plain;      /* a -device of <qemu:commandline> that is no JSON: QEMU makes these before libvirt's, which are */
         bool managed;    /* with host_pci: libvirt takes it from the host's driver itself (managed='yes') */
         bool mdev, vdpa, nvme;
         uint64_t video_ram; /* video: <model vram=>, bytes; 0: not given */

@@ -159,6 +159,12 @@ uint64_t vio_register_take(DomainDeviceType type, uint64_t old, uint64_t *taken,
         return reg;
 }
 
+static bool made_before(const Domain *d, size_t a, size_t b) {
+        bool plain = d->devices[a].plain;
+
+        return plain == d->devices[b].plain ? a < b : plain;
+}
+
 /* Another VIO device, made before the one at `at`, with the same register or (by_irq) the same interrupt. */
 static const char *vio_other(const DomainPlan *plan, size_t at, bool by_irq) {
         const VioDevice *vio = plan->layout.vio, *v = &vio[at];
@@ -167,7 +173,7 @@ static const char *vio_other(const DomainPlan *plan, size_t at, bool by_irq) {
         if (!nvram_given(&plan->domain) && (by_irq ? vio_irq(v->reg) == vio_irq(nvram) : v->reg == nvram))
                 return NVRAM_NAME;
         for (size_t i = 0; i < plan->layout.n_vio; i++) {
-                if (i == at || vio[i].device > v->device)
+                if (i == at || made_before(&plan->domain, v->device, vio[i].device))
                         continue;
                 if (by_irq ? vio_irq(vio[i].reg) == vio_irq(v->reg) : vio[i].reg == v->reg)
                         return check_device_name(&plan->domain.devices[vio[i].device]);

@@ -189,7 +189,7 @@ static int check_property(const xmlNode *at, const char *property, const char *v
 static int add_property(Domain *d, const char *driver, const char *device, const char *property, const char *value, const xmlNode *at,
                         DomainError *error) {
         QemuProperty p = { .line = xml_line(at) };
-        int r = !driver || streq(driver, PHB_DRIVER) ? check_property(at, property, value, error) : 0;
+        int r = value && (!driver || streq(driver, PHB_DRIVER)) ? check_property(at, property, value, error) : 0;
 
         if (r >= 0)
                 r = ARRAY_RESERVE(d->properties, d->properties_allocated, d->n_properties + 1);
@@ -404,7 +404,10 @@ static int read_place(const xmlNode *arg, const Netdevs *netdevs, const Options 
 static int read_qemu_device(const Netdevs *netdevs, const xmlNode *arg, const char *text, Domain *d, DomainError *error) {
         _cleanup_(domain_device_clear) DomainDevice v = { .type = DOMAIN_DEVICE_QEMU, .line = xml_line(arg), .index = -1, .ports = -1 };
         _cleanup_(options_clear) Options o = {};
-        int r = *text == '{' ? parse_json(arg, text, &o, error) : parse_options(text, "driver", &o);
+        int r;
+
+        v.plain = *text != '{';
+        r = v.plain ? parse_options(text, "driver", &o) : parse_json(arg, text, &o, error);
 
         if (r < 0 || !value_of(&o, "driver"))
                 return r;
@@ -461,8 +464,20 @@ static const xmlNode *next_named(const xmlNode *node, const char *name) {
         return node;
 }
 
-/* <qemu:device alias='pci.1'><qemu:frontend><qemu:property name='ddw' type='bool' value='false'/>. A type='remove' takes away
- * what libvirt itself sets, and that is none of what counts here. */
+/* libvirt reads numbers in base 10 and gives them to QEMU as such: no zeros in front, which would make them octal here.
+ * type='remove' takes away what libvirt itself sets. */
+static const char *override_value(const xmlNode *property) {
+        const char *value = xml_text_of(property, "value");
+
+        if (xml_is(property, "type", "remove"))
+                return NULL;
+        if (value && (xml_is(property, "type", "unsigned") || xml_is(property, "type", "signed")))
+                while (value[0] == '0' && value[1] >= '0' && value[1] <= '9')
+                        value++;
+        return value;
+}
+
+/* <qemu:device alias='pci.1'><qemu:frontend><qemu:property name='ddw' type='bool' value='false'/>. */
 int domain_override_read(const xmlNode *override, Domain *d, DomainError *error) {
         for (const xmlNode *device = next_named(override->children, "device"); device; device = next_named(device->next, "device")) {
                 const char *alias = xml_text_of(device, "alias");
@@ -472,12 +487,12 @@ int domain_override_read(const xmlNode *override, Domain *d, DomainError *error)
                         return xml_fail(error, device, "<qemu:device>: it names no device; give it an alias, as <alias> has it");
                 for (const xmlNode *p = frontend ? next_named(frontend->children, "property") : NULL; p;
                      p = next_named(p->next, "property")) {
-                        const char *name = xml_text_of(p, "name"), *value = xml_text_of(p, "value");
+                        const char *name = xml_text_of(p, "name"), *value = override_value(p);
                         int r;
 
                         if (isempty(name) || isempty(xml_text_of(p, "type")) || (!value && !xml_is(p, "type", "remove")))
                                 return xml_fail(error, p, "<qemu:property>: it wants a name, a type and a value");
-                        r = value ? add_property(d, NULL, alias, name, value, p, error) : 0;
+                        r = add_property(d, NULL, alias, name, value, p, error);
                         if (r < 0)
                                 return r;
                 }

@@ -209,17 +209,26 @@ static Phb *phb_by_bus_name(const Layout *l, const Domain *d, const Buses *buses
         return NULL;
 }
 
-/* Without a name QEMU takes the PHB that it made last (system/qdev-monitor.c: qbus_find_recursive, to which the newest comes
- * first): one of <qemu:commandline> that stands before the device, else the last of libvirt's. */
-static Phb *phb_made_before(const Layout *l, const Domain *d, const Buses *buses, size_t device) {
-        while (device-- > 0)
-                for (size_t i = 0; is_qemu_phb(&d->devices[device]) && i < l->n_phbs; i++)
-                        if (l->phbs[i].controller_index < 0 && l->phbs[i].alias == d->devices[device].alias)
+/* The last PHB of <qemu:commandline> that stands before this place, of those that are JSON or those that are not. */
+static Phb *phb_before(const Layout *l, const Domain *d, size_t place, bool plain) {
+        while (place-- > 0)
+                for (size_t i = 0; is_qemu_phb(&d->devices[place]) && d->devices[place].plain == plain && i < l->n_phbs; i++)
+                        if (l->phbs[i].controller_index < 0 && l->phbs[i].alias == d->devices[place].alias)
                                 return &l->phbs[i];
-        for (unsigned i = BUSES_MAX; i > 0; i--)
-                if (buses->phbs[i - 1])
-                        return buses->phbs[i - 1];
         return NULL;
+}
+
+/* Without a name QEMU takes the PHB that it made last (system/qdev-monitor.c: qbus_find_recursive, to which the newest comes
+ * first). It makes all -device that are no JSON, then the others (system/vl.c: qemu_create_cli_devices), libvirt's first. */
+static Phb *phb_made_before(const Layout *l, const Domain *d, const Buses *buses, size_t device) {
+        bool plain = d->devices[device].plain;
+        Phb *phb = phb_before(l, d, device, plain);
+
+        for (unsigned i = BUSES_MAX - 1; !phb && !plain && i > 0; i--)
+                phb = buses->phbs[i];
+        if (!phb && !plain)
+                phb = phb_before(l, d, d->n_devices, true);
+        return phb ? phb : buses->phbs[0];
 }
 
 static Phb *phb_of_argument(const Layout *l, const Domain *d, const Buses *buses, size_t device, unsigned depth) {

@@ -183,11 +183,12 @@ static int add_vio_devices(const Domain *d, Layout *l) {
         if (l->nvram_reg == UINT32_MAX)
                 l->nvram_reg = VIO_REG_QEMU;
         next = first_vio_reg(d, l->nvram_reg);
-        for (size_t i = 0; i < d->n_devices; i++) {
+        for (size_t n = 0; n < 2 * d->n_devices; n++) {
+                size_t i = n % d->n_devices;
                 uint64_t reg = vio_reg_told(d, &d->devices[i]);
                 int r;
 
-                if (!d->devices[i].vio)
+                if (!d->devices[i].vio || d->devices[i].plain != (n == i))
                         continue;
                 if (reg == UINT32_MAX)
                         do

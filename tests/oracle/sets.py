@@ -158,13 +158,17 @@ class Set:
         if self.override:
             parts.append("<qemu:override>" + "".join(
                 f"<qemu:device alias='{alias}'><qemu:frontend><qemu:property name='{name}' type='{kind_of(value)}' "
-                f"value='{str(value).lower()}'/></qemu:frontend></qemu:device>" for alias, name, value in self.override) + "</qemu:override>")
+                f"{'' if value is None else quoted(value)}/></qemu:frontend></qemu:device>" for alias, name, value in self.override) + "</qemu:override>")
         parts.append("</domain>")
         return "\n".join(parts) + "\n"
 
 
+def quoted(value):
+    return f"value='{str(value).lower()}'"
+
+
 def kind_of(value):
-    return "bool" if isinstance(value, bool) else "unsigned"
+    return "remove" if value is None else "bool" if isinstance(value, bool) else "unsigned"
 
 
 HOSTS = ["0001:01:00.0", "0001:01:00.1", "0002:01:00.0", "0003:01:00.0"]  # groups 1, 1, 2, 3: host.json
@@ -189,6 +193,7 @@ PHBS = [
     Set("devices on three PHBs", [phb(1), phb(2, 8), disk(0, (0, 9)), disk(1, (1, 9)), net((2, 1))]),
     Set("PHBs from the command line", arguments=["-device", "spapr-pci-host-bridge,index=9,id=own",
                                                  "-device", "pci-testdev,bus=own.0,id=probe"]),
+    Set("a PHB's index by override, with a zero in front", [phb(1), disk(0, (1, 3))], override=[("pci.1", "index", "011")]),
     Set("PHB indexes in octal, by -set and by -global", arguments=[
         "-device", "spapr-pci-host-bridge,index=011,id=own", "-device", "spapr-pci-host-bridge,index=3,id=own2", "-set", "device.own2.index=012",
         "-device", "spapr-pci-host-bridge,id=own3", "-global", "spapr-pci-host-bridge.index=7"]),
@@ -253,6 +258,9 @@ VIO = [
     Set("VIO from the command line, the NVRAM elsewhere", [vlan(), nvram(0x3000)], arguments=["-device", "spapr-vscsi,id=own"]),
     Set("registers by override", [vlan(), vscsi(), tpm(), serial()],
         override=[("net0", "reg", 0x9000), ("scsi0", "reg", 0xA000), ("tpm0", "reg", 0xFFFFFFFF), ("serial0", "reg", 0x30009000)]),
+    Set("a register that an override takes away", [vscsi()], override=[("scsi0", "reg", None)]),
+    Set("registers that QEMU picks, JSON and not", [nvram(0x3000), vlan(0x71000002)], arguments=[
+        "-device", '{"driver":"spapr-vlan","id":"own"}', "-device", "spapr-vscsi,id=own2"]),
     Set("registers by -set and -global", arguments=["-device", "spapr-vlan,id=own,reg=0x8000", "-set", "device.own.reg=0x9000",
                                                     "-device", "spapr-vscsi,id=own2", "-global", "spapr-vscsi.reg=012000"]),
     Set("QEMU's NVRAM elsewhere, its interrupt a network's", [vlan(0x100000)], globals={"spapr-nvram.reg": "0x3000"}),
@@ -370,6 +378,7 @@ BAD = [
     Set("PHB index 0 for another than the first", [phb(1, 0)], finding="phb-index", refusal="index"),
     Set("another index than 0 for the first PHB", [phb(0, 2)], finding="phb-index", refusal="index"),
     Set("PHB targets given and left out", [phb(1), phb(2, 1), phb(3), phb(4, 2)], finding="phb-index", refusal="PHB 1 already attached"),
+    Set("a PHB whose index an override takes away", [phb(1)], override=[("pci.1", "index", None)], finding="phb-index", refusal="index"),
     Set("a PHB without an index", arguments=["-device", "spapr-pci-host-bridge,id=own"], finding="phb-index", refusal="index"),
     Set("a bridge before its PHB", [bridge(1, (2, 5)), phb(2, 11)], refusal="index must be larger than bus"),
     Set("a slot taken twice", [disk(0, (0, 5)), disk(1, (0, 5))], refusal="double use"),
@@ -383,6 +392,8 @@ BAD = [
         refusal="IRQ 4353 is not free"),
     Set("one interrupt, QEMU's NVRAM moved to it", [vlan()], globals={"spapr-nvram.reg": "0x101000"}, finding="vio-irq",
         refusal="IRQ 4353 is not free"),
+    Set("a register twice, QEMU's choice first", [nvram(0x3000), vlan(0x71000000)], arguments=["-device", "spapr-vscsi,id=own"],
+        finding="vio-duplicate", refusal="conflict at address 0x71000000"),
     Set("one interrupt for two, by override", [vlan(), vscsi()], override=[("scsi0", "reg", 0x101000)], finding="vio-irq",
         refusal="IRQ 4353 is not free"),
     Set("a register of more than 32 bits, by override", [vscsi()], override=[("scsi0", "reg", 1 << 32)], finding="vio-in-pci-range",

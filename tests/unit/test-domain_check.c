@@ -163,7 +163,7 @@ static const Case cases[] = {
         { "a register twice, one of them the command line's",
           NULL,
           ARGUMENTS(VLAN("0x1000"), "<qemu:arg value='-device'/><qemu:arg value='spapr-vscsi,id=mine,reg=0x1000'/>"),
-          { E(VIO_DUPLICATE, ERROR, "mine", TEXT("0x1000", "net0"), TEXT("mine", "<qemu:commandline>")) } },
+          { E(VIO_DUPLICATE, ERROR, "net0", TEXT("0x1000", "mine"), TEXT("net0", "reg='0x2000'")) } },
 
         /* vio-in-pci-range: what is a LIOBN of a PHB's, what could be, what can't */
         { "the first PHB's second LIOBN",

@@ -120,7 +120,7 @@ static void show_whole(FILE *f, const Domain *d) {
                 fprintf(f, "[%s %d:%u]", d->ports[i].console ? "console" : "channel", d->ports[i].controller, d->ports[i].port);
         for (size_t i = 0; i < d->n_properties; i++)
                 fprintf(f, "[%s/%s %s=%s]", d->properties[i].driver ? d->properties[i].driver : "", d->properties[i].device ? d->properties[i].device : "",
-                        d->properties[i].property, d->properties[i].value);
+                        d->properties[i].property, d->properties[i].value ? d->properties[i].value : "(none)");
 }
 
 static void show(const Domain *d, char *text) {
@@ -308,7 +308,8 @@ static const struct {
         { "QEMU's devices come last", DOMAIN("<qemu:commandline>" ARG("-device") ARG("spapr-vlan") "</qemu:commandline>" MEMORY "<devices><nvram/></devices>"),
           { "[nvram@2][qemu:commandline@2" } },
         { "overrides", WITH("<qemu:override><qemu:device alias='pci.1'><qemu:frontend><qemu:property name='ddw' type='bool' value='false'/>"
-                            "<qemu:property name='x' type='remove'/></qemu:frontend></qemu:device></qemu:override>"), { "[/pci.1 ddw=false]", "! x=" } },
+                            "<qemu:property name='x' type='remove'/><qemu:property name='index' type='unsigned' value='011'/></qemu:frontend></qemu:device></qemu:override>"),
+          { "[/pci.1 ddw=false][/pci.1 x=(none)][/pci.1 index=11]" } },
         { "a commandline that is not QEMU's", WITH("<commandline><arg value='-global'/></commandline>"), { "![" } },
 };
 
