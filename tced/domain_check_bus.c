@@ -368,22 +368,25 @@ static uint64_t memory_left(const Check *c, const PlanTable *table) {
 
 /* Seen with two ibm,create-pe-dma-window through qtest: the first answers -1, the second aborts QEMU as above. */
 static int check_dynamic_window(Check *c, const PlanTable *table) {
-        uint64_t memory = memory_left(c, table);
+        uint64_t memory = memory_left(c, table), sizes = page_sizes_left(c, table);
         _cleanup_free_ char *remedy = NULL;
         char page[32];
         int r;
 
         (void) format_bytes(page, sizeof(page), UINT64_C(1) << table->window.page_shift);
-        if (memory > 0)
+        if (sizes == 0)
+                r = check_remedy(&remedy, "Do without 64-bit windows, as no page size is large enough: -global spapr-pci-host-bridge.ddw=off in "
+                                          "<qemu:commandline>");
+        else if (memory > 0)
                 r = check_remedy(&remedy,
                                  "Give the VM a <maxMemory> of at most %" PRIu64 " GiB, or do not offer %s pages: -global "
                                  "spapr-pci-host-bridge.pgsz=0x%" PRIx64 " in <qemu:commandline>",
-                                 memory, page, page_sizes_left(c, table));
+                                 memory, page, sizes);
         else
                 r = check_remedy(&remedy,
                                  "Do not offer %s pages: -global spapr-pci-host-bridge.pgsz=0x%" PRIx64
                                  " in <qemu:commandline>",
-                                 page, page_sizes_left(c, table));
+                                 page, sizes);
         if (r < 0)
                 return r;
         return findings_add(&c->plan->findings, FINDING_WINDOW_TOO_LARGE, table->window.likely ? SEVERITY_WARNING : SEVERITY_INFO,
