@@ -153,6 +153,9 @@ static const char *vio_driver(const DomainDevice *device) {
 static uint64_t vio_reg_told(const Domain *d, const DomainDevice *device) {
         uint64_t given = device->address.has_reg ? device->address.reg : UINT32_MAX, global;
 
+        /* libvirt leaves a 0 out of its -device. */
+        if (given == 0 && device->type != DOMAIN_DEVICE_QEMU && device->type != DOMAIN_DEVICE_NVRAM)
+                given = UINT32_MAX;
         if (device->type != DOMAIN_DEVICE_NVRAM)
                 return domain_property_number(d, vio_driver(device), device->alias, "reg", given);
         global = domain_property_number(d, "spapr-nvram", NULL, "reg", UINT32_MAX);

@@ -46,6 +46,8 @@ def arguments(completed, folder):
         device = json.loads(words[i + 1])
         if device.get("id") in places:
             device.update((name, value) for name, value in places[device["id"]].items() if (device["id"], name) not in overridden)
+            if not device.get("reg", 1):
+                del device["reg"] # libvirt does not say a 0
             words[i + 1] = json.dumps(device)
     return words
 

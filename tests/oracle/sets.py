@@ -237,6 +237,7 @@ VIO = [
     Set("a spapr-vlan", [vlan()]),
     Set("three spapr-vlan", [vlan(), vlan(), vlan()]),
     Set("a spapr-vlan at its place", [vlan(0x5000)]),
+    Set("registers of 0, which libvirt leaves to QEMU", [vlan(0), vscsi(0), serial()]),
     Set("the default place taken", [vscsi(reg=0x1000), vlan()]),
     Set("an nvram in the way", [nvram(0x1000), vlan(), vscsi()]),
     Set("a serial in the way", [serial(0x1000), vlan(), serial()]),
