@@ -75,16 +75,16 @@ void host_remove(const Host *h, const char *path) {
 }
 
 char *read_whole(const char *path) {
-        const size_t size = 4 * 1024 * 1024;
         _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-        char *text = malloc(size), *shorter;
-        size_t have = 0;
-        ssize_t n;
+        char *text = NULL, *shorter;
+        size_t have = 0, size = 0;
+        ssize_t n = 0;
 
-        if (!text)
-                bail_out("no memory");
-        while (fd >= 0 && have + 1 < size && (n = read(fd, text + have, size - 1 - have)) > 0)
+        do {
                 have += (size_t) n;
+                if (ARRAY_RESERVE(text, size, have + 4096) < 0)
+                        bail_out("no memory");
+        } while (fd >= 0 && (n = read(fd, text + have, size - 1 - have)) > 0);
         text[have] = '\0';
         shorter = realloc(text, have + 1);
         return shorter ? shorter : text;

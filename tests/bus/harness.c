@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "harness-manager.h"
 #include "util.h"
 
 _Noreturn void bail_out(const char *format, ...) {
@@ -38,7 +39,7 @@ static void on_alarm(int signal_number) {
 void host_init(Host *h, unsigned seconds) {
         static const char *const folders[] = { "sys/kernel/iommu_groups", "dev", "root", "run", "libvirt" };
 
-        *h = (Host) { .notify_fd = -EBADF };
+        *h = (Host) {};
         (void) signal(SIGPIPE, SIG_IGN);
         (void) signal(SIGALRM, on_alarm);
         (void) alarm(seconds);
@@ -69,6 +70,29 @@ static void set_environment(const char *const *env) {
         }
 }
 
+/* As systemd hands them out: from 3 on. Copies first, so that none is in another's way. */
+static void pass_fds(const Spawn *s) {
+        static char names[64 * 1024];
+        char number[16];
+        size_t length = 0;
+        int copies[5000];
+
+        for (size_t i = 0; i < s->n_fds; i++) {
+                copies[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, (int) s->n_fds + 3);
+                if (copies[i] < 0)
+                        _exit(126);
+                length += (size_t) snprintf(names + length, sizeof(names) - length, "%s%s", i > 0 ? ":" : "", s->fd_names[i]);
+        }
+        for (size_t i = 0; i < s->n_fds; i++)
+                if (dup2(copies[i], 3 + (int) i) < 0)
+                        _exit(126);
+        (void) snprintf(number, sizeof(number), "%zu", s->n_fds);
+        (void) setenv("LISTEN_FDS", number, 1);
+        (void) snprintf(number, sizeof(number), "%d", (int) getpid());
+        (void) setenv("LISTEN_PID", number, 1);
+        (void) setenv("LISTEN_FDNAMES", names, 1);
+}
+
 static void become(uid_t uid) {
         if (uid != 0 && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
                 _exit(126);
@@ -97,6 +121,11 @@ pid_t spawn(const Spawn *s) {
                 _exit(126);
         become(s->uid);
         (void) signal(SIGPIPE, SIG_DFL);
+        if (s->n_fds > 0) {
+                /* It may be any of those that are given. */
+                program = program < 0 ? program : fcntl(program, F_DUPFD_CLOEXEC, (int) s->n_fds + 3);
+                pass_fds(s);
+        }
         if (program >= 0)
                 (void) execveat(program, "", (char *const *) s->argv, environ, AT_EMPTY_PATH);
         (void) execvp(s->argv[0], (char *const *) s->argv);
@@ -198,25 +227,8 @@ bool host_start_bus(Host *h) {
         return true;
 }
 
-static void open_notify_socket(Host *h) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", h->dir);
-        h->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (h->notify_fd < 0 || bind(h->notify_fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
-            chmod(address.sun_path, 0666) < 0)
-                bail_out("NOTIFY_SOCKET: %s", strerror(errno));
-}
-
 bool notify_receive(Host *h, char *buf, size_t size, unsigned milliseconds) {
-        struct pollfd pfd = { .fd = h->notify_fd, .events = POLLIN };
-        ssize_t n;
-
-        if (poll(&pfd, 1, (int) milliseconds) <= 0)
-                return false;
-        n = recv(h->notify_fd, buf, size - 1, 0);
-        buf[n < 0 ? 0 : n] = '\0';
-        return n >= 0;
+        return service_manager_receive(h->service_manager, buf, size, milliseconds);
 }
 
 /* Every line of its log as a comment of TAP's. */
@@ -230,16 +242,15 @@ static void show_log(const Host *h) {
 /* READY=1 comes, or it ends first. */
 static bool wait_ready(Host *h) {
         _cleanup_fd_ int fd = sys_pidfd_open(h->tced_pid, 0);
-        struct pollfd pfds[] = { { .fd = h->notify_fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
         char text[1024];
 
-        for (;;) {
-                if (poll(pfds, ELEMENTSOF(pfds), HARNESS_PATIENCE * 1000) <= 0)
-                        break;
-                if (pfds[0].revents & POLLIN) {
-                        if (notify_receive(h, text, sizeof(text), 0) && strstr(text, "READY=1"))
-                                return true;
-                } else
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 50; i++) {
+                bool ended = poll(&pfd, 1, 0) != 0;
+
+                if (notify_receive(h, text, sizeof(text), 20) && strstr(text, "READY=1"))
+                        return true;
+                if (ended)
                         break;
         }
         printf("# tced did not become ready:\n");
@@ -260,8 +271,14 @@ bool host_spawn_tced(Host *h, const Spawn *wanted) {
         (void) snprintf(bus, sizeof(bus), "DBUS_SYSTEM_BUS_ADDRESS=%s", h->address);
         for (const char *const *e = wanted->env; e && *e && n + 1 < ELEMENTSOF(env); e++)
                 env[n++] = *e;
-        if (h->notify_fd < 0)
-                open_notify_socket(h);
+        if (!h->service_manager) {
+                char path[64];
+
+                (void) snprintf(path, sizeof(path), "%s/notify", h->dir);
+                h->service_manager = service_manager_new(path);
+        }
+        /* What an earlier one said at its end. */
+        service_manager_forget(h->service_manager);
         s.env = env;
         if (!s.output)
                 s.output = h->log;
@@ -269,7 +286,8 @@ bool host_spawn_tced(Host *h, const Spawn *wanted) {
         return wait_ready(h);
 }
 
-bool host_start_tced(Host *h, const char *const *extra) {
+static bool start_tced(Host *h, const char *const *extra, const Spawn *with) {
+        Spawn s = *with;
         char options[7][96];
         const char *argv[20] = { h->tced };
         size_t n = 1;
@@ -286,13 +304,35 @@ bool host_start_tced(Host *h, const char *const *extra) {
                 argv[n++] = options[i];
         for (; extra && *extra && n + 1 < ELEMENTSOF(argv); extra++)
                 argv[n++] = *extra;
-        return host_spawn_tced(h, &(Spawn) { .argv = argv });
+        s.argv = argv;
+        return host_spawn_tced(h, &s);
+}
+
+bool host_start_tced(Host *h, const char *const *extra) {
+        return start_tced(h, extra, &(Spawn) {});
+}
+
+void host_kill_tced(Host *h) {
+        (void) kill(h->tced_pid, SIGKILL);
+        (void) wait_exit(h->tced_pid);
+        h->tced_pid = 0;
+}
+
+bool host_restart_tced(Host *h, const char *const *extra) {
+        static const char *names[STORED_MAX];
+        static int fds[STORED_MAX];
+        size_t n = service_manager_stored(h->service_manager, fds, names);
+
+        return start_tced(h, extra, &(Spawn) { .fds = fds, .fd_names = names, .n_fds = n });
 }
 
 bool host_end_tced(Host *h) {
         _cleanup_free_ char *text = NULL;
         int status;
 
+        /* A stop empties the store. */
+        if (h->service_manager)
+                host_forget_stored(h);
         if (h->tced_pid <= 0)
                 return true;
         (void) kill(h->tced_pid, SIGTERM);
@@ -314,7 +354,8 @@ bool host_end(Host *h) {
                 (void) wait_exit(h->bus_pid);
                 h->bus_pid = 0;
         }
-        h->notify_fd = fd_close(h->notify_fd);
+        service_manager_free(h->service_manager);
+        h->service_manager = NULL;
         host_remove(h, "");
         (void) alarm(0);
         return well;

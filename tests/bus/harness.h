@@ -15,6 +15,10 @@
 
 #define NO_UID ((uid_t) -1)
 
+/* What tced tells its service manager is read as it comes, so that tced never waits for the test, and the fds that it stores are kept
+ * (harness-manager.c). */
+typedef struct ServiceManager ServiceManager;
+
 typedef struct Host {
         char dir[32];
         char address[64]; /* of the private bus, D-Bus form */
@@ -22,7 +26,7 @@ typedef struct Host {
         char log[64];     /* what tced has written */
         const char *tced; /* the program */
         pid_t bus_pid, tced_pid;
-        int notify_fd;
+        ServiceManager *service_manager;
 } Host;
 
 /* How a program is started; a member that is not named takes after the test itself. */
@@ -31,6 +35,9 @@ typedef struct Spawn {
         const char *const *env;  /* "NAME=value", or "NAME" to take it away; ends with NULL */
         const char *output;      /* file for what it prints, made anew */
         uid_t uid;               /* 0: stays as it is */
+        const int *fds;          /* given to it as systemd gives them (sd_listen_fds(3)), */
+        const char *const *fd_names; /* by these names */
+        size_t n_fds;
 } Spawn;
 
 /* Makes the folder; seconds: how long the whole program may take. No process is started yet. */
@@ -48,6 +55,21 @@ bool host_end_tced(Host *h);
 #define host_done(h) tap_ok(host_end(h), "tced ends well when it is told to, and no sanitizer has a complaint")
 bool host_end(Host *h);
 
+/* Ends it as nothing that it could notice, and waits; what it stored stays stored. */
+void host_kill_tced(Host *h);
+/* Starts tced again as host_start_tced() does, with what it stored. */
+bool host_restart_tced(Host *h, const char *const *extra);
+/* How many fds tced has stored, and of which process the one by this name is (0: none). */
+size_t host_stored(Host *h);
+pid_t host_stored_pid(Host *h, const char *name);
+/* The same when there are so many, or time is over. */
+size_t host_wait_stored(Host *h, size_t n);
+/* Forgets them, as a stop does; stores one more. */
+void host_forget_stored(Host *h);
+void host_store(Host *h, const char *name, int fd);
+/* Is every fd there a pidfd, by a name of at most 6 characters, with FDPOLL=0? */
+bool host_stored_well(Host *h);
+
 /* Starts a program. It is the caller's to wait for. */
 pid_t spawn(const Spawn *s);
 /* Waits for a child: its exit status, or 128 + the signal that ended it; one that takes too long is killed. */
@@ -55,7 +77,7 @@ int wait_exit(pid_t pid);
 /* Both, and gives what it has printed, to be freed, in *ret_output (may be NULL; needs s->output). */
 int run_program(const Spawn *s, char **ret_output);
 
-/* The next message on NOTIFY_SOCKET into buf; false: none came in time. */
+/* The next message on NOTIFY_SOCKET, but for those about fds, into buf; false: none came in time. */
 bool notify_receive(Host *h, char *buf, size_t size, unsigned milliseconds);
 
 /* Files below the host's folder; the path is made by printf's rules, folders on the way to it are made. */
