@@ -43,10 +43,17 @@ int account_charge(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes, Ref
                 if (exceeds(a->table_bytes, bytes, l->table_bytes_per_user_max))
                         return refuse_limit(refusal, "TableBytesPerUserMax", l->table_bytes_per_user_max, a->table_bytes, bytes);
         }
+        if (account_adopt(m, uid, machines, bytes) < 0)
+                return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the account of user %u; try again later", (unsigned) uid);
+        return 0;
+}
+
+int account_adopt(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes) {
+        Account *account = uid == 0 ? NULL : find_account(m, uid);
+
         if (uid != 0 && !account) {
                 if (ARRAY_RESERVE(m->accounts, m->accounts_allocated, m->n_accounts + 1) < 0)
-                        return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the account of user %u; try again later",
-                                      (unsigned) uid);
+                        return -ENOMEM;
                 account = &m->accounts[m->n_accounts++];
                 *account = (Account) { .uid = uid };
         }

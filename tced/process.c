@@ -45,6 +45,23 @@ int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret) {
         return errno == EINVAL ? -ESRCH : -errno;
 }
 
+int process_adopt_consume(int proc_fd, int pidfd, Process *ret) {
+        char path[48], text[512], *line, *end;
+        ssize_t n;
+        long pid;
+
+        /* All pidfds may have one inode (before 6.9), and the process need not be there any more: then "Pid:" is -1. */
+        (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        n = read_file_at(AT_FDCWD, path, text, sizeof(text));
+        line = n < 0 ? NULL : strstr(text, "\nPid:");
+        pid = line ? strtol(line + strlen("\nPid:"), &end, 10) : 0;
+        if (!line || end == line + strlen("\nPid:") || pid <= 0 || pid > INT32_MAX) {
+                (void) fd_close(pidfd);
+                return line && pid == -1 ? -ESRCH : -EBADF;
+        }
+        return process_hold_consume(proc_fd, (pid_t) pid, pidfd, ret);
+}
+
 void process_close(Process *p) {
         p->pidfd = fd_close(p->pidfd);
         p->pid = 0;

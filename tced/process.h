@@ -24,6 +24,9 @@ int process_open(int proc_fd, pid_t pid, Process *ret);
 int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret);
 /* The same by a pidfd that somebody else took of it, which is taken over, also on failure. */
 int process_hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret);
+/* The same for a pidfd that came from elsewhere, which is taken over, also on failure: the process is the one that /proc/self/fdinfo has of it.
+ * -EBADF: it is no pidfd. */
+int process_adopt_consume(int proc_fd, int pidfd, Process *ret);
 void process_close(Process *p);
 /* Has it not ended? */
 bool process_alive(const Process *p);

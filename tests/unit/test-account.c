@@ -114,6 +114,23 @@ static void test_parts(void) {
         free(m.accounts);
 }
 
+/* What is there already is booked, whatever the limits are by now. */
+static void test_adopt(void) {
+        Manager m = manager_with(1, 1, 10, 10);
+        Refusal refusal;
+
+        tap_eq(account_adopt(&m, ALICE, 2, 100), 0, "more than a user may have");
+        tap_eq(account_adopt(&m, 0, 5, 1000), 0, "more than there may be, of root's");
+        tap_ok(m.machines_held == 7 && m.table_bytes == 1100 && m.n_accounts == 1 && m.accounts[0].machines == 2 &&
+                       m.accounts[0].table_bytes == 100,
+               "is booked");
+        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), -EINVAL, "and counts for what comes");
+        account_release(&m, ALICE, 2, 100);
+        account_release(&m, 0, 5, 1000);
+        tap_ok(is_empty(&m), "it is given back");
+        free(m.accounts);
+}
+
 /* Accounts come and go in any order; each keeps its own numbers. */
 static void test_many_users(void) {
         Manager m = manager_with(UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX);
@@ -156,6 +173,7 @@ static void test_many_users(void) {
 int main(void) {
         test_limits();
         test_parts();
+        test_adopt();
         test_many_users();
         return tap_done();
 }

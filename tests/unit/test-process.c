@@ -84,6 +84,31 @@ static int connect_to(int listener, const struct sockaddr_un *address, socklen_t
         return connection;
 }
 
+/* A pidfd that came from elsewhere. */
+static void test_adopt(int proc_fd) {
+        Process known = PROCESS_INIT, adopted = PROCESS_INIT;
+        unsigned before = count_fds();
+        pid_t pid = start_child();
+        int fds[2];
+
+        (void) process_open(proc_fd, pid, &known);
+        tap_eq(process_adopt_consume(proc_fd, fd_dup(known.pidfd), &adopted), 0, "a pidfd");
+        tap_ok(process_same(&known, &adopted) && adopted.pidfd != known.pidfd, "is of that process");
+        process_close(&adopted);
+        (void) kill(pid, SIGKILL);
+        (void) waitid(P_PID, (id_t) pid, &(siginfo_t) {}, WEXITED | WNOWAIT);
+        tap_eq(process_adopt_consume(proc_fd, fd_dup(known.pidfd), &adopted), -ESRCH, "one of a process that has ended");
+        end_child(pid);
+        tap_eq(process_adopt_consume(proc_fd, fd_dup(known.pidfd), &adopted), -ESRCH, "and that was reaped");
+        tap_eq(process_adopt_consume(proc_fd, open("/dev/null", O_RDONLY | O_CLOEXEC), &adopted), -EBADF, "a file is none");
+        (void) pipe2(fds, O_CLOEXEC);
+        (void) fd_close(fds[1]);
+        tap_eq(process_adopt_consume(proc_fd, fds[0], &adopted), -EBADF, "nor is a pipe");
+        tap_ok(adopted.pid == 0 && adopted.pidfd < 0, "nothing is left by them");
+        process_close(&known);
+        tap_eq(count_fds(), before, "no fd either");
+}
+
 static void test_peer(int proc_fd) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         socklen_t size = sizeof(sa_family_t);
@@ -264,6 +289,7 @@ int main(void) {
         _cleanup_fd_ int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         test_open(proc_fd);
+        test_adopt(proc_fd);
         test_refused(proc_fd);
         test_peer(proc_fd);
         test_users(proc_fd);
