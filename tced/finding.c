@@ -9,43 +9,51 @@
 
 #include "util.h"
 
-const char *severity_to_string(Severity severity) {
-        static const char *const names[] = {
-                [SEVERITY_INFO] = "info",
-                [SEVERITY_WARNING] = "warning",
-                [SEVERITY_ERROR] = "error",
-        };
-        _Static_assert(ELEMENTSOF(names) == _SEVERITY_MAX, "a name for each");
+static const char *const severity_names[] = {
+        [SEVERITY_INFO] = "info",
+        [SEVERITY_WARNING] = "warning",
+        [SEVERITY_ERROR] = "error",
+};
+_Static_assert(ELEMENTSOF(severity_names) == _SEVERITY_MAX, "a name for each");
 
-        return names[severity];
+static const char *const id_names[] = {
+        [FINDING_KVM_UNUSABLE] = "kvm-unusable",
+        [FINDING_NO_TCE] = "no-tce",
+        [FINDING_NO_VFIO_COUPLING] = "no-vfio-coupling",
+        [FINDING_VFIO_BROKEN] = "vfio-broken",
+        [FINDING_MULTITCE_UNCHECKED] = "multitce-unchecked",
+        [FINDING_DDW_FAILED] = "ddw-failed",
+        [FINDING_PHB_INDEX] = "phb-index",
+        [FINDING_VIO_IRQ] = "vio-irq",
+        [FINDING_VIO_DUPLICATE] = "vio-duplicate",
+        [FINDING_VIO_IN_PCI_RANGE] = "vio-in-pci-range",
+        [FINDING_WINDOW_TOO_LARGE] = "window-too-large",
+        [FINDING_NO_MAXMEMORY] = "no-maxmemory",
+        [FINDING_MIXED_PHB] = "mixed-phb",
+        [FINDING_GROUP_PARTIAL] = "group-partial",
+        [FINDING_GROUP_BUSY] = "group-busy",
+        [FINDING_MEMLOCK_LOW] = "memlock-low",
+        [FINDING_POLICY_UNMET] = "policy-unmet",
+        [FINDING_SLOW_PATH] = "slow-path",
+        [FINDING_DEVICE_MISSING] = "device-missing",
+        [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",
+};
+_Static_assert(ELEMENTSOF(id_names) == _FINDING_ID_MAX, "a name for each");
+
+const char *severity_to_string(Severity severity) {
+        return severity_names[severity];
+}
+
+int severity_from_string(const char *text) {
+        return name_lookup(severity_names, ELEMENTSOF(severity_names), text);
 }
 
 const char *finding_id_to_string(FindingId id) {
-        static const char *const names[] = {
-                [FINDING_KVM_UNUSABLE] = "kvm-unusable",
-                [FINDING_NO_TCE] = "no-tce",
-                [FINDING_NO_VFIO_COUPLING] = "no-vfio-coupling",
-                [FINDING_VFIO_BROKEN] = "vfio-broken",
-                [FINDING_MULTITCE_UNCHECKED] = "multitce-unchecked",
-                [FINDING_DDW_FAILED] = "ddw-failed",
-                [FINDING_PHB_INDEX] = "phb-index",
-                [FINDING_VIO_IRQ] = "vio-irq",
-                [FINDING_VIO_DUPLICATE] = "vio-duplicate",
-                [FINDING_VIO_IN_PCI_RANGE] = "vio-in-pci-range",
-                [FINDING_WINDOW_TOO_LARGE] = "window-too-large",
-                [FINDING_NO_MAXMEMORY] = "no-maxmemory",
-                [FINDING_MIXED_PHB] = "mixed-phb",
-                [FINDING_GROUP_PARTIAL] = "group-partial",
-                [FINDING_GROUP_BUSY] = "group-busy",
-                [FINDING_MEMLOCK_LOW] = "memlock-low",
-                [FINDING_POLICY_UNMET] = "policy-unmet",
-                [FINDING_SLOW_PATH] = "slow-path",
-                [FINDING_DEVICE_MISSING] = "device-missing",
-                [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",
-        };
-        _Static_assert(ELEMENTSOF(names) == _FINDING_ID_MAX, "a name for each");
+        return id_names[id];
+}
 
-        return names[id];
+int finding_id_from_string(const char *text) {
+        return name_lookup(id_names, ELEMENTSOF(id_names), text);
 }
 
 /* Takes a half-made one. */

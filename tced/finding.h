@@ -17,6 +17,7 @@ typedef enum Severity {
 
 /* "info", "warning", "error" */
 const char *severity_to_string(Severity severity);
+int severity_from_string(const char *text);
 
 typedef enum FindingId {
         FINDING_KVM_UNUSABLE,
@@ -44,6 +45,7 @@ typedef enum FindingId {
 
 /* "kvm-unusable", "no-tce", "no-vfio-coupling", … */
 const char *finding_id_to_string(FindingId id);
+int finding_id_from_string(const char *text);
 
 typedef struct Finding {
         FindingId id;

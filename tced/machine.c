@@ -28,8 +28,16 @@ const char *machine_state_to_string(MachineState state) {
         return machine_state_names[state];
 }
 
+int machine_state_from_string(const char *text) {
+        return name_lookup(machine_state_names, ELEMENTSOF(machine_state_names), text);
+}
+
 const char *machine_source_to_string(MachineSource source) {
         return machine_source_names[source];
+}
+
+int machine_source_from_string(const char *text) {
+        return name_lookup(machine_source_names, ELEMENTSOF(machine_source_names), text);
 }
 
 void machine_domain_clear(MachineDomain *d) {
@@ -42,6 +50,10 @@ void machine_domain_clear(MachineDomain *d) {
 
 const char *table_state_to_string(TableState state) {
         return table_state_names[state];
+}
+
+int table_state_from_string(const char *text) {
+        return name_lookup(table_state_names, ELEMENTSOF(table_state_names), text);
 }
 
 Machine *machine_free(Machine *m) {

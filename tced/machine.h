@@ -22,6 +22,7 @@ typedef enum MachineState {
 
 /* "registered", "claimed" */
 const char *machine_state_to_string(MachineState state);
+int machine_state_from_string(const char *text);
 
 /* Who made it known. */
 typedef enum MachineSource {
@@ -32,6 +33,7 @@ typedef enum MachineSource {
 
 /* "bus", "libvirt" */
 const char *machine_source_to_string(MachineSource source);
+int machine_source_from_string(const char *text);
 
 #define OWNER_UNKNOWN ((uid_t) -1)
 
@@ -59,6 +61,7 @@ typedef enum TableState {
 
 /* "planned", "made", "ready", "handed-out" */
 const char *table_state_to_string(TableState state);
+int table_state_from_string(const char *text);
 
 typedef struct Table {
         Machine *machine;

@@ -260,10 +260,14 @@ static void test_names(void) {
                 tap_ok(unique && strspn(finding_id_to_string((FindingId) i), "abcdefghijklmnopqrstuvwxyz-") ==
                                          strlen(finding_id_to_string((FindingId) i)),
                        "id %d is '%s'", i, finding_id_to_string((FindingId) i));
+                tap_eq(finding_id_from_string(finding_id_to_string((FindingId) i)), i, "and is read so");
         }
         tap_streq(severity_to_string(SEVERITY_INFO), "info", "info");
         tap_streq(severity_to_string(SEVERITY_WARNING), "warning", "warning");
         tap_streq(severity_to_string(SEVERITY_ERROR), "error", "error");
+        for (int i = 0; i < _SEVERITY_MAX; i++)
+                tap_eq(severity_from_string(severity_to_string((Severity) i)), i, "%s is read", severity_to_string((Severity) i));
+        tap_ok(finding_id_from_string("none") < 0 && severity_from_string("") < 0, "others are not");
 }
 
 int main(void) {

@@ -74,6 +74,14 @@ static void test_names(void) {
                 tap_streq(machine_source_to_string((MachineSource) i), machine_sources[i], "a machine of %s", machine_sources[i]);
         for (int i = 0; i < _TABLE_STATE_MAX; i++)
                 tap_streq(table_state_to_string((TableState) i), table_states[i], "a table that is %s", table_states[i]);
+        for (int i = 0; i < _MACHINE_STATE_MAX; i++)
+                tap_eq(machine_state_from_string(machine_states[i]), i, "%s is read", machine_states[i]);
+        for (int i = 0; i < _MACHINE_SOURCE_MAX; i++)
+                tap_eq(machine_source_from_string(machine_sources[i]), i, "%s is read", machine_sources[i]);
+        for (int i = 0; i < _TABLE_STATE_MAX; i++)
+                tap_eq(table_state_from_string(table_states[i]), i, "%s is read", table_states[i]);
+        tap_ok(machine_state_from_string("") < 0 && machine_source_from_string("root") < 0 && table_state_from_string("gone") < 0,
+               "other words are not");
 }
 
 /* What libvirt's XML adds: findings, and groups that no window has. */
