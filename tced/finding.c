@@ -37,6 +37,7 @@ static const char *const id_names[] = {
         [FINDING_SLOW_PATH] = "slow-path",
         [FINDING_DEVICE_MISSING] = "device-missing",
         [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",
+        [FINDING_STATE_NOT_KEPT] = "state-not-kept",
 };
 _Static_assert(ELEMENTSOF(id_names) == _FINDING_ID_MAX, "a name for each");
 

@@ -40,6 +40,7 @@ typedef enum FindingId {
         FINDING_SLOW_PATH,
         FINDING_DEVICE_MISSING,
         FINDING_HOOK_NOT_LOADED,
+        FINDING_STATE_NOT_KEPT,
         _FINDING_ID_MAX,
 } FindingId;
 

@@ -90,6 +90,8 @@ struct Machine {
         size_t n_tables;
         MachineDomain domain;
         Findings findings; /* the domain's, and those of its tables as they are now */
+        char *saved;       /* what the state file has of it (machine_json.h); NULL: it has changed since */
+        char stored_as[7]; /* the name of its process's pidfd in the service manager's fd store; "": it is not there */
         void (*ended)(Machine *machine, void *userdata); /* its process has ended */
         void *userdata;
 };
