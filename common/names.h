@@ -18,6 +18,8 @@
 #define TCED_RUNTIME_DIR "/run/tced"
 #define TCED_SOCKET_NAME "socket"
 #define TCED_SOCKET TCED_RUNTIME_DIR "/" TCED_SOCKET_NAME
+/* What outlives a restart; beside the socket, wherever that is. */
+#define TCED_STATE_NAME "state.json"
 /* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
 #define TCED_BIND_SOCKET "/run/tced-bind/socket"
 
@@ -37,3 +39,4 @@
 #define TCED_MESSAGE_FINDING_STR "7b1c0e6f5d0c4f0e9a4b64d6a7f5c101"
 #define TCED_MESSAGE_MACHINE_STR "3c0a5b6ad9a44f93b2b5c7f7a3e1d102"
 #define TCED_MESSAGE_TABLE_REFUSED_STR "a5e2c9d40b6f4d77a51f0e83c6b9d103"
+#define TCED_MESSAGE_STATE_STR "e1c7d2a94f3b4c0d8a6e5b7f90c3d104"

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The state file, /run/tced/state.json: written whole into a file beside it, which then takes its place, so that whoever reads it (the next
+ * tced, after this one was killed) finds the one state or the other. It is not synced: it is for this boot alone.
+ *
+ * Beside it there may be:
+ *   state.json.new     a state that is being written, or was when tced was killed
+ *   state.json.failed  how many starts with this state failed, one after the other
+ *   state.json.bad     a state that was set aside, for a person to look at */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+/* So many failures in a row are the state's. */
+#define STORE_FAILURES_MAX 3U
+
+typedef struct Store Store;
+
+/* 0 or -ENOMEM. The path is copied. */
+int store_new(const char *path, Store **ret);
+Store *store_free(Store *s);
+
+const char *store_path(const Store *s);
+const char *store_bad_path(const Store *s);
+
+/* The whole file, to be freed. -ENOENT: there is none; -EFBIG: more than max bytes; -EINVAL: it is no file; other negative errno. */
+int store_read(Store *s, size_t max, char **ret, size_t *ret_size);
+
+/* Puts these pieces in its place. 0 or negative errno, and all is as it was. */
+int store_write(Store *s, const struct iovec *pieces, size_t n);
+
+/* Out of the way, as state.json.bad, in place of an earlier one. 0 or negative errno. */
+int store_set_aside(Store *s);
+bool store_has_bad(const Store *s);
+
+/* Failures are counted from here on: a start that does not get as far as store_good() counts, whatever ended it; behind that an end by a
+ * signal of a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, which a watchdog sends), until store_proven(). Being killed by anyone
+ * else is no failure, nor is an error at the start that has nothing to do with the state. How many failed before this one. */
+unsigned store_begin(Store *s);
+void store_good(Store *s);
+void store_proven(Store *s);
