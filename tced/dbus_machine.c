@@ -230,6 +230,7 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         Selection s = {};
         const uint32_t *liobns;
         const void *array;
+        Refusal refusal;
         size_t size;
         int r;
 
@@ -245,6 +246,8 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         if (size > machine->n_tables)
                 return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "%zu tables are asked for, machine %s has %zu", size,
                                          machine->name, machine->n_tables);
+        if (manager_make_tables(c->manager, machine, &refusal) < 0)
+                return refusal_to_error(&refusal, error);
         s.tables = tables = calloc(machine->n_tables + 1, sizeof(*tables));
         if (!tables)
                 return -ENOMEM;

@@ -20,7 +20,7 @@
 typedef struct Options {
         bool user;
         bool libvirt_given;
-        const char *socket;
+        const char *socket, *state;
         Places places;
 } Options;
 
@@ -31,6 +31,8 @@ static int usage(FILE *to, int status) {
                      "  --user              run unprivileged: on the session bus if there is one, and\n"
                      "                      on $XDG_RUNTIME_DIR/tced/socket\n"
                      "  --socket=PATH       where the private socket is (" TCED_SOCKET ")\n"
+                     "  --state=PATH        the file that outlives a restart (" TCED_STATE_NAME " beside the\n"
+                     "                      socket)\n"
                      "  --bind-socket=PATH  where tced-bind listens (" TCED_BIND_SOCKET ")\n"
                      "  --libvirt-run=DIR   where libvirt keeps its VMs' PIDs (" LIBVIRT_RUN ")\n"
                      "  --libvirt-child=PATH\n"
@@ -46,10 +48,11 @@ static int usage(FILE *to, int status) {
 
 /* -1: go on; else the exit status. */
 static int parse_options(int argc, char *argv[], Options *o) {
-        enum { USER = 256, SOCKET, BIND_SOCKET, LIBVIRT_RUN_DIR, LIBVIRT_CHILD, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
+        enum { USER = 256, SOCKET, STATE, BIND_SOCKET, LIBVIRT_RUN_DIR, LIBVIRT_CHILD, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
         static const struct option options[] = {
                 { "user", no_argument, NULL, USER },
                 { "socket", required_argument, NULL, SOCKET },
+                { "state", required_argument, NULL, STATE },
                 { "bind-socket", required_argument, NULL, BIND_SOCKET },
                 { "libvirt-run", required_argument, NULL, LIBVIRT_RUN_DIR },
                 { "libvirt-child", required_argument, NULL, LIBVIRT_CHILD },
@@ -70,6 +73,9 @@ static int parse_options(int argc, char *argv[], Options *o) {
                         break;
                 case SOCKET:
                         o->socket = optarg;
+                        break;
+                case STATE:
+                        o->state = optarg;
                         break;
                 case BIND_SOCKET:
                         o->places.bind_socket = optarg;
@@ -159,26 +165,49 @@ static char *user_socket(void) {
         return asprintf(&path, "%s/" TCED_SOCKET_NAME, folder) < 0 ? NULL : path;
 }
 
-/* On the bus, on the private socket, or both: --user does with either. */
-static int serve(DBus *d, const Options *o, sd_event *event) {
-        _cleanup_free_ char *default_socket = NULL;
-        const char *socket = o->socket;
-        int on_bus, on_socket = -ENOENT;
+/* NULL: there is none (user_socket()). */
+static char *socket_path(const Options *o) {
+        if (o->socket || !o->user)
+                return strdup(o->socket ? o->socket : TCED_SOCKET);
+        return user_socket();
+}
 
-        on_bus = dbus_connect_bus(d, o->user, on_bus_lost, event);
-        if (on_bus == -EEXIST) {
-                log_error("The name " TCED_BUS_NAME " is taken: another tced runs on this bus; end it first");
-                return on_bus;
-        }
-        if (!socket && o->user)
-                socket = default_socket = user_socket();
-        else if (!socket)
-                socket = TCED_SOCKET;
+/* Takes up what an earlier tced left; nobody is answered before. */
+static int restore(Manager *m, const Options *o, const char *socket, StoredFds *fds) {
+        _cleanup_free_ char *beside = NULL;
+        const char *slash = socket ? strrchr(socket, '/') : NULL, *name = slash ? slash + 1 : socket;
+        int r;
+
+        if (!o->state && !socket)
+                return 0;
+        /* One for each socket, also in a folder of several. */
+        if (!o->state && (streq(name, TCED_SOCKET_NAME) ? asprintf(&beside, "%.*s" TCED_STATE_NAME, (int) (name - socket), socket)
+                                                        : asprintf(&beside, "%s." TCED_STATE_NAME, socket)) < 0)
+                return -ENOMEM;
+        r = manager_restore(m, o->state ? o->state : beside, fds);
+        if (r < 0)
+                log_error("Can't take up the state in %s: %s", o->state ? o->state : beside, strerror(-r));
+        return r;
+}
+
+/* On the bus, on the private socket, or both: --user does with either. Who has the socket is alone with the state, which is taken up
+ * before the bus is connected to: it may take long, and the bus cuts off who does not listen. */
+static int serve(DBus *d, Manager *m, const Options *o, const char *socket, StoredFds *fds, sd_event *event) {
+        int on_bus, on_socket = -ENOENT, r;
+
         if (socket)
                 on_socket = dbus_listen(d, socket);
         if (on_socket == -EADDRINUSE) {
                 log_error("The socket %s is taken: another tced answers there; end it first", socket);
                 return on_socket;
+        }
+        r = restore(m, o, socket, fds);
+        if (r < 0)
+                return r;
+        on_bus = dbus_connect_bus(d, o->user, on_bus_lost, event);
+        if (on_bus == -EEXIST) {
+                log_error("The name " TCED_BUS_NAME " is taken: another tced runs on this bus; end it first");
+                return on_bus;
         }
         if (on_socket < 0 && (socket || on_bus < 0))
                 log_warning("Can't listen on %s: %s", socket ? socket : "$XDG_RUNTIME_DIR/tced/socket", strerror(-on_socket));
@@ -201,13 +230,18 @@ static int serve(DBus *d, const Options *o, sd_event *event) {
 }
 
 static int run(const Options *o) {
+        _cleanup_free_ char *socket = socket_path(o);
         sd_event *event = NULL;
         Manager *m = NULL;
         DBus *d = NULL;
         Uevent *u = NULL;
+        StoredFds fds;
         int r;
 
-        r = sd_event_default(&event);
+        /* Before there are children that would have them too. */
+        r = fd_store_take(&fds);
+        if (r >= 0)
+                r = sd_event_default(&event);
         if (r >= 0)
                 r = manager_new(event, &o->places, &m);
         if (r >= 0)
@@ -217,7 +251,7 @@ static int run(const Options *o) {
         if (r < 0)
                 log_error("Can't start: %s", strerror(-r));
         if (r >= 0)
-                r = serve(d, o, event);
+                r = serve(d, m, o, socket, &fds, event);
         if (r >= 0) {
                 (void) sd_event_set_watchdog(event, 1);
                 if (uevent_new(event, m, &u) < 0)
@@ -234,6 +268,7 @@ static int run(const Options *o) {
         d = dbus_free(d);
         m = manager_free(m);
         event = sd_event_unref(event);
+        stored_fds_clear(&fds);
         return r;
 }
 

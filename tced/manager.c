@@ -78,6 +78,8 @@ int manager_update_findings(Manager *m) {
         r = findings_from_host(&now, &m->kvm, &m->vfio);
         if (r >= 0)
                 r = manager_add_hook_finding(m, &now);
+        if (r >= 0)
+                r = manager_add_state_finding(m, &now);
         if (r < 0) {
                 findings_clear(&now);
                 return r;
@@ -182,6 +184,7 @@ void manager_stop(Manager *m) {
         manager_disconnect_libvirt(m);
         m->helper = helper_free(m->helper);
         m->worker = worker_free(m->worker);
+        manager_stop_keeping(m);
 }
 
 Manager *manager_free(Manager *m) {

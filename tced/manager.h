@@ -9,6 +9,7 @@
 #include "child.h"
 #include "config.h"
 #include "facts.h"
+#include "fd_store.h"
 #include "finding.h"
 #include "helper.h"
 #include "hook_state.h"
@@ -60,6 +61,7 @@ typedef struct Account {
 typedef struct ProbeWaiter ProbeWaiter;
 typedef struct Registration Registration;
 typedef struct RunningDomain RunningDomain;
+typedef struct Keeper Keeper;
 
 struct Manager {
         sd_event *event;
@@ -81,6 +83,7 @@ struct Manager {
         uint64_t hook_called_usec;  /* when libvirt's hook last called, of CLOCK_REALTIME; 0: never */
         uint64_t libvirtd_reloaded_usec; /* when libvirtd last looked for hooks again, likewise */
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
+        Keeper *keeper;             /* NULL: nothing outlives a restart */
         bool ending; /* read by the worker's threads: __atomic */
 
         void *machines_by_uuid; /* tsearch(3) trees of Machine */
@@ -108,6 +111,11 @@ int manager_new(sd_event *event, const Places *places, Manager **ret);
  * manager afterwards. NULL is fine. */
 void manager_stop(Manager *m);
 Manager *manager_free(Manager *m);
+
+/* From now on what there is outlives a restart, in the file `path` and in the service manager's fd store; what an earlier tced left there
+ * (fds, which are taken over) is taken up, before anyone may ask for it. A state that can't be read, or with which tced failed three times, is set aside, and said. 0 or
+ * -ENOMEM. May take as long as it takes to fill in the tables that were not handed out. */
+int manager_restore(Manager *m, const char *path, StoredFds *fds);
 
 /* Reads tced.conf and the rules again. 0 or -ENOMEM, and all is as it was. */
 int manager_reload(Manager *m);
@@ -181,6 +189,9 @@ int manager_is_domain_process(const Manager *m, const Machine *machine, const Pr
  * and its memfd is made in a worker. done is called exactly once, maybe before this returns; refusal is NULL where all went well. */
 void manager_report_table(Manager *m, Table *table, Placement placement, int error,
                           void (*done)(const Refusal *refusal, void *userdata), void *userdata);
+
+/* Makes those memfds of a machine's that are to be handed out and that could not be made when tced came back. 0, or -EINVAL and why. */
+int manager_make_tables(Manager *m, Machine *machine, Refusal *refusal);
 
 /* The memfd was handed out: tced's copy is closed. */
 void manager_table_handed_out(Manager *m, Table *table);

@@ -18,6 +18,21 @@ int manager_add_hook_finding(const Manager *m, Findings *f);
 
 /* By its UUID, but none that a user registered who may have taken a domain's. */
 Machine *manager_find_masters_machine(Manager *m, const char *uuid);
+/* The machine has changed: the file has it before this returns, for what must not be said before; or soon, in the loop's next turns, when
+ * other changes may have come to it. */
+void manager_save(Manager *m, Machine *machine);
+void manager_save_soon(Manager *m, Machine *machine);
+/* A process holds the machine: leaves its pidfd in the fd store. To be followed by manager_save(). */
+void manager_store_process(Manager *m, Machine *machine);
+/* The machine has gone. */
+void manager_save_without(Manager *m, const Machine *machine);
+/* Writes what is still to be written, and ends it. */
+void manager_stop_keeping(Manager *m);
+/* Adds what there is to say of a state that was lost. 0 or -ENOMEM. */
+int manager_add_state_finding(const Manager *m, Findings *f);
+/* As for machine_new(). */
+void manager_on_machine_end(Machine *machine, void *userdata);
+
 /* By this very name, also where it looks like a UUID. */
 Machine *manager_find_machine_by_name(Manager *m, const char *name);
 

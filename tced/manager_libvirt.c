@@ -47,6 +47,7 @@ void manager_look_at_hook(Manager *m) {
 /* From the service manager (dbus_systemd.c), where there is one. */
 void manager_libvirtd_reloaded(Manager *m, uint64_t when_usec) {
         m->libvirtd_reloaded_usec = when_usec;
+        manager_save_soon(m, NULL);
         manager_look_at_hook(m);
 }
 
@@ -55,6 +56,7 @@ void manager_hook_called(Manager *m) {
 
         (void) clock_gettime(CLOCK_REALTIME, &now);
         m->hook_called_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        manager_save_soon(m, NULL);
         manager_look_at_hook(m);
 }
 

@@ -203,7 +203,7 @@ static int check_identity(Manager *m, Registration *registration, Refusal *refus
         return check_unique(m, registration, refusal);
 }
 
-static void on_machine_end(Machine *machine, void *userdata) {
+void manager_on_machine_end(Machine *machine, void *userdata) {
         manager_unregister(userdata, machine);
 }
 
@@ -271,6 +271,8 @@ static void finish_registration(Registration *r, Fill *f) {
                 return;
         }
         r->machine = NULL;
+        manager_store_process(m, machine);
+        manager_save(m, machine);
         log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "Registered %s (%s): %zu tables, %s in the kernel, %s in the VMM",
                     machine->name, machine->uuid, machine->n_tables, FORMAT_BYTES(machine->plan.kernel_bytes),
                     FORMAT_BYTES(machine->plan.user_bytes));
@@ -342,7 +344,7 @@ static int prepare(Registration *r, Refusal *refusal) {
                 plan_clear(&plan);
                 return error;
         }
-        error = machine_new(r->description.name, r->description.uuid, &plan, on_machine_end, m, &r->machine);
+        error = machine_new(r->description.name, r->description.uuid, &plan, manager_on_machine_end, m, &r->machine);
         if (error >= 0 && r->xml)
                 error = adopt_domain(r);
         if (error < 0) {
@@ -454,6 +456,8 @@ int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Ref
         machine->state = MACHINE_CLAIMED;
         if (machine->owner == OWNER_UNKNOWN)
                 machine->owner = uid;
+        manager_store_process(m, machine);
+        manager_save(m, machine);
         log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s is run by process %d", machine->name, (int) machine->process.pid);
         if (m->observer.machine_changed)
                 m->observer.machine_changed(machine, m->observer.userdata);
@@ -462,6 +466,7 @@ int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Ref
 
 static void table_changed(Manager *m, Table *t) {
         (void) machine_update_findings(t->machine);
+        manager_save(m, t->machine);
         if (m->observer.table_changed)
                 m->observer.table_changed(t, m->observer.userdata);
         if (m->observer.machine_changed)
@@ -595,6 +600,8 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
 void manager_table_handed_out(Manager *m, Table *t) {
         table_memory_clear(&t->memory);
         t->state = TABLE_HANDED_OUT;
+        /* Not before the reply went out: a VMM that never got it asks again, and gets another; whoever got it does not. */
+        manager_save_soon(m, t->machine);
         if (m->observer.table_changed)
                 m->observer.table_changed(t, m->observer.userdata);
 }
@@ -604,6 +611,7 @@ void manager_unregister(Manager *m, Machine *machine) {
         if (m->observer.machine_removed)
                 m->observer.machine_removed(machine, m->observer.userdata);
         manager_remove_machine(m, machine);
+        manager_save_without(m, machine);
         announce_holder(m, machine);
         account_release(m, machine->registrar, 1, machine->charged);
         (void) machine_free(machine);

@@ -451,6 +451,7 @@ static void test_many_run(Host *h) {
         bus = open_bus(h);
         tap_ok(machines_become(bus, MANY), "each of %d VMs that run when tced comes is registered", MANY);
         host_stop_tced(h);
+        host_remove(h, TCED_STATE_NAME);
         host_remove(h, "libvirt/driver.pid");
 }
 
