@@ -153,6 +153,19 @@ int count_fds(pid_t pid) {
         return n;
 }
 
+int settled_fds(pid_t pid) {
+        int n = count_fds(pid);
+
+        for (unsigned same = 0, i = 0; same < 3 && i < HARNESS_PATIENCE * 100; i++) {
+                int before = n;
+
+                (void) usleep(10 * 1000);
+                n = count_fds(pid);
+                same = n == before ? same + 1 : 0;
+        }
+        return n;
+}
+
 int wait_fds(pid_t pid, int most) {
         int n = 0;
 

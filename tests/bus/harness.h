@@ -99,6 +99,8 @@ void host_remove_group(const Host *h, unsigned number);
 /* Open file descriptors of a process; resident memory in KiB. -1: can't be told. */
 int count_fds(pid_t pid);
 long resident_kib(pid_t pid);
+/* The same when it has not changed for a moment: a file that is being written is open, too. */
+int settled_fds(pid_t pid);
 /* Waits until a process has no more than so many fds open (closing may lag behind an answer); how many it has then. */
 int wait_fds(pid_t pid, int most);
 

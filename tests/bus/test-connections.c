@@ -473,7 +473,7 @@ int main(void) {
                 wait_probed(peer);
         }
         tap_ok(answers(&h), "it answers");
-        fds = count_fds(h.tced_pid);
+        fds = settled_fds(h.tced_pid);
         test_bad_openings(&h, fds);
         test_noise(&h, fds);
         test_giant(&h);

@@ -91,7 +91,7 @@ static bool memfd_is_good(int fd, uint64_t entries) {
 static void test_many(const Host *h, sd_bus *bus) {
         _cleanup_free_ char *path = register_small(bus, "many", 20, NO_UID);
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        int registered = count_fds(h->tced_pid), good = 0, rows = 0;
+        int registered = settled_fds(h->tced_pid), good = 0, rows = 0;
         _cleanup_(tables_clear) Tables first = {}, second = {}, third = {};
 
         refused(acquire(bus, path, NULL, 0, &error, NULL), &error, "NotClaimed", "many|Claim", "tables are for who has claimed it");
@@ -365,7 +365,7 @@ static void test_connection(const Host *h, bool on_peer) {
         (void) unregister(bus, warm_up, NULL);
         /* Threads and what else is opened once are there. */
         (void) count_machines(bus);
-        fds = count_fds(h->tced_pid);
+        fds = settled_fds(h->tced_pid);
         test_many(h, bus);
         test_named(bus);
         test_report_user(bus);

@@ -72,7 +72,7 @@ static void test_registered(Host *h) {
         tap_ok(state_size() > MACHINES * TABLES * 100 && state_size() < MACHINES * TABLES * 1000, "their state is there, %zu KiB",
                state_size() / 1024);
         tap_ok(last < 60 * first, "to register one more takes little longer than to register the first");
-        fds = count_fds(h->tced_pid);
+        fds = settled_fds(h->tced_pid);
         host_kill_tced(h);
         start = now();
         if (!tap_ok(host_restart_tced(h, options), "killed, it starts again"))

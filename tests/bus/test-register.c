@@ -143,7 +143,7 @@ static void test_bad(const Host *h, sd_bus *bus, const char *where) {
 
         /* What went before has been done with once this is answered. */
         (void) count_machines(bus);
-        before = count_fds(h->tced_pid);
+        before = settled_fds(h->tced_pid);
         for (size_t i = 0; i < ELEMENTSOF(attempts); i++) {
                 sd_bus_error error = SD_BUS_ERROR_NULL;
                 int r = attempt(bus, &attempts[i], &error);
@@ -177,7 +177,7 @@ static void test_totals(const Host *h, sd_bus *bus) {
         _cleanup_free_ char *one = register_small(bus, "one", 1, NO_UID), *two = register_small(bus, "two", 1, NO_UID), *three = NULL;
         TestWindow small = small_window(0), large = { "pci", "pci.0", 1, 0, 512 << 20, 12, 0, -1 };
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        int before = count_fds(h->tced_pid);
+        int before = settled_fds(h->tced_pid);
 
         /* 1 MiB of TCEs each: two of them are more than TableBytesMax. */
         went_well(register_windows(bus, "three", "", &large, 1, NO_UID, &three, &error), &error, "the third machine");

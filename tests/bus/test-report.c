@@ -180,7 +180,7 @@ static void test_races(const Host *h, sd_bus *bus) {
         (void) unregister(bus, path, NULL);
         free(path);
         (void) count_machines(bus);
-        fds = count_fds(h->tced_pid);
+        fds = settled_fds(h->tced_pid);
         for (unsigned i = 0; i < 20; i++) {
                 counts[0] = counts[1] = 0;
                 path = register_all(bus, "races");

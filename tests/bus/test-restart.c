@@ -189,7 +189,7 @@ static void test_goes_on(Host *h) {
         tap_ok(count(before, "\"state\":\"ready\"") == 3 + N_SLOW && count(before, "\"state\":\"made\"") == 1 &&
                        count(before, "\"state\":\"handed-out\"") == 16 && count(before, "\"reason\":\"kernel-refused\"") == 1,
                "tables in every state");
-        fds = count_fds(h->tced_pid);
+        fds = settled_fds(h->tced_pid);
         tap_eq(host_wait_stored(h, 1), 1, "its process is in the fd store, and of the other nothing");
         tap_ok(host_stored_well(h), "as a pidfd, by a short name, not to be polled");
         for (unsigned i = 0; i < 3; i++) {
@@ -306,7 +306,7 @@ static void test_odd_fds(Host *h) {
         _cleanup_free_ char *before = machines_now(h), *after = NULL, *state = state_file(h);
         const char *at = strstr(state, "\"fd\":\"");
         char name[7];
-        int fds = count_fds(h->tced_pid);
+        int fds = settled_fds(h->tced_pid);
 
         (void) snprintf(name, sizeof(name), "%.*s", at ? (int) strcspn(at + 6, "\"") : 0, at ? at + 6 : "");
         tap_eq(host_stored_pid(h, name), vmm.pid, "the state file says which fd is whose");
