@@ -105,31 +105,83 @@ static void on_terminate(int number) {
         terminated = 1;
 }
 
+/* The guest maps its pages once more, and finds its tables as they were. */
+static int work_again(Vmm *v, struct tced_machine *m, const VmmOptions *options) {
+        for (size_t i = 0; i < tced_machine_n_tables(m); i++) {
+                struct tced_table *table = tced_machine_table(m, i);
+                uint64_t entries = tced_table_entries(table), count = options->puts < entries ? options->puts : entries;
+                const uint64_t *map = tced_table_map(table);
+                VmmResult result;
+                int r = vmm_run(v, m, table, VMM_PUT, count, &result);
+
+                if (r < 0)
+                        return failed(r, "running the guest", NULL);
+                if (result.done != count || result.code != 0)
+                        return failed(-EIO, "a hypercall failed", NULL);
+                for (uint64_t e = 0; e < entries; e++)
+                        if (map[e] != (e < count ? vmm_guest_tce(table, e) : 0))
+                                return failed(-EIO, "an entry has changed", NULL);
+        }
+        return 0;
+}
+
 /* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Its end is no
  * reason to go. */
-static void hold(struct tced *t, unsigned seconds) {
+static int hold(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions *options, bool *ret_lost) {
         const struct sigaction action = { .sa_handler = on_terminate };
-        time_t end = time(NULL) + seconds;
+        time_t end = time(NULL) + options->hold;
+        bool busy = options->busy && v->vcpu >= 0, lost = false;
+        unsigned rounds = 0;
+        int r = 0;
 
         (void) sigaction(SIGTERM, &action, NULL);
         printf("holding=1\n");
         (void) fflush(stdout);
-        while (time(NULL) < end && !terminated) {
-                struct pollfd fd = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
+        while (r >= 0 && time(NULL) < end && !terminated) {
+                struct pollfd fd = { .fd = lost ? -1 : tced_get_fd(t), .events = lost ? 0 : (short) tced_get_events(t) };
 
-                (void) poll(&fd, 1, 200);
-                (void) tced_process(t);
+                (void) poll(&fd, 1, busy ? 100 : 200);
+                lost = lost || tced_process(t) < 0;
+                if (busy)
+                        r = work_again(v, m, options);
+                rounds++;
         }
+        printf("rounds=%u\nlost=%d\n", rounds, lost);
+        (void) fflush(stdout);
+        *ret_lost = lost;
+        return r;
 }
 
-static int work(VmmOptions *options, Vmm *v, struct tced *t, VmmGroups *groups, struct tced_machine **ret_machine) {
+/* tced was restarted: it knows the machine still. */
+static int come_back(const VmmOptions *options, struct tced **t, struct tced_machine **m) {
+        struct tced_machine *machine;
+        struct tced *again;
+        int r = tced_connect(options->socket, PATIENCE, &again);
+
+        if (r < 0)
+                return failed(r, "connecting to tced again", NULL);
+        r = tced_find(again, options->name, &machine);
+        if (r >= 0) {
+                (void) tced_machine_unref(*m);
+                *m = machine;
+                r = tced_claim(machine);
+        }
+        if (r < 0)
+                r = failed(r, "finding the machine again", again);
+        (void) tced_unref(*t);
+        *t = again;
+        return r;
+}
+
+static int work(VmmOptions *options, Vmm *v, struct tced **t, VmmGroups *groups, struct tced_machine **ret_machine) {
+        bool lost = false;
         int r;
 
         vmm_print_start(options);
         r = make_guest(v, options);
         if (r < 0)
                 return r;
-        r = get_tables(v, t, options, groups, ret_machine);
+        r = get_tables(v, *t, options, groups, ret_machine);
         if (r < 0)
                 return r;
         vmm_print_machine(options, *ret_machine);
@@ -139,9 +191,13 @@ static int work(VmmOptions *options, Vmm *v, struct tced *t, VmmGroups *groups, 
                         return r;
         }
         if (options->hold)
-                hold(t, options->hold);
+                r = hold(v, *t, *ret_machine, options, &lost);
+        if (r >= 0 && lost)
+                r = come_back(options, t, ret_machine);
+        if (r < 0)
+                return r;
         r = tced_unregister(*ret_machine);
-        return r < 0 ? failed(r, "unregistering", t) : 0;
+        return r < 0 ? failed(r, "unregistering", *t) : 0;
 }
 
 static bool is_power(void) {
@@ -171,7 +227,7 @@ int main(int argc, char **argv) {
         if (r < 0)
                 r = failed(r, "connecting to tced", NULL);
         else
-                r = work(&options, &v, t, &groups, &machine);
+                r = work(&options, &v, &t, &groups, &machine);
         (void) tced_machine_unref(machine);
         (void) tced_unref(t);
         vmm_clear(&v);

@@ -26,6 +26,8 @@ static const char help[] =
         "  --socket ADDR   D-Bus address of tced; \"system\", \"user\"\n"
         "  --dump DIR      write every entry to DIR/LIOBN\n"
         "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM\n"
+        "  --busy          the guest goes on mapping its pages meanwhile, and looks\n"
+        "                  whether its tables are as they were\n"
         "  --demo          tell it for people; otherwise KEY=VALUE\n";
 
 /* The next field of text, cut off; NULL where there is none. */
@@ -74,7 +76,7 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, WINDOW, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, DEMO, HELP };
+enum { NAME = 'n', UUID, WINDOW, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, BUSY, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
         uint64_t seconds;
@@ -90,6 +92,7 @@ static int parse_option(int option, char *value, VmmOptions *o) {
         case STUFF: o->stuff = true; break;
         case MULTITCE: o->multitce = true; break;
         case DEMO: o->demo = true; break;
+        case BUSY: o->busy = true; break;
         case HOLD:
                 r = parse_u64(value, 1000000, &seconds);
                 if (r >= 0)
@@ -114,8 +117,8 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
                 { "indirect", no_argument, NULL, INDIRECT },   { "stuff", no_argument, NULL, STUFF },
                 { "multitce", no_argument, NULL, MULTITCE },   { "socket", required_argument, NULL, SOCKET },
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },
-                { "demo", no_argument, NULL, DEMO },           { "help", no_argument, NULL, HELP },
-                {},
+                { "busy", no_argument, NULL, BUSY },           { "demo", no_argument, NULL, DEMO },
+                { "help", no_argument, NULL, HELP },           {},
         };
         VmmOptions o = { .puts = 1000 };
         int option;

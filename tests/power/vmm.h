@@ -26,7 +26,7 @@ typedef struct VmmOptions {
         size_t n_windows;
         uint64_t puts;
         unsigned hold;                        /* seconds */
-        bool indirect, stuff, multitce, demo; /* demo: for people instead of programs */
+        bool indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
 } VmmOptions;
 
 /* 0; negative errno with a message on stderr; 1: help was asked for and given. */

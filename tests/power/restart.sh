@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# tced is killed, again and again, under the real systemd, while guests run on its tables: none of them notices, and it knows them all again.
+set -u
+shopt -s extglob
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
+logs=$(mktemp -d)
+names=(web{1..9}) pids=()
+
+machines() { tcectl --json=short describe | sed 's/.*"machines"://'; }
+main_pid() { systemctl show -P MainPID tced; }
+stored() { systemctl show -P NFileDescriptorStore tced; }
+stored_is() { [[ $(stored) == "$1" ]]; }
+# tables PID: the memfds and the kernel's tables that the process has mapped.
+tables() { grep -E 'memfd:tced|anon_inode' "/proc/$1/maps" | awk '{ print $1, $5, $6 }'; }
+holds() { grep -q holding=1 "$logs/$1"; }
+killed_and_back() {
+        local before
+        before=$(main_pid)
+        [[ $before != 0 ]] || return 1
+        kill -9 "$before"
+        # At once: whoever asks waits for it.
+        manager ListMachines >/dev/null || return 1
+        [[ $(main_pid) != "$before" ]]
+}
+# vmm NAME OPTION...: goes on in the background; its PID is in $!.
+vmm() {
+        "$POWER_HOST_TESTS/test-vmm" --name "$1" --window vio:0x71000001:0:16M:12 --window pci:0x80000000:0:32M:12 --puts 50 --hold 600 \
+                "${@:2}" >"$logs/$1" 2>&1 &
+}
+
+mkdir -p /etc/tced/rules.d
+printf '[Match]\nKind=vio\n[Policy]\nAccel=user\n' >/etc/tced/rules.d/50-vio.rule
+start_tced
+ok $? "systemctl start tced"
+for name in "${names[@]}"; do
+        vmm "$name" --busy
+        pids+=($!)
+done
+for name in "${names[@]}"; do
+        wait_for 60 holds "$name" || sed 's/^/# /' "$logs/$name"
+        holds "$name"
+        ok $? "$name runs, with a table in the VMM and one in the kernel"
+done
+is "$(stat -c '%U %a' /run/tced/state.json)" "tced 600" "the state is tced's alone"
+wait_for 10 stored_is ${#names[@]}
+ok $? "the fd store has their processes"
+before=$(machines)
+for pid in "${pids[@]}"; do tables "$pid"; done >"$logs/tables.before"
+like "$before" '*"state":"handed-out"*"state":"made"*' "their tables were handed out, and made"
+
+for i in {1..10}; do
+        killed_and_back
+        ok $? "killed for the $i. time: the next request is answered by the next one"
+        is "$(machines)" "$before" "which knows all that was known"
+done
+is "$(stored)" ${#names[@]} "each process is in the fd store once"
+is "$(systemctl show -P NRestarts tced)" 10 "systemd restarted it ten times"
+for pid in "${pids[@]}"; do tables "$pid"; done >"$logs/tables.after"
+is "$(<"$logs/tables.after")" "$(<"$logs/tables.before")" "every VMM has the very tables that it had"
+[[ ! -e /run/tced/state.json.bad && ! -e /run/tced/state.json.failed ]]
+ok $? "nothing was set aside, no failure counted"
+
+# What a VM that waits has is there, too.
+busctl call -- org.tced1 /org/tced1 org.tced1.Manager RegisterMachine 'ssa(ssuttubi)a{sv}t' waits "" 1 vio eth0 0x71000001 0 0x10000000 12 false -1 0 0 >/dev/null
+killed_and_back
+like "$(machines)" '*"name":"waits"*"state":"ready"*' "a table that was not handed out is there, made again"
+vmm later
+later=$!
+wait_for 60 holds later
+ok $? "a VM is registered and claimed as ever"
+
+# A stop empties the store.
+before=$(machines)
+systemctl stop tced
+is "$(stored)" 0 "systemctl stop: the fd store is empty"
+kill -9 $later
+wait $later 2>/dev/null
+systemctl start tced
+after=$(machines)
+like "$after" '*"name":"web1"*' "systemctl start: the VMs are found by their PIDs"
+[[ $after != *'"name":"later"'* ]]
+ok $? "the one that ended meanwhile is not"
+is "$(grep -o '"name":"[a-z0-9]*","uuid"' <<<"$after" | wc -l)" $((${#names[@]} + 1)) "all the others are"
+wait_for 10 stored_is ${#names[@]}
+ok $? "their processes are in the fd store again"
+
+# Many machines, for which these processes stand: all of their pidfds come back in one environment variable.
+many=1024
+systemctl stop tced
+cp -p /run/tced/state.json "$logs/state.json"
+awk -v n=$many '
+        NR == 1 { print; next }
+        /"process":/ { sub(/,$/, ""); lines[k++] = $0 }
+        END {
+                for (i = 0; i < n; i++) {
+                        line = lines[i % k]
+                        sub(/"uuid":"[0-9a-f]*"/, sprintf("\"uuid\":\"%032x\"", i), line)
+                        sub(/"name":"[^"]*"/, "\"name\":\"many" i "\"", line)
+                        sub(/"serial":[0-9]*/, "\"serial\":" i + 1, line)
+                        print line (i < n - 1 ? "," : "")
+                }
+                print "]}"
+        }' "$logs/state.json" >/run/tced/state.json
+systemctl start tced
+ok $? "$many machines: it starts"
+wait_for 60 stored_is $many
+ok $? "each has its pidfd in the fd store"
+killed_and_back
+like "$(manager ListMachines)" "a(sssuuo) $many *" "killed, it comes back with all of them"
+is "$(stored)" $many "and with their pidfds"
+systemctl stop tced
+cp -p "$logs/state.json" /run/tced/state.json
+systemctl start tced
+
+# A VMM that connects again finds its machine.
+for i in "${!names[@]}"; do
+        kill "${pids[i]}"
+        wait "${pids[i]}"
+        ok $? "${names[i]}: its guest went on all the time, its tables never changed, and it unregisters itself" ||
+                sed 's/^/# /' "$logs/${names[i]}"
+        like "$(<"$logs/${names[i]}")" $'*rounds=[1-9]*\nlost=1' "${names[i]} mapped its pages again and again"
+done
+wait_for 10 stored_is 0
+ok $? "the fd store is empty"
+
+# A state that is none.
+systemctl stop tced
+echo '{"version":99}' >/run/tced/state.json
+systemctl start tced
+ok $? "a newer tced's state: it starts"
+like "$(tcectl --json=short status)" '*"state-not-kept"*' "status says that it was set aside"
+[[ -n $(journalctl -q -b -o cat MESSAGE_ID=e1c7d2a94f3b4c0d8a6e5b7f90c3d104) ]]
+ok $? "so does the journal"
+rm /run/tced/state.json.bad
+tcectl rescan && [[ $(tcectl --json=short status) != *state-not-kept* ]]
+ok $? "and no more when it is removed"
+! journalctl -q -u tced -o cat | grep -E 'Assertion|ABRT|SEGV|core-dump|Traceback'
+ok $? "nothing in its journal that should not be"
+systemctl stop tced
+finish
