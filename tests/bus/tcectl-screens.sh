@@ -107,12 +107,12 @@ complete_machine() {
 
 # What zsh makes of some lines that are begun, each typed into a terminal with a tab behind it.
 complete_zsh() {
-        mkdir -p "$dir/zsh/work" && cp "$here/../../completions/tcectl.zsh" "$dir/zsh/_tcectl" && touch "$dir/zsh/work/web1.xml"
+        mkdir -p "$dir/zsh/here" && cp "$here/../../completions/tcectl.zsh" "$dir/zsh/_tcectl" && touch "$dir/zsh/here/web1.xml"
         # shellcheck disable=SC2016 # zsh's own
         timeout 30 zsh -f -c '
                 zmodload zsh/zpty
                 zpty z zsh -f -i
-                zpty -w z "fpath=($1/zsh \$fpath); autoload -U compinit; compinit -u -D; cd $1/zsh/work"
+                zpty -w z "fpath=($1/zsh \$fpath); autoload -U compinit; compinit -u -D; cd $1/zsh/here"
                 zpty -w z "told() { print -r -- \$BUFFER >>$1/zsh/told; zle .kill-buffer }; zle -N told; bindkey \"^G\" told"
                 for line in "${@:2}"; do
                         zpty -w -n z "$line"$'"'\\t\\a'"'
