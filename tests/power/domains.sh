@@ -82,10 +82,14 @@ domain bad qemu "" >/tmp/bad.xml
 bad policy-unmet
 rm /etc/tced/rules.d/10-bad.rule
 systemctl reload tced
-manager RegisterMachine 'ssa(ssuttubi)a{sv}t' other "" 1 vfio pci.1 0x80000100 0 0x40000000 12 false \
-        "$(group_of "$POWER_HOST_VFIO_ALONE")" 0 0 >/dev/null
+other=$(manager RegisterMachine 'ssa(ssuttubi)a{sv}t' other "" 1 vfio pci.1 0x80000100 0 0x40000000 12 false \
+        "$(group_of "$POWER_HOST_VFIO_ALONE")" 0 0 | sed 's/o "\(.*\)"/\1/')
+[[ -n $other ]]
 ok $? "a VM of another VMM has the group"
 domain bad kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" >/tmp/bad.xml
 bad group-busy
+# It was registered by root, so that it outlives tced.
+busctl call org.tced1 "$other" org.tced1.Machine Unregister t 0
+ok $? "that one goes"
 systemctl stop libvirtd tced
 finish
