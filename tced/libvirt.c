@@ -213,9 +213,12 @@ static void mind_silence(Libvirt *l) {
                         (void) sd_event_source_set_enabled(l->silence, SD_EVENT_OFF);
                 return;
         }
-        if (!l->silence &&
-            sd_event_add_time(l->event, &l->silence, CLOCK_MONOTONIC, UINT64_MAX, 10000, on_silence, l) < 0)
-                return;
+        if (!l->silence) {
+                if (sd_event_add_time(l->event, &l->silence, CLOCK_MONOTONIC, UINT64_MAX, 10000, on_silence, l) < 0)
+                        return;
+                /* Behind what can be read: where it was the loop that was late, the answer may be there. */
+                (void) sd_event_source_set_priority(l->silence, SD_EVENT_PRIORITY_NORMAL + 1);
+        }
         (void) sd_event_source_set_time_relative(l->silence, l->places.silence_usec);
         (void) sd_event_source_set_enabled(l->silence, SD_EVENT_ONESHOT);
 }
