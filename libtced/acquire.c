@@ -10,16 +10,7 @@
 
 #define ACQUIRE "AcquireTables"
 
-/* An answer of AcquireTables, read up to its first table. The fds are the message's. */
-typedef struct Reply {
-        sd_bus_message *message;
-        int fds[TCED_MAX_FDS_PER_MESSAGE];
-        size_t n_fds;
-        bool multitce;
-        uint32_t remaining;
-} Reply;
-
-static void reply_clear(Reply *reply) {
+void reply_clear(Reply *reply) {
         reply->message = sd_bus_message_unref(reply->message);
 }
 
@@ -57,8 +48,7 @@ static int reply_parse(Reply *reply) {
         return r < 0 ? r : 0;
 }
 
-/* liobn NULL: every table. */
-static int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
+int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
         _cleanup_(reply_clear) Reply reply = {};
         int r;
@@ -82,8 +72,7 @@ static int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *re
         return 0;
 }
 
-/* 1: *ret is the next table's plan; 0: there is none. */
-static int reply_next(struct tced *t, Reply *reply, TablePlan *ret) {
+int reply_next(struct tced *t, Reply *reply, TablePlan *ret) {
         TablePlan plan;
         int r = sd_bus_message_read(reply->message, "(ussttutsii)", &plan.liobn, &plan.placement, &plan.reason,
                                     &plan.bus_offset, &plan.size, &plan.page_shift, &plan.entries, &plan.accel, &plan.group,
@@ -95,15 +84,19 @@ static int reply_next(struct tced *t, Reply *reply, TablePlan *ret) {
         return r > 0;
 }
 
+int reply_dup_fd(struct tced *t, const Reply *reply, uint32_t liobn, int32_t fd_index) {
+        if (fd_index < 0 || (size_t) fd_index >= reply->n_fds)
+                return connection_error(t, -EBADMSG, "table %08x: no memfd came with it", liobn);
+        return fd_dup(reply->fds[fd_index]);
+}
+
 /* The memfd that the plan names becomes the table's. */
 static int map_from_reply(struct tced_table *table, const Reply *reply, int32_t fd_index) {
         _cleanup_fd_ int fd = -EBADF;
         TableMapping mapping;
         int r;
 
-        if (fd_index < 0 || (size_t) fd_index >= reply->n_fds)
-                return connection_error(table->machine->tced, -EBADMSG, "table %08x: no memfd came with it", table->liobn);
-        fd = fd_dup(reply->fds[fd_index]);
+        fd = reply_dup_fd(table->machine->tced, reply, table->liobn, fd_index);
         if (fd < 0)
                 return fd;
         r = table_map_memfd(table, fd, &mapping);

@@ -202,6 +202,10 @@ _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tce
         return 0;
 }
 
+_public_ void tced_set_timeout(struct tced *t, uint64_t timeout_usec) {
+        t->timeout_usec = timeout_usec > 0 ? timeout_usec : TCED_TIMEOUT_DEFAULT;
+}
+
 _public_ struct tced *tced_ref(struct tced *t) {
         t->n_ref++;
         return t;

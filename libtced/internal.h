@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
+#include "names.h"
 #include "tce.h"
 #include "tced.h"
 #include "util.h"
@@ -117,7 +119,30 @@ int table_make_in_kernel(struct tced_table *table, int vm_fd, TableMapping *ret)
 /* Takes the mapping over, and frees what the table had. */
 void table_take_mapping(struct tced_table *table, TableMapping *mapping, Placement placement);
 
+/* Is the memfd sealed against resizing, and long enough? -EBADMSG: not; ret_st may be NULL. */
+int memfd_check(struct tced *t, uint32_t liobn, int fd, uint64_t bytes, struct stat *ret_st);
+
 /* ---- acquire.c ---- */
+
+/* An answer of AcquireTables, read up to its first table. The fds are the message's. */
+typedef struct Reply {
+        sd_bus_message *message;
+        int fds[TCED_MAX_FDS_PER_MESSAGE];
+        size_t n_fds;
+        bool multitce;
+        uint32_t remaining;
+} Reply;
+
+void reply_clear(Reply *reply);
+
+/* liobn NULL: every table. */
+int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret);
+
+/* 1: *ret is the next table's plan; 0: there is none. */
+int reply_next(struct tced *t, Reply *reply, TablePlan *ret);
+
+/* A copy of the fd that a table's plan names. */
+int reply_dup_fd(struct tced *t, const Reply *reply, uint32_t liobn, int32_t fd_index);
 
 /* Tells tced that the table was made as `placement` or, with error not 0 (negative), that the kernel refused it. */
 int table_report(struct tced_table *table, Placement placement, int error);

@@ -68,12 +68,9 @@ static size_t memfd_length(const struct tced_table *table, const struct stat *st
         return length < (uint64_t) st->st_size ? length : (size_t) st->st_size;
 }
 
-int table_map_memfd(struct tced_table *table, int fd, TableMapping *ret) {
-        struct tced *t = table->machine->tced;
+int memfd_check(struct tced *t, uint32_t liobn, int fd, uint64_t bytes, struct stat *ret_st) {
         const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
-        TableMapping mapping = { .fd = fd };
         struct stat st;
-        void *entries;
         int seals;
 
         if (fstat(fd, &st) < 0)
@@ -81,14 +78,29 @@ int table_map_memfd(struct tced_table *table, int fd, TableMapping *ret) {
         seals = fcntl(fd, F_GET_SEALS);
         /* A file that could shrink would be a SIGBUS in the VMM at some later store. */
         if (seals < 0 || (seals & wanted) != wanted)
-                return connection_error(t, -EBADMSG, "table %08x: its memfd isn't sealed against resizing", table->liobn);
-        if (st.st_size < 0 || (uint64_t) st.st_size < tced_table_bytes(table))
-                return connection_error(t, -EBADMSG, "table %08x: its memfd has %lld bytes, %llu are needed", table->liobn,
-                                        (long long) st.st_size, (unsigned long long) tced_table_bytes(table));
+                return connection_error(t, -EBADMSG, "table %08x: its memfd isn't sealed against resizing", liobn);
+        if (st.st_size < 0 || (uint64_t) st.st_size < bytes)
+                return connection_error(t, -EBADMSG, "table %08x: its memfd has %lld bytes, %llu are needed", liobn,
+                                        (long long) st.st_size, (unsigned long long) bytes);
+        if (ret_st)
+                *ret_st = st;
+        return 0;
+}
+
+int table_map_memfd(struct tced_table *table, int fd, TableMapping *ret) {
+        struct tced *t = table->machine->tced;
+        TableMapping mapping = { .fd = fd };
+        struct stat st;
+        void *entries;
+        int r;
+
+        r = memfd_check(t, table->liobn, fd, tced_table_bytes(table), &st);
+        if (r < 0)
+                return r;
         mapping.length = memfd_length(table, &st);
         entries = mmap(NULL, mapping.length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
         if (entries == MAP_FAILED) {
-                int r = -errno;
+                r = -errno;
                 return connection_error(t, r, "table %08x: mapping %zu bytes: %s", table->liobn, mapping.length,
                                         strerrordesc_np(-r));
         }

@@ -42,6 +42,9 @@ struct tced;
  * and never says a word). Whether tced is on a bus is seen at the first call: -EHOSTUNREACH. */
 int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret);
 
+/* Another time limit for later calls, in microseconds; 0: TCED_TIMEOUT_DEFAULT. */
+void tced_set_timeout(struct tced *t, uint64_t timeout_usec);
+
 struct tced *tced_ref(struct tced *t);
 /* Always NULL; takes NULL. The connection is closed with the last reference; each machine has one too. */
 struct tced *tced_unref(struct tced *t);
@@ -134,6 +137,40 @@ int tced_machine_multitce_allowed(const struct tced_machine *m);
 /* Enables both on the VM (KVM_CAP_PPC_ENABLE_HCALL), or neither. -EPERM: not allowed. The kernel's errno. Until it is done they
  * exit to the VMM, for tced_hcall() to answer, also on tables in the kernel. */
 int tced_machine_enable_multitce(struct tced_machine *m, int vm_fd);
+
+/* ---- For a VMM that makes its tables by itself ---- */
+
+/* tced_acquire() does all of it for a VMM that knows its windows when it starts. One whose guest opens and closes windows (64-bit
+ * windows, machine resets), or that makes its kernel tables in code of its own, fetches the plan, and then asks for each window. */
+
+/* What is planned for a window. */
+struct tced_planned {
+        uint32_t liobn;
+        uint32_t page_shift;
+        uint64_t bus_offset;
+        uint64_t entries;
+        const char *placement; /* "kernel", "kernel-vfio", "user"; valid for good */
+        int must_be_kernel;    /* not 0: a rule demands `kernel`; where the kernel refuses there is no table */
+        int group;             /* IOMMU group of a "vfio" window, else -1 */
+        int dynamic;           /* not 0: a 64-bit window that the guest may ask for; a LIOBN may have several */
+        int fd;                /* the memfd of a "user" one that is there from the start, verified; -1: none */
+};
+
+/* Fetches the plan, each memfd in it for good: a second call gets those that are left, and windows in the kernel again. The caller
+ * owns *ret: tced_planned_free(). tced_machine_multitce_allowed() is known afterwards. Errors: EUNATCH (not claimed), ENOMEM. */
+int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, size_t *ret_n);
+/* Always NULL; takes NULL. Closes each fd in it: set those to -1 that live on. */
+struct tced_planned *tced_planned_free(struct tced_planned *planned, size_t n);
+
+/* Says where the table of a window goes that is opened now: of w liobn, page_shift, bus_offset and entries count. refused: the errno
+ * with which the kernel has just refused it, 0: it was not asked. *ret_placement: as in struct tced_planned; *ret_fd: the memfd of
+ * a "user" one, a fresh one each time, the caller's; else -1. Errors: EUNATCH, EINVAL, EFBIG, EOPNOTSUPP (a rule demands `kernel`),
+ * EDQUOT, ENOMEM. */
+int tced_open_window(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd);
+
+/* Tells tced how the making of a table in the kernel went, without waiting for an answer: error 0: it was made as `placement`;
+ * positive: the kernel's errno. */
+int tced_report_table(struct tced_machine *m, uint32_t liobn, const char *placement, int error);
 
 /* ---- Tables ---- */
 

@@ -36,12 +36,16 @@ struct Client {
 };
 
 /* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
- * with, and flags of 0. */
+ * with, and flags of 0; REGISTER a machine without windows. */
+#define REGISTER "ssa(ssuttubi)a{sv}t"
+
 typedef struct Call {
         const char *method;
         const char *types;
         bool deep;
         const char *domain, *attach; /* attach may be NULL */
+        const char *name;            /* of the machine */
+        const char *path;            /* NULL: a method of the Manager; else Unregister of the machine there */
         uint64_t timeout;
 } Call;
 
@@ -153,8 +157,8 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &m, is_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER,
-                                           call->method);
+        r = sd_bus_message_new_method_call(bus, &m, is_bus ? TCED_BUS_NAME : NULL, call->path ? call->path : TCED_BUS_PATH,
+                                           call->path ? TCED_INTERFACE_MACHINE : TCED_INTERFACE_MANAGER, call->method);
         if (r < 0)
                 return r;
         if (streq(call->types, "bt"))
@@ -163,6 +167,8 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
                 r = sd_bus_message_append(m, "t", UINT64_C(0));
         else if (streq(call->types, "sa{sv}t"))
                 r = append_plan(m, call);
+        else if (streq(call->types, REGISTER))
+                r = sd_bus_message_append(m, REGISTER, call->name, "", 0, 0, UINT64_C(0));
         if (r < 0)
                 return r;
         return sd_bus_call(bus, m, call->timeout, e, reply);
@@ -326,6 +332,28 @@ int client_rescan(Client *c, Problem *problem) {
 
 int client_reload(Client *c, Problem *problem) {
         static const Call call = { .method = "Reload", .types = "", .timeout = TIMEOUT_USEC };
+
+        return call_plain(c, &call, problem);
+}
+
+int client_register(Client *c, const char *name, char **ret_path, Problem *problem) {
+        const Call call = { .method = "RegisterMachine", .types = REGISTER, .name = name, .timeout = PROBE_TIMEOUT_USEC };
+        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = client_call(c, &call, &reply, problem);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return problem_set(problem, r, "tced's answer can't be read (%s). Restart it, or report this", strerror(-r));
+        *ret_path = strdup(path);
+        return *ret_path ? 0 : -ENOMEM;
+}
+
+int client_unregister(Client *c, const char *path, Problem *problem) {
+        const Call call = { .method = "Unregister", .types = "t", .path = path, .timeout = TIMEOUT_USEC };
 
         return call_plain(c, &call, problem);
 }

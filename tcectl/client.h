@@ -32,3 +32,6 @@ int client_plan(Client *c, const char *domain, const char *attach, json_object *
 int client_probe(Client *c, bool deep, Problem *problem);
 int client_rescan(Client *c, Problem *problem);
 int client_reload(Client *c, Problem *problem);
+/* Registers a VM of which no window is known yet, for the process that this one becomes. *ret_path: its object, to be freed. */
+int client_register(Client *c, const char *name, char **ret_path, Problem *problem);
+int client_unregister(Client *c, const char *path, Problem *problem);

@@ -215,6 +215,13 @@ const Command commands[] = {
           "rule decided. Of a domain of libvirt's that does not run, the plan.\n"
           "  --json       the machine, as for machines; or the plan\n",
           OPTION_JSON, run_explain },
+        { "run", "[--] PROGRAM [ARGUMENT...]", true, "a stock QEMU, on tced's tables",
+          "Registers a VM and becomes PROGRAM, a QEMU, with tced's adapter preloaded: each\n"
+          "of its TCE tables goes where the rules say. Options of tcectl's come before --.\n"
+          "  --name=NAME  the VM's name for rules and for tced; else that of -name, or the\n"
+          "               program's with its PID\n"
+          "Where tced is not reached PROGRAM runs all the same, and it is said.\n",
+          OPTION_RUN, run_run },
         { "describe", NULL, false, "everything that tced knows",
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",

@@ -19,6 +19,9 @@ int command_failed(int r, const Problem *problem);
 /* Prints part, which is taken over; NULL is one that could not be made. */
 int command_print_json_consume(json_object *part, const Options *o);
 
+/* commands-run.c */
+int run_run(const Options *o);
+
 /* commands-plan.c */
 int run_plan(const Options *o);
 int run_check(const Options *o);

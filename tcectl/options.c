@@ -25,6 +25,7 @@ enum {
         ARG_FIX,
         ARG_ATTACH,
         ARG_STRICT,
+        ARG_NAME,
         ARG_VERBOSE,
         ARG_HELP,
         ARG_VERSION,
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
         { "fix", no_argument, NULL, ARG_FIX },
         { "attach", required_argument, NULL, ARG_ATTACH },
         { "strict", no_argument, NULL, ARG_STRICT },
+        { "name", required_argument, NULL, ARG_NAME },
         { "verbose", no_argument, NULL, ARG_VERBOSE },
         { "help", no_argument, NULL, ARG_HELP },
         { "version", no_argument, NULL, ARG_VERSION },
@@ -123,6 +125,11 @@ static int parse_one(int option, const char *value, const char *word, Options *o
         case ARG_STRICT:
                 o->strict = true;
                 return 0;
+        case ARG_NAME:
+                if (isempty(value))
+                        return complain(c, "Option --name needs a value. See: tcectl run --help");
+                o->name = value;
+                return 0;
         case ARG_VERBOSE:
         case 'v':
                 o->verbose = true;
@@ -156,6 +163,7 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_FIX, o->fix, "--fix" },
                 { OPTION_ATTACH, o->attach != NULL, "--attach" },
                 { OPTION_STRICT, o->strict, "--strict" },
+                { OPTION_RUN, o->name != NULL, "--name" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(given); i++)
@@ -203,6 +211,11 @@ static int take_words(char **words, int n, Options *o, const Complaint *c) {
         o->command = command_find(words[0]);
         if (!o->command)
                 return complain(c, "Unknown command '%s'. See: tcectl --help", words[0]);
+        if (o->command->options & OPTION_RUN) {
+                o->words = words + 1;
+                o->argument = n > 1 ? words[1] : NULL;
+                return 0;
+        }
         if (n > 2 || (n > 1 && !o->command->argument))
                 return complain(c, "'%s' does not take '%s'. See: tcectl %s --help", o->command->name, words[n > 2 ? 2 : 1],
                                 o->command->name);

@@ -22,6 +22,7 @@ typedef enum JsonMode {
 #define OPTION_FIX 16U
 #define OPTION_ATTACH 32U
 #define OPTION_STRICT 64U
+#define OPTION_RUN 128U /* --name, and words of another program's */
 
 typedef struct Command Command;
 
@@ -31,6 +32,8 @@ typedef struct Options {
         const char *argument; /* NULL: none */
         const char *address;
         const char *host;   /* another host's facts, a file; NULL: this host's. Implies offline */
+        const char *name;   /* of the VM that is run; NULL: not said */
+        char **words;       /* the program that is run, and its arguments; ends with NULL */
         const char *attach; /* a device to be planned as well, a file; NULL: none */
         JsonMode json;
         bool user, verbose, deep, no_legend;

@@ -274,6 +274,39 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         return 1;
 }
 
+static int method_acquire_window(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Machine *machine = userdata;
+        WindowRequest request;
+        Refusal refusal;
+        WindowTable t;
+        int r;
+
+        r = sd_bus_message_read(m, "uutti", &request.liobn, &request.page_shift, &request.bus_offset, &request.entries, &request.refused);
+        if (r >= 0)
+                r = read_flags(m, error);
+        if (r >= 0)
+                r = check_claimant(m, machine, error);
+        if (r < 0)
+                return r;
+        if (manager_acquire_window(c->manager, machine, &request, &t, &refusal) < 0)
+                return refusal_to_error(&refusal, error);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "ss", placement_to_string(t.placement), reason_to_string(t.reason));
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "h");
+        if (r >= 0 && t.memory.fd >= 0)
+                r = sd_bus_message_append(reply, "h", t.memory.fd);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        table_memory_clear(&t.memory);
+        return r < 0 ? r : 1;
+}
+
 static void on_reported(const Refusal *refusal, void *userdata) {
         sd_bus_message *m = userdata;
 
@@ -359,6 +392,9 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("AcquireTables", SD_BUS_ARGS("au", liobns, "t", flags),
                                 SD_BUS_RESULT("a(ussttutsii)", tables, "ah", fds, "b", multitce, "u", remaining), method_acquire_tables,
                                 ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("AcquireWindow",
+                                SD_BUS_ARGS("u", liobn, "u", page_shift, "t", bus_offset, "t", entries, "i", refused, "t", flags),
+                                SD_BUS_RESULT("s", placement, "s", reason, "ah", fds), method_acquire_window, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("ReportTable", SD_BUS_ARGS("u", liobn, "s", placement, "i", error, "t", flags), SD_BUS_NO_RESULT,
                                 method_report_table, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_unregister, ANYONE),

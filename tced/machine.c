@@ -67,6 +67,7 @@ Machine *machine_free(Machine *m) {
         plan_clear(&m->plan);
         machine_domain_clear(&m->domain);
         findings_clear(&m->findings);
+        free(m->opened);
         free(m->saved);
         free(m->name);
         free(m);

@@ -73,6 +73,12 @@ typedef struct Table {
         int error; /* the kernel's refusal as the VMM reported it, a positive errno; 0: none */
 } Table;
 
+/* A window in the VMM that was opened while it ran (AcquireWindow): the most that it was booked for. */
+typedef struct OpenedWindow {
+        uint32_t liobn;
+        uint64_t bytes;
+} OpenedWindow;
+
 struct Machine {
         char *name;
         char uuid[33];
@@ -81,6 +87,9 @@ struct Machine {
         uid_t registrar; /* on whose account it goes */
         uint64_t serial;  /* never used twice: tells it from a later one with its UUID */
         uint64_t charged; /* bytes of `user` tables that its registrar's account carries for it */
+        OpenedWindow *opened; /* booked beside `charged`; a restart forgets them, and they are booked when they are opened again */
+        size_t n_opened, opened_allocated;
+        uint64_t opened_bytes; /* the sum */
         MachineState state;
         /* REGISTERED: the process that registered it, where it ends with that; CLAIMED: the one that runs it. */
         Process process;

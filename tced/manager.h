@@ -190,6 +190,24 @@ int manager_is_domain_process(const Manager *m, const Machine *machine, const Pr
 void manager_report_table(Manager *m, Table *table, Placement placement, int error,
                           void (*done)(const Refusal *refusal, void *userdata), void *userdata);
 
+/* A window that the VMM opens while it runs. */
+typedef struct WindowRequest {
+        uint32_t liobn;
+        uint32_t page_shift;
+        uint64_t bus_offset; /* bytes */
+        uint64_t entries;
+        int refused; /* the errno with which the kernel refused its table; 0: it was not asked */
+} WindowRequest;
+
+typedef struct WindowTable {
+        Placement placement;
+        Reason reason;
+        TableMemory memory; /* of one in the VMM: the caller's to hand over and to clear */
+} WindowTable;
+
+/* Says where the window's table goes and, where that is the VMM, makes a fresh one. 0, or -EINVAL and why; *ret is untouched then. */
+int manager_acquire_window(Manager *m, Machine *machine, const WindowRequest *request, WindowTable *ret, Refusal *refusal);
+
 /* Makes those memfds of a machine's that are to be handed out and that could not be made when tced came back. 0, or -EINVAL and why. */
 int manager_make_tables(Manager *m, Machine *machine, Refusal *refusal);
 

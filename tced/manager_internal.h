@@ -30,6 +30,8 @@ void manager_save_without(Manager *m, const Machine *machine);
 void manager_stop_keeping(Manager *m);
 /* Adds what there is to say of a state that was lost. 0 or -ENOMEM. */
 int manager_add_state_finding(const Manager *m, Findings *f);
+/* The table is elsewhere, or in another state: findings, the state file and the observer follow. */
+void manager_table_changed(Manager *m, Table *t);
 /* As for machine_new(). */
 void manager_on_machine_end(Machine *machine, void *userdata);
 

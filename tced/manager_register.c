@@ -464,7 +464,7 @@ int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Ref
         return 0;
 }
 
-static void table_changed(Manager *m, Table *t) {
+void manager_table_changed(Manager *m, Table *t) {
         (void) machine_update_findings(t->machine);
         manager_save(m, t->machine);
         if (m->observer.table_changed)
@@ -492,7 +492,7 @@ static void on_replacement_filled(void *task) {
         if (r < 0) {
                 account_release(m, f->registrar, 0, f->bytes);
                 if (t)
-                        table_changed(m, t);
+                        manager_table_changed(m, t);
         } else {
                 plan_table_refused(&machine->plan, t->plan);
                 table_set_memory(t, &f->items[0].memory);
@@ -500,7 +500,7 @@ static void on_replacement_filled(void *task) {
                 log_message(LOG_WARNING, TCED_MESSAGE_TABLE_REFUSED_STR,
                             "%s: the kernel refused the table of %s (liobn %08" PRIx32 "): %s; it is in the VMM now", machine->name,
                             t->plan->window.device, t->plan->window.liobn, strerror(f->error));
-                table_changed(m, t);
+                manager_table_changed(m, t);
         }
         f->done(r < 0 ? &refusal : NULL, f->userdata);
         (void) fill_free(f);
@@ -581,7 +581,7 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
                 t->error = error;
                 r = replace_table(m, t, error, done, userdata, &refusal);
                 if (r < 0)
-                        table_changed(m, t);
+                        manager_table_changed(m, t);
         }
         if (r < 0) {
                 done(&refusal, userdata);
@@ -593,7 +593,7 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
         t->error = 0;
         if (placement == PLACEMENT_KERNEL_VFIO)
                 note_link(m, t);
-        table_changed(m, t);
+        manager_table_changed(m, t);
         done(NULL, userdata);
 }
 
@@ -613,6 +613,6 @@ void manager_unregister(Manager *m, Machine *machine) {
         manager_remove_machine(m, machine);
         manager_save_without(m, machine);
         announce_holder(m, machine);
-        account_release(m, machine->registrar, 1, machine->charged);
+        account_release(m, machine->registrar, 1, machine->charged + machine->opened_bytes);
         (void) machine_free(machine);
 }

@@ -34,6 +34,7 @@ typedef struct TableRequest {
         uint64_t bytes; /* a multiple of page_size */
         uint64_t page_size;
         bool huge;
+        bool empty; /* not filled in */
         int numa_node;
 } TableRequest;
 
@@ -162,7 +163,7 @@ static int make_sealed(const TableRequest *request) {
                 if (r < 0)
                         return r;
         }
-        r = fill_in(fd, request->bytes, request->page_size);
+        r = request->empty ? 0 : fill_in(fd, request->bytes, request->page_size);
         if (r < 0)
                 return r;
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -184,8 +185,16 @@ static int make_huge(const TableRequest *small) {
         return make_sealed(&request);
 }
 
-static int check_request(const TableRequest *request) {
+/* Works out the size and looks whether it can be. */
+static int check_request(TableRequest *request, uint64_t entries) {
         struct rlimit limit;
+
+        if (entries == 0)
+                return -EINVAL;
+        if (entries >= TCE_ENTRIES_LIMIT)
+                return -EFBIG;
+        request->page_size = (uint64_t) sysconf(_SC_PAGESIZE);
+        request->bytes = (tce_table_bytes(entries) + request->page_size - 1) / request->page_size * request->page_size;
 
         /* Beyond RLIMIT_FSIZE ftruncate() would raise SIGXFSZ, which ends a process that does not expect it. */
         if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && request->bytes > limit.rlim_cur)
@@ -196,16 +205,11 @@ static int check_request(const TableRequest *request) {
 }
 
 int table_memory_make(const char *name, uint64_t entries, Tristate huge_pages, int numa_node, TableMemory *ret) {
-        TableRequest request = { .name = name, .page_size = (uint64_t) sysconf(_SC_PAGESIZE), .numa_node = numa_node };
+        TableRequest request = { .name = name, .numa_node = numa_node };
         int fd = -EBADF, r;
         bool huge;
 
-        if (entries == 0)
-                return -EINVAL;
-        if (entries >= TCE_ENTRIES_LIMIT)
-                return -EFBIG;
-        request.bytes = (tce_table_bytes(entries) + request.page_size - 1) / request.page_size * request.page_size;
-        r = check_request(&request);
+        r = check_request(&request, entries);
         if (r < 0)
                 return r;
         if (huge_pages != TRISTATE_NO)
@@ -222,6 +226,20 @@ int table_memory_make(const char *name, uint64_t entries, Tristate huge_pages, i
                         return fd;
         }
         *ret = (TableMemory) { .fd = fd, .bytes = request.bytes, .huge = huge };
+        return 0;
+}
+
+int table_memory_make_empty(const char *name, uint64_t entries, int numa_node, TableMemory *ret) {
+        TableRequest request = { .name = name, .empty = true, .numa_node = numa_node };
+        int fd, r;
+
+        r = check_request(&request, entries);
+        if (r < 0)
+                return r;
+        fd = make_sealed(&request);
+        if (fd < 0)
+                return fd;
+        *ret = (TableMemory) { .fd = fd, .bytes = request.bytes };
         return 0;
 }
 

@@ -25,4 +25,6 @@ typedef struct TableMemory {
  * -EINVAL: no entries; -EFBIG: 2^32 entries or more; -ENOMEM, -ENOSPC: no memory; -EMFILE, -ENFILE: no fds; -ENODEV: no such
  * node. *ret is untouched on failure. */
 int table_memory_make(const char *name, uint64_t entries, Tristate huge_pages, int numa_node, TableMemory *ret);
+/* The same of ordinary pages which come as they are touched: at once, whatever its size, and want of memory shows in the VMM. */
+int table_memory_make_empty(const char *name, uint64_t entries, int numa_node, TableMemory *ret);
 void table_memory_clear(TableMemory *m);

@@ -19,7 +19,7 @@ point() { # NAME PROBLEMS
 }
 
 sources() {
-        find common tced libtced tcectl hooks tests tools .ci -type f \( -name '*.c' -o -name '*.h' -o -name '*.sh' \) | sort
+        find common tced libtced tcectl hooks adapters tests tools .ci -type f \( -name '*.c' -o -name '*.h' -o -name '*.sh' \) | sort
 }
 
 # The family of a source: manager_register.c, manager_internal.h and manager.c are one.

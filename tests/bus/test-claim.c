@@ -38,6 +38,7 @@ typedef enum Try {
         TRY_HOLDER,
         TRY_CLAIM,
         TRY_ACQUIRE,
+        TRY_WINDOW,
         TRY_REPORT,
         TRY_UNREGISTER,
         TRY_OPEN_GROUP,
@@ -50,7 +51,8 @@ static const char *const try_names[_TRY_MAX] = {
         [TRY_LIST] = "ListMachines", [TRY_DESCRIBE] = "Describe", [TRY_OBJECTS] = "GetManagedObjects", [TRY_INTROSPECT] = "Introspect",
         [TRY_BY_UUID] = "GetMachine by UUID", [TRY_BY_NAME] = "GetMachine by name", [TRY_BY_PID] = "GetMachineByPID",
         [TRY_PROPERTY] = "a property", [TRY_TABLE] = "a property of a table", [TRY_HOLDER] = "Group.Holder", [TRY_CLAIM] = "Claim",
-        [TRY_ACQUIRE] = "AcquireTables", [TRY_REPORT] = "ReportTable", [TRY_UNREGISTER] = "Unregister", [TRY_OPEN_GROUP] = "Group.Open",
+        [TRY_ACQUIRE] = "AcquireTables", [TRY_WINDOW] = "AcquireWindow",
+        [TRY_REPORT] = "ReportTable", [TRY_UNREGISTER] = "Unregister", [TRY_OPEN_GROUP] = "Group.Open",
 };
 
 /* The machines: a and b, with a group each. */
@@ -108,6 +110,9 @@ static bool try(sd_bus *bus, Try what, unsigned which) {
                 return claim(bus, path, &error) >= 0;
         case TRY_ACQUIRE:
                 return acquire(bus, path, NULL, 0, &error, NULL) >= 0;
+        case TRY_WINDOW:
+                return call(bus, path, TCED_INTERFACE_MACHINE, "AcquireWindow", &error, NULL, "uuttit", 0x80000001U, 16U, UINT64_C(1) << 59,
+                            UINT64_C(512), 0, UINT64_C(0)) >= 0;
         case TRY_REPORT:
                 return call(bus, path, TCED_INTERFACE_MACHINE, "ReportTable", &error, NULL, "usit", 0x80000000U, "kernel", 0, UINT64_C(0)) >= 0;
         case TRY_UNREGISTER:

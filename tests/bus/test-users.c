@@ -40,6 +40,7 @@ static const struct {
         { TCED_INTERFACE_GROUP, "Open", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MACHINE, "Claim", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireTables", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
+        { TCED_INTERFACE_MACHINE, "AcquireWindow", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "ReportTable", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "Unregister", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
 };

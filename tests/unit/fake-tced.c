@@ -223,6 +223,38 @@ static int on_open(Server *s, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "hhu", container, group, 7);
 }
 
+/* Of DynamicWindows: one in the VMM, one that can't be. */
+static int on_get(Server *s, sd_bus_message *call) {
+        return sd_bus_reply_method_return(call, "v", "a(usttutbss)", 2, 0x80000001U, "phb0", UINT64_C(1) << 59, UINT64_C(1) << 30, 16U,
+                                          UINT64_C(1) << 14, 1, "user", "rule-user", 0x80000101U, "phb1", UINT64_C(1) << 59,
+                                          UINT64_C(1) << 30, 16U, UINT64_C(1) << 14, 1, "", "invalid-window");
+}
+
+static int on_window(Server *s, sd_bus_message *call) {
+        _cleanup_fd_ int fd = -EBADF;
+        uint64_t offset, entries;
+        uint32_t liobn, shift;
+        int refused, r;
+
+        r = sd_bus_message_read(call, "uutti", &liobn, &shift, &offset, &entries, &refused);
+        if (r < 0)
+                return r;
+        s->log->n_windows_opened++;
+        s->log->last_error = refused;
+        if (s->plan->fault == FAKE_NO_REPLY)
+                return 1;
+        if (s->plan->fault == FAKE_WRONG_SIGNATURE)
+                return sd_bus_reply_method_return(call, "ss", "kernel", "in-kernel");
+        if (s->plan->fault == FAKE_NO_FD)
+                return sd_bus_reply_method_return(call, "ssah", "user", "rule-user", 0);
+        if (s->plan->must_be_kernel && refused)
+                return sd_bus_reply_method_errorf(call, TCED_ERROR_KERNEL_DEMANDED, "a rule demands it");
+        if (liobn == FAKE_LIOBN_KERNEL && refused == 0)
+                return sd_bus_reply_method_return(call, "ssah", "kernel", "in-kernel", 0);
+        fd = make_memfd(s);
+        return sd_bus_reply_method_return(call, "ssah", "user", "rule-user", 1, fd);
+}
+
 static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         static const struct {
                 const char *member;
@@ -231,6 +263,7 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 { "RegisterMachine", on_register },   { "GetMachine", on_find },    { "Claim", on_claim },
                 { "AcquireTables", on_acquire },      { "ReportTable", on_report }, { "Unregister", on_unregister },
                 { "GetGroupByDevice", on_group_by_device }, { "Open", on_open },
+                { "Get", on_get },                    { "AcquireWindow", on_window },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {

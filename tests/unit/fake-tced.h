@@ -48,6 +48,7 @@ typedef struct FakeLog {
         char last_placement[16];
         char name[32], kind[8];
         unsigned n_windows, owner;
+        unsigned n_windows_opened;
 } FakeLog;
 
 typedef struct Fake {

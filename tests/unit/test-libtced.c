@@ -424,6 +424,96 @@ static void test_multitce(void) {
         case_end(&c, "multi-TCE");
 }
 
+/* ---- Plans and windows ---- */
+
+static void test_fetch(void) {
+        struct tced_planned *plan = NULL;
+        unsigned users = 0, kernels = 0, dynamic = 0;
+        size_t n = 0;
+        Case c;
+
+        case_begin(&c, &(FakePlan){ .n_user = 40, .n_kernel = 3, .n_vfio = 1, .multitce = true }, PATIENCE);
+        tap_eq(tced_fetch_plan(c.machine, &plan, &n), 0, "a plan of 44 tables is fetched");
+        for (size_t i = 0; i < n; i++) {
+                struct stat st;
+
+                users += streq(plan[i].placement, "user") && !plan[i].dynamic && fstat(plan[i].fd, &st) == 0 && st.st_size >= FAKE_PAGES * 8;
+                kernels += plan[i].placement[0] == 'k' && plan[i].fd == -1 && !plan[i].must_be_kernel;
+                dynamic += plan[i].dynamic && plan[i].liobn == 0x80000001 && plan[i].entries == 1 << 14 && plan[i].fd == -1;
+        }
+        tap_ok(n == 45 && users == 40 && kernels == 4, "each once, those in the VMM with their memfds: %zu, %u, %u", n, users, kernels);
+        tap_eq(dynamic, 1, "and the window that the guest may ask for, but none that can't be");
+        tap_eq(tced_machine_multitce_allowed(c.machine), 1, "multi-TCE is known");
+        plan = tced_planned_free(plan, n);
+        tap_eq(tced_fetch_plan(c.machine, &plan, &n), 0, "fetched again");
+        tap_eq(n, 5, "what was handed out does not come twice");
+        plan = tced_planned_free(plan, n);
+        case_end(&c, "a plan");
+        tap_ok(!tced_planned_free(NULL, 0), "nothing to free");
+}
+
+static void test_fetch_faults(void) {
+        static const struct {
+                const char *name;
+                FakeFault fault;
+                int want, want_window;
+        } cases[] = {
+                { "no reply", FAKE_NO_REPLY, -ETIMEDOUT, -ETIMEDOUT },
+                { "another signature", FAKE_WRONG_SIGNATURE, -EBADMSG, -EBADMSG },
+                { "a short memfd", FAKE_SHORT_MEMFD, -EBADMSG, -EBADMSG },
+                { "an unsealed memfd", FAKE_UNSEALED_MEMFD, -EBADMSG, -EBADMSG },
+                { "no memfd", FAKE_NOT_A_MEMFD, -EBADMSG, -EBADMSG },
+                { "a table without fd", FAKE_NO_FD, -EBADMSG, -EBADMSG },
+                { "an odd placement", FAKE_ODD_PLACEMENT, -EBADMSG, 0 },
+                { "a plan that contradicts itself", FAKE_ODD_PLAN, -EBADMSG, 0 },
+                { "tables without end", FAKE_ENDLESS, -EBADMSG, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const struct tced_planned w = { .liobn = FAKE_LIOBN_USER, .page_shift = 12, .entries = FAKE_PAGES };
+                struct tced_planned *plan = NULL;
+                const char *placement = NULL;
+                int fd = -1;
+                size_t n = 0;
+                Case c;
+
+                case_begin(&c, &(FakePlan){ .fault = cases[i].fault, .n_user = 2 }, 300000);
+                tap_eq(tced_fetch_plan(c.machine, &plan, &n), cases[i].want, "plan: %s", cases[i].name);
+                tap_ok(!plan && n == 0, "plan: %s: nothing comes back", cases[i].name);
+                tap_eq(tced_open_window(c.machine, &w, 0, &placement, &fd), cases[i].want_window, "window: %s", cases[i].name);
+                tap_ok((fd >= 0) == (cases[i].want_window == 0), "window: %s: a memfd or none", cases[i].name);
+                (void) fd_close(fd);
+                case_end(&c, cases[i].name);
+        }
+}
+
+static void test_window(void) {
+        struct tced_planned w = { .liobn = FAKE_LIOBN_USER, .page_shift = 12, .entries = FAKE_PAGES };
+        const char *placement = NULL;
+        int first = -1, second = -1;
+        Case c;
+
+        case_begin(&c, &(FakePlan){ .n_user = 1, .must_be_kernel = true }, PATIENCE);
+        tap_eq(tced_open_window(c.machine, &w, 0, &placement, &first), 0, "a window is opened");
+        tap_streq(placement, "user", "in the VMM");
+        tap_eq(tced_open_window(c.machine, &w, 0, &placement, &second), 0, "and again");
+        tap_ok(first >= 0 && second >= 0 && first != second, "with a memfd of its own");
+        (void) fd_close(first);
+        (void) fd_close(second);
+        w.liobn = FAKE_LIOBN_KERNEL;
+        tap_eq(tced_open_window(c.machine, &w, 0, &placement, &first), 0, "one in the kernel");
+        tap_ok(streq(placement, "kernel") && first == -1, "has none");
+        tap_eq(tced_open_window(c.machine, &w, ENOMEM, &placement, &first), -EOPNOTSUPP, "refused by the kernel, demanded by a rule");
+        tap_eq(c.fake.log->last_error, ENOMEM, "tced was told");
+        tap_eq(tced_open_window(c.machine, NULL, 0, &placement, &first), -EINVAL, "no window");
+        tap_eq(tced_open_window(c.machine, &w, -1, &placement, &first), -EINVAL, "no errno");
+        tap_eq(tced_report_table(c.machine, FAKE_LIOBN_KERNEL, "kernel", 0), 0, "a report is sent");
+        tap_eq(tced_open_window(c.machine, &w, 0, &placement, &first), 0, "what is asked behind it is answered");
+        tap_ok(c.fake.log->n_made == 1 && streq(c.fake.log->last_placement, "kernel"), "and it came");
+        tap_eq(tced_report_table(c.machine, 1, NULL, 0), -EINVAL, "a report of nothing");
+        case_end(&c, "windows");
+}
+
 /* ---- VFIO ---- */
 
 static void test_link(void) {
@@ -554,6 +644,9 @@ int main(void) {
         test_goes_on();
         test_daemon_gone();
         test_multitce();
+        test_fetch();
+        test_fetch_faults();
+        test_window();
         test_link();
         test_link_faults();
         test_link_others();
