@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* audit.c: processes and plans by their tables, each case with the line that is to come of every table. */
+/* audit.c: processes and plans by their tables, each case with the line that is to come of every table. audit_json.c: docs/audit.md. */
 
 #include "audit.h"
 
 #include <errno.h>
+#include <json-c/json_pointer.h>
 
+#include "audit_json.h"
 #include "tap.h"
 #include "util.h"
 
@@ -196,18 +198,76 @@ static void run_case(const Case *c) {
         audit_clear(&a);
 }
 
+/* How many members one has and the other lacks, or has as another type. */
+static unsigned differences(json_object *want, json_object *have, const char *where) {
+        unsigned wrong = 0;
+
+        if (!want || !have)
+                return 0;
+        if (json_object_get_type(want) != json_object_get_type(have))
+                return (unsigned) printf("# %s is %s\n", where, json_type_to_name(json_object_get_type(have))) > 0;
+        if (!json_object_is_type(want, json_type_object))
+                return 0;
+        json_object_object_foreach(want, key, value) {
+                json_object *found;
+
+                if (!json_object_object_get_ex(have, key, &found)) {
+                        printf("# %s.%s is in one of them alone\n", where, key);
+                        wrong++;
+                } else
+                        wrong += differences(value, found, key);
+        }
+        return wrong;
+}
+
+/* Every member that docs/audit.md shows is there with the value that it shows, and it shows every one. */
+static void test_documentation(const SeenProcess *p, const Audit *a) {
+        static const char *const values[] = { "verdict", "basis", "kernel_tables", "other_tables", "kernel_bytes", "locked_memory" };
+        json_object *documented, *parsed, *document = json_begin(), *have = NULL, *want, *vm = NULL, *table = NULL, *have_table = NULL;
+        _cleanup_free_ char *text = calloc(1, 16384);
+        char *begin, *end, *json;
+        ssize_t n = read_file_at(AT_FDCWD, TEST_SOURCE_ROOT "/docs/audit.md", text, 16384);
+
+        begin = n > 0 ? strstr(text, "```json") : NULL;
+        end = begin ? strstr(begin + 7, "```") : NULL;
+        if (!tap_ok(end, "docs/audit.md shows an audit"))
+                return;
+        *end = '\0';
+        documented = json_tokener_parse(begin + 7);
+        json_add(document, "vm", audit_json(p, a, "web1", "3f2c", 1500, 65536));
+        if (!tap_eq(json_end_consume(document, &json), 0, "one is made"))
+                return;
+        parsed = json_tokener_parse(json);
+        (void) json_pointer_get(parsed, "/vm", &have);
+        (void) json_pointer_get(documented, "/vms/0", &vm);
+        (void) json_pointer_get(vm, "/tables/0", &table);
+        (void) json_pointer_get(have, "/tables/1", &have_table);
+        if (tap_ok(vm && have && table && have_table, "both are JSON")) {
+                tap_eq(differences(vm, have, "vm") + differences(table, have_table, "table"), 0, "what is documented is there");
+                tap_eq(differences(have, vm, "vm") + differences(have_table, table, "table"), 0, "what is there is documented");
+                tap_ok(json_object_equal(table, have_table), "the table is the one that is documented");
+                for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                        tap_ok(json_object_object_get_ex(vm, values[i], &want) &&
+                                       json_object_equal(want, json_object_object_get(have, values[i])), "%s is as documented", values[i]);
+        }
+        free(json);
+        (void) json_object_put(documented);
+        (void) json_object_put(parsed);
+}
+
 /* Sums, resident bytes, and the texts of one that tells most. */
 static void test_sums(void) {
         PlanTable tables[] = {
-                { .window = { .liobn = 0x71000000, .device = "net0" }, .entries = 65536, .bytes = 512 * KIB },
-                { .window = { .liobn = 0x80000000, .device = "pci.0" }, .entries = 262144, .bytes = 2 * MIB },
+                { .window = { .liobn = 0x71000000, .page_shift = 12, .device = "net0" }, .entries = 65536, .bytes = 512 * KIB },
+                { .window = { .kind = DEVICE_PCI, .liobn = 0x80000000, .page_shift = 12, .device = "pci.0" }, .entries = 262144,
+                  .bytes = 2 * MIB },
         };
         const Plan plan = { .tables = tables, .n_tables = 2 };
         SeenTable seen[] = {
                 { .kernel = true, .bytes = 512 * KIB, .resident = 65536, .resident_known = true, .liobn = -1 },
                 { .bytes = 65536, .resident = 4096, .resident_known = true, .liobn = 5, .inode = 3 },
         };
-        const SeenProcess p = {
+        SeenProcess p = {
                 .pid = 7, .n_vms = 1, .n_vcpus = 1, .n_kernel_fds = 1, .tables = seen, .n_tables = 2, .limits_known = true,
                 .locked = 576 * KIB, .lock_limit = 2 * MIB,
         };
@@ -224,6 +284,10 @@ static void test_sums(void) {
                   "the reason has its numbers");
         tap_ok(strstr(audit_remedy(&a.tables[1]), "<hard_limit>") != NULL, "and a remedy");
         tap_ok(!a.tables[2].expected && a.tables[2].liobn == 5 && a.tables[2].differs, "a memfd that nobody expects");
+        audit_clear(&a);
+        p.n_tables = 1;
+        tap_eq(audit_make(&p, &(AuditExpectation) { .basis = AUDIT_BY_MACHINE, .plan = &plan }, 65536, &a), 0, "an audit of a machine");
+        test_documentation(&p, &a);
         audit_clear(&a);
         tap_streq(audit_size_text(2 * MIB, 65536), "as long as a PHB's default window (1 GiB of 4 KiB pages)", "2 MiB");
         tap_streq(audit_size_text(512 * KIB, 4096), "as long as a VIO device's window (256 MiB of 4 KiB pages)", "512 KiB");
