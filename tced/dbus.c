@@ -102,6 +102,7 @@ static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 static bool has_large_answer(sd_bus_message *m) {
         return sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "PlanDomain") > 0 ||
                sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "Describe") > 0 ||
+               sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "Audit") > 0 ||
                sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") > 0;
 }
 
@@ -419,7 +420,8 @@ static void on_table_changed(Table *t, void *userdata) {
         FOREACH_CONNECTION(c, d)
                 if (connection_hears(c, t->machine))
                         (void) sd_bus_emit_properties_changed(c->bus, path_of_table(path, t), TCED_INTERFACE_TABLE, "Placement", "Reason",
-                                                              "ReasonText", "State", "Error", "HugePages", NULL);
+                                                              "ReasonText", "State", "Error", "HugePages", "Found",
+                                                              "FoundText", "FoundWhy", NULL);
 }
 
 static void on_group_added(unsigned number, void *userdata) {
@@ -446,6 +448,16 @@ static void on_group_changed(unsigned number, void *userdata) {
                 (void) sd_bus_emit_properties_changed_strv(c->bus, path_of_group(path, number), TCED_INTERFACE_GROUP, NULL);
 }
 
+/* Of a VM that is no machine only root hears on the private socket. */
+static void on_slow_path(const Machine *machine, pid_t pid, const char *name, const char *text, void *userdata) {
+        DBus *d = userdata;
+
+        FOREACH_CONNECTION(c, d)
+                if (machine ? connection_hears(c, machine) : !c->peer || is_master(c->uid))
+                        (void) sd_bus_emit_signal(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "SlowPath", "sus", name, (uint32_t) pid,
+                                                  text);
+}
+
 static void on_host_changed(void *userdata) {
         DBus *d = userdata;
 
@@ -462,7 +474,7 @@ int dbus_new(Manager *m, DBus **ret) {
         m->observer = (ManagerObserver) {
                 .machine_added = on_machine_added, .machine_removed = on_machine_removed, .machine_changed = on_machine_changed,
                 .table_changed = on_table_changed, .group_added = on_group_added, .group_removed = on_group_removed,
-                .group_changed = on_group_changed, .host_changed = on_host_changed, .userdata = d,
+                .group_changed = on_group_changed, .host_changed = on_host_changed, .slow_path = on_slow_path, .userdata = d,
         };
         *ret = d;
         return 0;

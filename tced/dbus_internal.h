@@ -98,6 +98,10 @@ int method_plan_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* And those of dbus_audit.c. */
+int method_audit(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_audit_process(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
 int dbus_manager_attach(Connection *c);
 int dbus_group_attach(Connection *c);

@@ -503,12 +503,15 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("RegisterDomain", SD_BUS_ARGS("s", xml, "t", flags),
                                 SD_BUS_RESULT("o", machine, "a(sssss)", findings), method_register_domain, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("ReleaseDomain", SD_BUS_ARGS("s", xml, "t", flags), SD_BUS_NO_RESULT, method_release_domain, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("Audit", SD_BUS_ARGS("t", flags), SD_BUS_RESULT("s", json), method_audit, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("AuditProcess", SD_BUS_ARGS("u", pid, "t", flags), SD_BUS_RESULT("s", json), method_audit_process, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Probe", SD_BUS_ARGS("b", deep, "t", flags), SD_BUS_NO_RESULT, method_probe, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_rescan, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_ARGS("t", flags), SD_BUS_RESULT("s", json), method_describe, ANYONE),
         SD_BUS_SIGNAL_WITH_ARGS("MachineNew", SD_BUS_ARGS("s", name, "o", machine), 0),
         SD_BUS_SIGNAL_WITH_ARGS("MachineRemoved", SD_BUS_ARGS("s", name, "o", machine), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("SlowPath", SD_BUS_ARGS("s", name, "u", pid, "s", text), 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "dbus_internal.h"
+#include "manager_audit.h"
 #include "names.h"
 #include "util.h"
 
@@ -138,6 +139,36 @@ static int get_huge_pages(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "b", t->huge_pages);
 }
 
+/* What the last audit saw of it; NULL: it was not audited yet. */
+static const AuditTable *audited(sd_bus *bus, const Table *t) {
+        return manager_audit_of_table(connection_current(bus)->manager, t);
+}
+
+static int get_found(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                     sd_bus_error *error) {
+        const AuditTable *a = audited(bus, userdata);
+        return sd_bus_message_append(reply, "s", a ? audit_found_to_string(a->found) : "");
+}
+
+static int get_found_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *error) {
+        const AuditTable *a = audited(bus, userdata);
+        char text[64] = "";
+        return sd_bus_message_append(reply, "s", a ? audit_found_text(a, text, sizeof(text)) : "");
+}
+
+static int get_found_why(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *error) {
+        const AuditTable *a = audited(bus, userdata);
+        return sd_bus_message_append(reply, "s", a ? a->why : "");
+}
+
+static int get_found_usec(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *error) {
+        const AuditRecord *r = manager_audit_of_machine(connection_current(bus)->manager, ((const Table *) userdata)->machine);
+        return sd_bus_message_append(reply, "t", r ? r->realtime_usec : UINT64_C(0));
+}
+
 typedef struct Nodes {
         Connection *connection;
         char **paths;
@@ -209,6 +240,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
         SD_BUS_PROPERTY("Error", "i", get_error, 0, CHANGES),
         SD_BUS_PROPERTY("HugePages", "b", get_huge_pages, 0, CHANGES),
+        SD_BUS_PROPERTY("Found", "s", get_found, 0, CHANGES),
+        SD_BUS_PROPERTY("FoundText", "s", get_found_text, 0, CHANGES),
+        SD_BUS_PROPERTY("FoundWhy", "s", get_found_why, 0, CHANGES),
+        SD_BUS_PROPERTY("FoundUsec", "t", get_found_usec, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

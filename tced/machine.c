@@ -68,6 +68,7 @@ Machine *machine_free(Machine *m) {
         machine_domain_clear(&m->domain);
         findings_clear(&m->findings);
         free(m->opened);
+        findings_clear(&m->audited);
         free(m->saved);
         free(m->name);
         free(m);
@@ -225,6 +226,13 @@ int machine_update_findings(Machine *m) {
                 r = findings_add(&m->findings, FINDING_SLOW_PATH, SEVERITY_WARNING, subject, slow_path_remedy(t),
                                  "%s: each TCE hypercall exits to the VMM: %s%s", t->plan->window.device,
                                  reason_text(t->plan->verdict.reason), refusal);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < m->audited.n; i++) {
+                const Finding *f = &m->audited.items[i];
+                int r = findings_add(&m->findings, f->id, f->severity, f->subject, f->remedy, "%s", f->text);
+
                 if (r < 0)
                         return r;
         }

@@ -98,7 +98,8 @@ struct Machine {
         Table *tables; /* one for each of the plan's, in its order */
         size_t n_tables;
         MachineDomain domain;
-        Findings findings; /* the domain's, and those of its tables as they are now */
+        Findings findings; /* the domain's, those of its tables as they are now, and the audit's */
+        Findings audited;  /* what the last audit has to say */
         char *saved;       /* what the state file has of it (machine_json.h); NULL: it has changed since */
         char stored_as[7]; /* the name of its process's pidfd in the service manager's fd store; "": it is not there */
         void (*ended)(Machine *machine, void *userdata); /* its process has ended */

@@ -80,6 +80,8 @@ int manager_update_findings(Manager *m) {
                 r = manager_add_hook_finding(m, &now);
         if (r >= 0)
                 r = manager_add_state_finding(m, &now);
+        if (r >= 0)
+                r = manager_add_audit_findings(m, &now);
         if (r < 0) {
                 findings_clear(&now);
                 return r;
@@ -91,7 +93,8 @@ int manager_update_findings(Manager *m) {
                         known = m->findings.items[j].id == now.items[i].id &&
                                 streq(m->findings.items[j].subject, now.items[i].subject) &&
                                 streq(m->findings.items[j].text, now.items[i].text);
-                if (!known)
+                /* The audit has told of its own. */
+                if (!known && now.items[i].id != FINDING_SLOW_PATH)
                         log_finding(&now.items[i]);
         }
         findings_clear(&m->findings);
@@ -182,6 +185,7 @@ void manager_stop(Manager *m) {
         __atomic_store_n(&m->ending, true, __ATOMIC_RELAXED);
         manager_probe_cancel(m);
         manager_disconnect_libvirt(m);
+        manager_stop_audits(m);
         m->helper = helper_free(m->helper);
         m->worker = worker_free(m->worker);
         manager_stop_keeping(m);
@@ -192,6 +196,7 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         m->observer = (ManagerObserver) {};
         manager_stop(m);
+        manager_free_audits(m);
         tdestroy(m->machines_by_name, ignore);
         tdestroy(m->machines_by_uuid, free_machine);
         free(m->accounts);

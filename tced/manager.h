@@ -37,6 +37,8 @@ typedef struct ManagerObserver {
         void (*group_removed)(unsigned number, void *userdata);
         void (*group_changed)(unsigned number, void *userdata);
         void (*host_changed)(void *userdata); /* proofs, capabilities, findings, limits */
+        /* An audit found a VM on the slow path that nobody was told of; machine: NULL where it is none. */
+        void (*slow_path)(const Machine *machine, pid_t pid, const char *name, const char *text, void *userdata);
         void *userdata;
 } ManagerObserver;
 
@@ -62,6 +64,7 @@ typedef struct ProbeWaiter ProbeWaiter;
 typedef struct Registration Registration;
 typedef struct RunningDomain RunningDomain;
 typedef struct Keeper Keeper;
+struct Auditor;
 
 struct Manager {
         sd_event *event;
@@ -84,6 +87,7 @@ struct Manager {
         uint64_t libvirtd_reloaded_usec; /* when libvirtd last looked for hooks again, likewise */
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
         Keeper *keeper;             /* NULL: nothing outlives a restart */
+        struct Auditor *auditor;    /* NULL: nothing was audited yet */
         bool ending; /* read by the worker's threads: __atomic */
 
         void *machines_by_uuid; /* tsearch(3) trees of Machine */

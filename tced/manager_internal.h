@@ -32,6 +32,11 @@ void manager_stop_keeping(Manager *m);
 int manager_add_state_finding(const Manager *m, Findings *f);
 /* The table is elsewhere, or in another state: findings, the state file and the observer follow. */
 void manager_table_changed(Manager *m, Table *t);
+/* Adds those of VMs that are no machines. 0 or -ENOMEM. */
+int manager_add_audit_findings(const Manager *m, Findings *f);
+/* Ends what is to come and answers whoever waits; forgets what was seen, once the worker has ended. */
+void manager_stop_audits(Manager *m);
+void manager_free_audits(Manager *m);
 /* As for machine_new(). */
 void manager_on_machine_end(Machine *machine, void *userdata);
 

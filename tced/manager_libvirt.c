@@ -8,6 +8,7 @@
 
 #include "libvirt_claim.h"
 #include "log.h"
+#include "manager_audit.h"
 #include "manager_internal.h"
 #include "util.h"
 
@@ -212,8 +213,10 @@ static void on_changed(void *userdata) {
 
         if (!m->libvirt || m->ending)
                 return;
-        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED && libvirt_domains_asked_usec(m->libvirt) > 0)
+        if (libvirt_state(m->libvirt) == LIBVIRT_CONNECTED && libvirt_domains_asked_usec(m->libvirt) > 0) {
                 take_running(m);
+                manager_audit_soon(m);
+        }
         manager_look_at_hook(m);
 }
 

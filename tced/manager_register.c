@@ -9,6 +9,7 @@
 #include "account.h"
 #include "error.h"
 #include "log.h"
+#include "manager_audit.h"
 #include "manager_internal.h"
 #include "names.h"
 #include "util.h"
@@ -461,12 +462,14 @@ int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Ref
         log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s is run by process %d", machine->name, (int) machine->process.pid);
         if (m->observer.machine_changed)
                 m->observer.machine_changed(machine, m->observer.userdata);
+        manager_audit_soon(m);
         return 0;
 }
 
 void manager_table_changed(Manager *m, Table *t) {
         (void) machine_update_findings(t->machine);
         manager_save(m, t->machine);
+        manager_audit_soon(m);
         if (m->observer.table_changed)
                 m->observer.table_changed(t, m->observer.userdata);
         if (m->observer.machine_changed)

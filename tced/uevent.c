@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "log.h"
+#include "manager_audit.h"
 #include "util.h"
 
 #define QUIET_USEC (100U * 1000U)
@@ -56,6 +57,25 @@ void uevent_judge(const char *message, size_t size, bool *ret_rescan, bool *ret_
                 *ret_probe = true;
 }
 
+/* virt/kvm/kvm_main.c:kvm_uevent_notify_change */
+bool uevent_of_vm(const char *message, size_t size, pid_t *ret_pid, bool *ret_created) {
+        const char *path, *what, *text;
+        uint64_t pid;
+
+        if (size == 0 || message[size - 1] != '\0')
+                return false;
+        path = uevent_get(message, size, "DEVPATH");
+        what = uevent_get(message, size, "EVENT");
+        text = uevent_get(message, size, "PID");
+        if (!path || !what || !text || !streq(path, "/devices/virtual/misc/kvm") || parse_u64(text, INT32_MAX, &pid) < 0 || pid == 0)
+                return false;
+        if (!streq(what, "create") && !streq(what, "destroy"))
+                return false;
+        *ret_pid = (pid_t) pid;
+        *ret_created = streq(what, "create");
+        return true;
+}
+
 static int on_quiet(sd_event_source *s, uint64_t usec, void *userdata) {
         Uevent *u = userdata;
         bool probe = u->probe;
@@ -95,7 +115,8 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         struct ucred *credentials = NULL;
         unsigned char *message = NULL;
         struct sockaddr_nl sender = {};
-        bool rescan, probe;
+        bool rescan, probe, created;
+        pid_t pid;
         int n;
 
         errno = 0;
@@ -108,6 +129,8 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
                 uevent_judge((const char *) message, (size_t) n, &rescan, &probe);
                 u->rescan |= rescan;
                 u->probe |= probe;
+                if (uevent_of_vm((const char *) message, (size_t) n, &pid, &created))
+                        (created ? manager_vm_created : manager_vm_destroyed)(u->manager, pid);
         }
         free(message);
         free(credentials);

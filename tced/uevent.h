@@ -13,6 +13,9 @@ int uevent_new(sd_event *event, Manager *m, Uevent **ret);
 /* NULL is fine. */
 Uevent *uevent_free(Uevent *u);
 
+/* Does a message say that a process has made a VM (created), or that one of its is gone? False: neither. */
+bool uevent_of_vm(const char *message, size_t size, pid_t *ret_pid, bool *ret_created);
+
 /* Does a message ("ACTION@DEVPATH\0KEY=VALUE\0…") say that groups or devices should be read again, or that KVM should be proven again?
  * Apart from the socket so that it can be tested. */
 void uevent_judge(const char *message, size_t size, bool *ret_rescan, bool *ret_probe);

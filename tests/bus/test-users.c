@@ -33,6 +33,8 @@ static const struct {
         { TCED_INTERFACE_MANAGER, "PlanDomain", "NotAuthorized", "NotAuthorized" }, /* by a name; XML is for all */
         { TCED_INTERFACE_MANAGER, "RegisterDomain", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MANAGER, "ReleaseDomain", "NotAuthorized", "NotAuthorized" },
+        { TCED_INTERFACE_MANAGER, "Audit", NULL, NULL },
+        { TCED_INTERFACE_MANAGER, "AuditProcess", "NoSuchMachine", "NoSuchMachine" },
         { TCED_INTERFACE_MANAGER, "Probe", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MANAGER, "Rescan", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MANAGER, "Reload", "NotAuthorized", "NotAuthorized" },

@@ -12,11 +12,13 @@
 
 #include "event-loop.h"
 #include "log.h"
+#include "manager_audit.h"
 #include "tap.h"
 
 #define KERNEL_GROUP 1U
 
 static unsigned rescans, probes;
+static pid_t created_pid, destroyed_pid;
 
 int manager_rescan(Manager *m) {
         rescans++;
@@ -26,6 +28,14 @@ int manager_rescan(Manager *m) {
 int manager_probe(Manager *m, bool deep, ProbeDone done, void *userdata) {
         probes++;
         return 0;
+}
+
+void manager_vm_created(Manager *m, pid_t pid) {
+        created_pid = pid;
+}
+
+void manager_vm_destroyed(Manager *m, pid_t pid) {
+        destroyed_pid = pid;
 }
 
 /* A message as long as it is, and no longer, so that reading beyond it is noticed. */
@@ -98,6 +108,34 @@ static void test_judge(void) {
 
                 judge(cases[i].message, cases[i].size, &rescan, &probe);
                 tap_ok(rescan == cases[i].rescan && probe == cases[i].probe, "%s", cases[i].name);
+        }
+}
+
+/* Which process has made a VM, or has one less. */
+static void test_vms(void) {
+#define KVM "change@/devices/virtual/misc/kvm\0ACTION=change\0DEVPATH=/devices/virtual/misc/kvm\0SUBSYSTEM=misc"
+        static const struct {
+                const char *name, *message;
+                size_t size;
+                pid_t pid;
+                bool created;
+        } cases[] = {
+                { "a VM was made", MESSAGE(KVM "\0CREATED=3\0COUNT=1\0EVENT=create\0PID=4711\0STATS_PATH=/sys/kernel/debug/kvm/4711-11"), 4711, true },
+                { "a VM is gone", MESSAGE(KVM "\0CREATED=3\0COUNT=0\0EVENT=destroy\0PID=4711"), 4711, false },
+                { "another event", MESSAGE(KVM "\0EVENT=pause\0PID=4711"), 0, false },
+                { "no PID", MESSAGE(KVM "\0EVENT=create"), 0, false },
+                { "a PID that is none", MESSAGE(KVM "\0EVENT=create\0PID=x"), 0, false },
+                { "a PID of 0", MESSAGE(KVM "\0EVENT=create\0PID=0"), 0, false },
+                { "another device", MESSAGE("change@/m\0DEVPATH=/devices/virtual/misc/kvm2\0EVENT=create\0PID=4711"), 0, false },
+                { "cut at its end", MESSAGE_CUT(KVM "\0EVENT=create\0PID=4711"), 0, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                bool created = false;
+                pid_t pid = 0;
+
+                (void) uevent_of_vm(cases[i].message, cases[i].size, &pid, &created);
+                tap_ok(pid == cases[i].pid && created == cases[i].created, "%s", cases[i].name);
         }
 }
 
@@ -335,6 +373,7 @@ static void test_live(void) {
 int main(void) {
         (void) log_set_target("null");
         test_judge();
+        test_vms();
         test_cut();
         test_noise();
         test_live();

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A VM is looked at 1, 10 and 60 s and 10 min after KVM said that it was made, when libvirt, a claim or a report says that something
+ * happened, and when someone asks. What is kept goes with the process. A VM on the slow path is told once, when there is a reason to be
+ * seen, or when it is still so a while later: a VMM that is starting has not made all of its tables. */
+
+#include "manager_audit.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "audit_json.h"
+#include "libvirt_claim.h"
+#include "log.h"
+#include "manager_internal.h"
+#include "names.h"
+#include "util.h"
+
+#define SECOND_USEC UINT64_C(1000000)
+#define SOON_USEC SECOND_USEC
+#define UNEXPLAINED_USEC (5 * SECOND_USEC)
+/* VMs of which an audit is still to come; a host has no more, and whoever makes VMs without end gets no memory by it. */
+#define DUES_MAX 8192U
+
+static const uint64_t stages_usec[] = { SECOND_USEC, 10 * SECOND_USEC, 60 * SECOND_USEC, 600 * SECOND_USEC };
+
+typedef struct Auditor Auditor;
+
+/* A VM that was made, and whose next audits are still to come. */
+typedef struct Due {
+        Auditor *auditor;
+        pid_t pid;
+        unsigned stage;
+        uint64_t made_usec;
+        sd_event_source *timer;
+        struct Due *next;
+} Due;
+
+typedef struct AuditWaiter {
+        pid_t pid;
+        bool running; /* the audit that runs is its own */
+        AuditDone done;
+        void *userdata;
+        struct AuditWaiter *next;
+} AuditWaiter;
+
+/* What the worker does: nothing of the manager's is touched by it but proc_fd. */
+typedef struct Look {
+        Auditor *auditor;
+        int proc_fd;
+        pid_t pid; /* 0: all */
+        pid_t self;
+        uint64_t page_size;
+        SeenProcesses seen;
+        int result;
+} Look;
+
+struct Auditor {
+        Manager *manager;
+        AuditRecord *records; /* by PID */
+        size_t n_records, allocated;
+        unsigned n_closed;
+        AuditWaiter *waiters;
+        bool looking;
+        Due *dues;
+        unsigned n_dues;
+        sd_event_source *soon;
+};
+
+static void start_next(Auditor *a);
+
+static uint64_t now_usec(clockid_t clock) {
+        struct timespec now;
+
+        (void) clock_gettime(clock, &now);
+        return (uint64_t) now.tv_sec * SECOND_USEC + (uint64_t) now.tv_nsec / 1000;
+}
+
+static void record_clear(AuditRecord *r) {
+        seen_process_clear(&r->process);
+        audit_clear(&r->audit);
+}
+
+static void due_free(Due *due) {
+        Auditor *a = due->auditor;
+
+        for (Due **p = &a->dues; *p; p = &(*p)->next)
+                if (*p == due) {
+                        *p = due->next;
+                        break;
+                }
+        a->n_dues--;
+        (void) sd_event_source_disable_unref(due->timer);
+        free(due);
+}
+
+static Auditor *auditor_get(Manager *m) {
+        if (!m->auditor && !m->ending) {
+                m->auditor = calloc(1, sizeof(*m->auditor));
+                if (m->auditor)
+                        m->auditor->manager = m;
+        }
+        return m->auditor;
+}
+
+/* What is looked for among the machines. */
+typedef struct MachineSearch {
+        const Manager *manager;
+        const SeenProcess *process;
+        Machine *found;
+} MachineSearch;
+
+/* Whoever claimed it, or registered it for itself. */
+static int match_process(Machine *machine, void *userdata) {
+        MachineSearch *s = userdata;
+
+        if (machine->process.pid > 0 && machine->process.pid == s->process->pid && machine->process.start == s->process->start)
+                s->found = machine;
+        return s->found ? -EEXIST : 0;
+}
+
+/* One of libvirt's that nobody claims, as a stock QEMU does not, is known by libvirt's pid file. */
+static int match_domain(Machine *machine, void *userdata) {
+        MachineSearch *s = userdata;
+
+        if (machine->process.pid == 0 && machine->source == MACHINE_SOURCE_LIBVIRT &&
+            libvirt_claim_running(s->manager->places.libvirt_run, machine->name) == s->process->pid)
+                s->found = machine;
+        return s->found ? -EEXIST : 0;
+}
+
+static Machine *find_machine(Manager *m, const SeenProcess *process) {
+        MachineSearch s = { .manager = m, .process = process };
+
+        if (manager_foreach_machine(m, match_process, &s) >= 0)
+                (void) manager_foreach_machine(m, match_domain, &s);
+        return s.found;
+}
+
+static AuditRecord *find_record(const Auditor *a, pid_t pid) {
+        for (size_t i = 0; a && i < a->n_records; i++)
+                if (a->records[i].process.pid == pid)
+                        return &a->records[i];
+        return NULL;
+}
+
+const AuditRecord *manager_audit_of_process(Manager *m, pid_t pid) {
+        return find_record(m->auditor, pid);
+}
+
+const AuditRecord *manager_audit_of_machine(Manager *m, const Machine *machine) {
+        for (size_t i = 0; m->auditor && i < m->auditor->n_records; i++)
+                if (streq(m->auditor->records[i].uuid, machine->uuid))
+                        return &m->auditor->records[i];
+        return NULL;
+}
+
+const AuditTable *manager_audit_of_table(Manager *m, const Table *table) {
+        const AuditRecord *r = manager_audit_of_machine(m, table->machine);
+
+        for (size_t i = 0; r && i < r->audit.n_tables; i++)
+                if (r->audit.tables[i].expected && !r->audit.tables[i].dynamic &&
+                    r->audit.tables[i].liobn == (int64_t) table->plan->window.liobn)
+                        return &r->audit.tables[i];
+        return NULL;
+}
+
+/* By the machine's plan, else by what a stock VMM would do. */
+static int audit_process(Manager *m, const SeenProcess *process, const Machine *machine, Audit *ret) {
+        _cleanup_free_ int *errors = NULL;
+        AuditExpectation e = {};
+
+        if (machine) {
+                errors = calloc(machine->n_tables + 1, sizeof(*errors));
+                if (!errors)
+                        return -ENOMEM;
+                for (size_t i = 0; i < machine->n_tables; i++)
+                        errors[i] = machine->tables[i].error;
+                e = (AuditExpectation) { .basis = AUDIT_BY_MACHINE, .plan = &machine->plan, .errors = errors };
+        }
+        return audit_make(process, &e, m->kvm.page_size, ret);
+}
+
+/* Is the table on the slow path without anyone having been told? What the plan itself says of a machine's tables, and what the VMM reported,
+ * is among its findings anyway. */
+static bool is_silent(const Audit *a, const AuditTable *t) {
+        return t->slow && (a->basis != AUDIT_BY_MACHINE || (t->differs && t->why_source != AUDIT_WHY_SEEN));
+}
+
+static bool is_explained(const Audit *a) {
+        for (size_t i = 0; i < a->n_tables; i++)
+                if (is_silent(a, &a->tables[i]) && a->tables[i].why_source != AUDIT_WHY_NONE)
+                        return true;
+        return false;
+}
+
+static bool has_silent(const Audit *a) {
+        for (size_t i = 0; i < a->n_tables; i++)
+                if (a->verdict == AUDIT_SLOW_PATH && is_silent(a, &a->tables[i]))
+                        return true;
+        return false;
+}
+
+static void name_table(const AuditTable *t, char *buf, size_t size) {
+        (void) snprintf(buf, size, "liobn %08" PRIx64, (uint64_t) t->liobn);
+}
+
+static int add_table_finding(const AuditRecord *r, const AuditTable *t, bool of_machine, Findings *to) {
+        char subject[32], liobn[32], found[64];
+
+        name_table(t, liobn, sizeof(liobn));
+        (void) snprintf(subject, sizeof(subject), "process %d", (int) r->process.pid);
+        return findings_add(to, FINDING_SLOW_PATH, SEVERITY_WARNING, of_machine ? liobn : subject, audit_remedy(t),
+                            "%s%s%s: not found in the kernel (%s), each TCE hypercall exits to the VMM: %s", of_machine ? "" : liobn,
+                            of_machine ? "" : ", ", t->device ? t->device : "", audit_found_text(t, found, sizeof(found)), t->why);
+}
+
+static int add_findings(const AuditRecord *r, bool of_machine, Findings *to) {
+        int error = 0;
+
+        for (size_t i = 0; r->told && error >= 0 && i < r->audit.n_tables; i++)
+                if (is_silent(&r->audit, &r->audit.tables[i]))
+                        error = add_table_finding(r, &r->audit.tables[i], of_machine, to);
+        return error;
+}
+
+int manager_add_audit_findings(const Manager *m, Findings *f) {
+        int r = 0;
+
+        for (size_t i = 0; m->auditor && r >= 0 && i < m->auditor->n_records; i++)
+                if (!*m->auditor->records[i].uuid)
+                        r = add_findings(&m->auditor->records[i], false, f);
+        return r;
+}
+
+/* The machine's findings, or the host's where it is nobody's, follow what was seen. */
+static void publish(Manager *m, const AuditRecord *r, Machine *machine) {
+        Findings now = {};
+
+        if (!machine) {
+                (void) manager_update_findings(m);
+                if (m->observer.host_changed)
+                        m->observer.host_changed(m->observer.userdata);
+                return;
+        }
+        if (r && add_findings(r, true, &now) < 0) {
+                findings_clear(&now);
+                return;
+        }
+        if (findings_equal(&now, &machine->audited)) {
+                findings_clear(&now);
+                return;
+        }
+        findings_clear(&machine->audited);
+        machine->audited = now;
+        (void) machine_update_findings(machine);
+        if (m->observer.machine_changed)
+                m->observer.machine_changed(machine, m->observer.userdata);
+}
+
+/* Says it once: in the journal, and by a signal. */
+static void tell(Manager *m, const AuditRecord *r, const Machine *machine) {
+        const char *name = machine ? machine->name : r->process.name;
+        char text[512] = "";
+        unsigned n = 0;
+
+        for (size_t i = 0; i < r->audit.n_tables; i++) {
+                const AuditTable *t = &r->audit.tables[i];
+                char liobn[32];
+
+                if (!is_silent(&r->audit, t) || n++ > 0)
+                        continue;
+                name_table(t, liobn, sizeof(liobn));
+                (void) snprintf(text, sizeof(text), "%s (%s) is not in the kernel: %s", liobn, t->device ? t->device : "", t->why);
+        }
+        if (n > 1)
+                (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "; and %u more", n - 1);
+        log_message(LOG_WARNING, TCED_MESSAGE_SLOW_PATH_STR, "%s (process %d) runs on the slow path: %s. See: tcectl audit %d", name,
+                    (int) r->process.pid, text, (int) r->process.pid);
+        if (m->observer.slow_path)
+                m->observer.slow_path(machine, r->process.pid, name, text, m->observer.userdata);
+}
+
+/* Whoever shows the tables is told of those that are found elsewhere than before. */
+static void tell_tables(Manager *m, Machine *machine, const Audit *before, const Audit *now) {
+        for (size_t i = 0; machine && m->observer.table_changed && i < now->n_tables; i++) {
+                const AuditTable *t = &now->tables[i];
+                bool same = false;
+                Table *table;
+
+                for (size_t j = 0; j < before->n_tables && !same; j++)
+                        same = before->tables[j].liobn == t->liobn && before->tables[j].dynamic == t->dynamic &&
+                               before->tables[j].found == t->found && streq(before->tables[j].why, t->why);
+                table = same || t->dynamic || !t->expected ? NULL : machine_find_table(machine, (uint32_t) t->liobn);
+                if (table)
+                        m->observer.table_changed(table, m->observer.userdata);
+        }
+}
+
+/* Takes over what was read of a process: the record of it follows. */
+static int take_process(Auditor *a, SeenProcess *process) {
+        Manager *m = a->manager;
+        Machine *machine = find_machine(m, process);
+        AuditRecord *r = find_record(a, process->pid), before;
+        Audit audit;
+        int error;
+
+        error = audit_process(m, process, machine, &audit);
+        if (error < 0)
+                return error;
+        if (!r) {
+                if (ARRAY_RESERVE(a->records, a->allocated, a->n_records + 1) < 0) {
+                        audit_clear(&audit);
+                        return -ENOMEM;
+                }
+                r = &a->records[a->n_records++];
+                *r = (AuditRecord) {};
+        }
+        before = *r;
+        *r = (AuditRecord) { .process = *process, .audit = audit, .usec = now_usec(CLOCK_MONOTONIC), .realtime_usec = now_usec(CLOCK_REALTIME) };
+        *process = (SeenProcess) {};
+        free(TAKE_PTR(r->process.command_line));
+        r->process.command_line_size = 0;
+        if (machine)
+                memcpy(r->uuid, machine->uuid, sizeof(r->uuid));
+        if (has_silent(&audit)) {
+                bool same = before.slow_usec > 0 && before.process.start == r->process.start;
+
+                r->slow_usec = same ? before.slow_usec : r->usec;
+                r->told = (same && before.told) || is_explained(&audit) || r->usec - r->slow_usec >= UNEXPLAINED_USEC;
+                if (r->told && !(same && before.told))
+                        tell(m, r, machine);
+        }
+        tell_tables(m, machine, &before.audit, &r->audit);
+        if (machine || r->told || before.told)
+                publish(m, r, machine);
+        record_clear(&before);
+        return 0;
+}
+
+static void drop_record(Auditor *a, AuditRecord *r) {
+        Machine *machine = *r->uuid ? manager_find_machine_by_uuid(a->manager, r->uuid) : NULL;
+        bool told = r->told;
+
+        record_clear(r);
+        *r = a->records[--a->n_records];
+        if (told)
+                publish(a->manager, NULL, machine);
+}
+
+/* Those that were looked for and were not found have ended. */
+static void drop_ended(Auditor *a, const Look *look) {
+        for (size_t i = a->n_records; i > 0; i--) {
+                AuditRecord *r = &a->records[i - 1];
+                bool found = look->pid != 0 && look->pid != r->process.pid;
+
+                for (size_t j = 0; j < look->seen.n && !found; j++)
+                        found = look->seen.items[j].pid == r->process.pid;
+                if (!found)
+                        drop_record(a, r);
+        }
+}
+
+/* In a thread. */
+static void look_run(void *task) {
+        Look *look = task;
+        SeenProcess p;
+
+        if (look->pid == 0) {
+                look->result = audit_process_scan(look->proc_fd, look->self, look->page_size, &look->seen);
+                return;
+        }
+        look->result = audit_process_read(look->proc_fd, look->pid, look->page_size, &p);
+        if (look->result < 0)
+                return;
+        if ((p.n_vms == 0 && p.fds_error == 0) || p.parent == look->self) {
+                seen_process_clear(&p);
+                look->result = -ESRCH;
+                return;
+        }
+        look->seen.items = malloc(sizeof(p));
+        if (!look->seen.items) {
+                seen_process_clear(&p);
+                look->result = -ENOMEM;
+                return;
+        }
+        look->seen.items[look->seen.n++] = p;
+}
+
+static void answer(Auditor *a, int error) {
+        AuditWaiter **p = &a->waiters;
+
+        while (*p) {
+                AuditWaiter *w = *p;
+
+                if (!w->running) {
+                        p = &w->next;
+                        continue;
+                }
+                *p = w->next;
+                if (w->done)
+                        w->done(w->pid && error == 0 && !find_record(a, w->pid) ? ESRCH : error, w->userdata);
+                free(w);
+        }
+}
+
+/* In the loop. */
+static void look_done(void *task) {
+        Look *look = task;
+        Auditor *a = look->auditor;
+        int r = look->result;
+
+        a->looking = false;
+        if (!a->manager->ending && (r >= 0 || r == -ESRCH)) {
+                drop_ended(a, look);
+                for (size_t i = 0; i < look->seen.n; i++)
+                        if (take_process(a, &look->seen.items[i]) == -ENOMEM)
+                                r = -ENOMEM;
+                if (look->pid == 0 && r >= 0)
+                        a->n_closed = look->seen.n_closed;
+        }
+        answer(a, a->manager->ending ? ECANCELED : r < 0 ? -r : 0);
+        seen_processes_clear(&look->seen);
+        free(look);
+        if (!a->manager->ending)
+                start_next(a);
+}
+
+/* All that wait are served by one look: at the one process that they ask for, or at all. */
+static void start_next(Auditor *a) {
+        Look *look;
+        int r;
+
+        if (a->looking || !a->waiters)
+                return;
+        look = malloc(sizeof(*look));
+        if (look) {
+                *look = (Look) {
+                        .auditor = a, .proc_fd = a->manager->proc_fd, .pid = a->waiters->pid, .self = getpid(),
+                        .page_size = a->manager->kvm.page_size,
+                };
+                for (const AuditWaiter *w = a->waiters; w; w = w->next)
+                        if (w->pid != look->pid)
+                                look->pid = 0;
+        }
+        for (AuditWaiter *w = a->waiters; w; w = w->next)
+                w->running = true;
+        r = look ? worker_submit(a->manager->worker, look_run, look_done, look) : -ENOMEM;
+        a->looking = r >= 0;
+        if (r < 0) {
+                free(look);
+                answer(a, -r);
+        }
+}
+
+int manager_audit(Manager *m, pid_t pid, AuditDone done, void *userdata) {
+        Auditor *a = auditor_get(m);
+        AuditWaiter *w = a ? calloc(1, sizeof(*w)) : NULL, **end;
+
+        if (!w)
+                return -ENOMEM;
+        *w = (AuditWaiter) { .pid = pid, .done = done, .userdata = userdata };
+        for (end = &a->waiters; *end; end = &(*end)->next)
+                ;
+        *end = w;
+        start_next(a);
+        return 0;
+}
+
+static int on_soon(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Auditor *a = userdata;
+
+        a->soon = sd_event_source_unref(a->soon);
+        (void) manager_audit(a->manager, 0, NULL, NULL);
+        return 0;
+}
+
+void manager_audit_soon(Manager *m) {
+        Auditor *a = auditor_get(m);
+
+        if (a && !a->soon && !m->ending)
+                (void) sd_event_add_time_relative(m->event, &a->soon, CLOCK_MONOTONIC, SOON_USEC, 0, on_soon, a);
+}
+
+static int on_due(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Due *due = userdata;
+
+        (void) manager_audit(due->auditor->manager, due->pid, NULL, NULL);
+        if (++due->stage == ELEMENTSOF(stages_usec) ||
+            sd_event_source_set_time(due->timer, due->made_usec + stages_usec[due->stage]) < 0 ||
+            sd_event_source_set_enabled(due->timer, SD_EVENT_ONESHOT) < 0)
+                due_free(due);
+        return 0;
+}
+
+void manager_vm_created(Manager *m, pid_t pid) {
+        Auditor *a = auditor_get(m);
+        Due *due;
+
+        /* A second VM of one process, as VMMs make to try something: from then on. */
+        for (due = a ? a->dues : NULL; due; due = due->next)
+                if (due->pid == pid) {
+                        due_free(due);
+                        break;
+                }
+        if (!a || a->n_dues >= DUES_MAX)
+                return;
+        due = malloc(sizeof(*due));
+        if (!due)
+                return;
+        *due = (Due) { .auditor = a, .pid = pid, .made_usec = now_usec(CLOCK_MONOTONIC), .next = a->dues };
+        a->dues = due;
+        a->n_dues++;
+        if (sd_event_add_time(m->event, &due->timer, CLOCK_MONOTONIC, due->made_usec + stages_usec[0], 0, on_due, due) < 0)
+                due_free(due);
+}
+
+void manager_vm_destroyed(Manager *m, pid_t pid) {
+        Auditor *a = m->auditor;
+
+        if (!a || m->ending)
+                return;
+        /* It may have another. */
+        if (find_record(a, pid))
+                (void) manager_audit(m, pid, NULL, NULL);
+        else
+                for (Due *due = a->dues; due; due = due->next)
+                        if (due->pid == pid) {
+                                due_free(due);
+                                break;
+                        }
+}
+
+void manager_stop_audits(Manager *m) {
+        Auditor *a = m->auditor;
+
+        if (!a)
+                return;
+        a->soon = sd_event_source_disable_unref(a->soon);
+        while (a->dues)
+                due_free(a->dues);
+        for (AuditWaiter *w = a->waiters; w; w = w->next)
+                w->running = true;
+        answer(a, ECANCELED);
+}
+
+void manager_free_audits(Manager *m) {
+        Auditor *a = m->auditor;
+
+        if (!a)
+                return;
+        while (a->n_records > 0)
+                record_clear(&a->records[--a->n_records]);
+        free(a->records);
+        free(a);
+        m->auditor = NULL;
+}
+
+static int compare_pid(const void *a, const void *b) {
+        const AuditRecord *const *x = a, *const *y = b;
+
+        return (*x)->process.pid < (*y)->process.pid ? -1 : (*x)->process.pid > (*y)->process.pid;
+}
+
+static Json *record_json(Manager *m, const AuditRecord *r, AuditVisible visible, void *userdata) {
+        const Machine *machine = *r->uuid ? manager_find_machine_by_uuid(m, r->uuid) : NULL;
+        uint64_t age = now_usec(CLOCK_MONOTONIC) - r->usec;
+
+        if (visible && !visible(r, machine, userdata))
+                return NULL;
+        return audit_json(&r->process, &r->audit, machine ? machine->name : NULL, machine ? machine->uuid : NULL, age, m->kvm.page_size);
+}
+
+int manager_audit_json(Manager *m, pid_t pid, AuditVisible visible, void *userdata, char **ret) {
+        size_t n = m->auditor ? m->auditor->n_records : 0;
+        _cleanup_free_ const AuditRecord **sorted = calloc(n + 1, sizeof(*sorted));
+        Json *document, *array, *vm;
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = &m->auditor->records[i];
+        qsort(sorted, n, sizeof(*sorted), compare_pid);
+        document = json_begin();
+        if (pid != 0) {
+                const AuditRecord *r = find_record(m->auditor, pid);
+
+                (void) json_object_put(document);
+                document = r ? record_json(m, r, visible, userdata) : NULL;
+                return document ? json_end_consume(document, ret) : -ESRCH;
+        }
+        json_add_number(document, "unreadable", m->auditor ? m->auditor->n_closed : 0);
+        array = json_new_array();
+        for (size_t i = 0; i < n; i++) {
+                vm = record_json(m, sorted[i], visible, userdata);
+                if (vm)
+                        json_push(array, vm);
+        }
+        json_add(document, "vms", array);
+        return json_end_consume(document, ret);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The audit over the bus: the daemon has a made-up /proc in which this test is a VMM with tables in KVM, and so is one that nobody knows.
+ * What real VMMs have is looked at on the POWER hosts. */
+
+#include <grp.h>
+
+#include "client.h"
+#include "tap.h"
+
+/* This process as a VMM with so many tables of KVM's; the start time is its own, by which it is known. */
+static void write_process(const Host *h, pid_t pid, unsigned n_tables, uint64_t limit, uint64_t locked_kib) {
+        char path[96], maps[1024] = "\n", real[64];
+        _cleanup_free_ char *stat = NULL;
+
+        (void) snprintf(real, sizeof(real), "/proc/%d/stat", (int) (pid == getpid() ? pid : 1));
+        stat = read_whole(real);
+        for (unsigned i = 0; i < n_tables; i++) {
+                size_t used = i == 0 ? 0 : strlen(maps);
+
+                (void) snprintf(maps + used, sizeof(maps) - used, "7fff%02x000000-7fff%02x%06lx rw-s 00000000 00:0e 1063   anon_inode:kvm-spapr-tce\n",
+                                i, i, sysconf(_SC_PAGESIZE));
+        }
+#define FILE_OF(name) ((void) snprintf(path, sizeof(path), "proc/%d/" name, (int) pid), path)
+        host_write(h, FILE_OF("stat"), "%s", stat);
+        host_write(h, FILE_OF("status"), "Name:\tvmm\nPPid:\t1\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmLck:\t%" PRIu64 " kB\nCapEff:\t0000000000000000\n",
+                   locked_kib);
+        host_write(h, FILE_OF("limits"), "Max locked memory         %-20" PRIu64 " %-20" PRIu64 " bytes\n", limit, limit);
+        host_write(h, FILE_OF("cmdline"), "vmm");
+        host_write(h, FILE_OF("maps"), "%s", maps);
+        host_link(h, FILE_OF("fd/9"), "anon_inode:kvm-vm");
+        host_link(h, FILE_OF("fd/10"), "anon_inode:kvm-vcpu:0");
+}
+
+/* Has the answer each of the texts, set apart by '|'? */
+static bool answers(sd_bus *bus, const char *method, uint32_t pid, const char *texts) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        char *copy = strdup(texts), *rest = NULL;
+        const char *json = "";
+        bool all = true;
+        int r;
+
+        r = pid == UINT32_MAX ? call(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, method, NULL, &reply, "t", UINT64_C(0))
+                              : call(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, method, NULL, &reply, "ut", pid, UINT64_C(0));
+        if (r >= 0)
+                (void) sd_bus_message_read(reply, "s", &json);
+        for (char *text = strtok_r(copy, "|", &rest); text && all; text = strtok_r(NULL, "|", &rest))
+                all = *text == '!' ? !strstr(json, text + 1) : strstr(json, text) != NULL;
+        if (r < 0 || !all)
+                printf("#   %s: %s\n", r < 0 ? strerror(-r) : "it answers", json);
+        free(copy);
+        return r >= 0 && all;
+}
+#define ALL UINT32_MAX
+
+static void test_unknown(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        tap_ok(answers(bus, "Audit", ALL, "{\"unreadable\":0,\"vms\":[]}"), "nobody has a VM");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(0)), &error, "NoSuchMachine", "4711|tcectl audit",
+                "a process that is not there");
+        write_process(h, 4711, 2, 1, 0);
+        tap_ok(answers(bus, "Audit", ALL, "\"pid\":4711|\"machine\":null|\"basis\":\"nothing\"|\"verdict\":\"unknown\"|\"kernel_tables\":2"),
+               "a VM that nobody knows is found, with its tables");
+        tap_ok(answers(bus, "AuditProcess", 4711, "{\"pid\":4711|\"name\":\"vmm\""), "and asked for by its PID");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(1)), &error, "InvalidArgument", "0x1", "a flag");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", UINT32_MAX, UINT64_C(0)), &error, "InvalidArgument", "PID", "no PID");
+        host_remove(h, "proc/4711");
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "it has ended, and is forgotten");
+}
+
+static bool table_has(sd_bus *bus, const char *machine, unsigned i, const char *property, const char *want) {
+        _cleanup_free_ char *path = NULL, *value = NULL;
+
+        if (asprintf(&path, "%s/table/%08x", machine, SMALL_LIOBN + i) < 0)
+                bail_out("no memory");
+        value = get_string(bus, path, TCED_INTERFACE_TABLE, property);
+        if (value && strstr(value, want))
+                return true;
+        printf("#   %s is %s\n", property, value ? value : "not there");
+        return false;
+}
+
+static void test_machine(const Host *h, sd_bus *bus) {
+        _cleanup_free_ char *machine = register_small(bus, "web1", 1, NO_UID), *text = NULL;
+        _cleanup_signals_ Signals signals = {};
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        tap_ok(table_has(bus, machine, 0, "Found", ""), "what was not looked at was not found");
+        went_well(claim(bus, machine, &error), &error, "this test claims a machine of one table");
+        write_process(h, getpid(), 1, UINT64_MAX, 0);
+        signals_record(bus, &signals);
+        tap_ok(answers(bus, "AuditProcess", 0, "\"machine\":\"web1\"|\"basis\":\"machine\"|\"verdict\":\"as-planned\"|\"found\":\"kernel\""),
+               "it has it in the kernel");
+        tap_ok(signals_wait(bus, &signals, "FoundText"), "who shows the table is told");
+        tap_ok(table_has(bus, machine, 0, "Found", "kernel") && table_has(bus, machine, 0, "FoundWhy", ""), "and finds it so");
+
+        signals_forget(&signals);
+        write_process(h, getpid(), 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 0,
+                       "\"verdict\":\"slow-path\"|\"found\":\"missing\"|\"slow\":true|the locked-memory limit is 4 KiB|\"why_source\":\"inferred\"|hard_limit"),
+               "now it has not, and its locked memory is used up");
+        tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 web1"), "a signal says that it is on the slow path");
+        tap_ok(host_log_has(h, "runs on the slow path: liobn 71000000"), "the log too");
+        text = describe_text(bus);
+        tap_ok(strstr(text, "\"id\":\"slow-path\"") && strstr(text, "not found in the kernel (missing)"), "it is among the machine's findings");
+        tap_ok(table_has(bus, machine, 0, "Found", "missing") && table_has(bus, machine, 0, "FoundWhy", "locked-memory limit"),
+               "the table says why");
+        signals_forget(&signals);
+        tap_ok(answers(bus, "Audit", ALL, "\"verdict\":\"slow-path\""), "it is still so");
+        tap_ok(!signals_have(bus, &signals, "SlowPath"), "and is not said again");
+
+        write_process(h, getpid(), 1, 4096, 4);
+        tap_ok(answers(bus, "Audit", ALL, "\"verdict\":\"as-planned\""), "the table is there again");
+        free(text);
+        text = describe_text(bus);
+        tap_ok(!strstr(text, "not found in the kernel"), "and the finding is gone");
+}
+
+/* A claim is followed by an audit that nobody asks for. */
+static void test_by_itself(const Host *h, sd_bus *bus) {
+        _cleanup_signals_ Signals signals = {};
+        _cleanup_free_ char *machine = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        machine = find_machine(bus, "web1");
+        (void) unregister(bus, machine, NULL);
+        free(machine);
+        write_process(h, getpid(), 0, 4096, 4);
+        machine = register_small(bus, "web2", 1, NO_UID);
+        signals_record(bus, &signals);
+        went_well(claim(bus, machine, &error), &error, "another machine is claimed");
+        tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 web2"), "it is looked at soon, and is on the slow path");
+        (void) unregister(bus, machine, NULL);
+}
+
+/* On the private socket who is not root finds no VM but its own. Runs as another user, in a child. */
+static void ask_as_nobody(int fd, void *userdata) {
+        _cleanup_bus_ sd_bus *peer = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        bool ok;
+
+        if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+                _exit(2);
+        peer = open_peer(userdata);
+        ok = answers(peer, "Audit", ALL, "\"vms\":[]") &&
+             is_refused(call_manager(peer, "AuditProcess", &error, "ut", 4711U, UINT64_C(0)), &error, "NoSuchMachine", "4711");
+        (void) !write(fd, ok ? "y" : "n", 1);
+}
+
+static void test_others(Host *h) {
+        int fds[2];
+        char said = 0;
+        pid_t pid;
+
+        if (geteuid() != 0 || pipe2(fds, O_CLOEXEC) < 0) {
+                tap_skip("needs root", "another user");
+                return;
+        }
+        write_process(h, 4711, 2, 1, 0);
+        pid = fork();
+        if (pid == 0) {
+                /* Its own folder, as the daemon looks for who asks. */
+                char path[64], target[32];
+
+                (void) snprintf(path, sizeof(path), "proc/%d", (int) getpid());
+                (void) snprintf(target, sizeof(target), "/proc/%d", (int) getpid());
+                host_link(h, path, target);
+                ask_as_nobody(fds[1], h);
+                _exit(0);
+        }
+        (void) close(fds[1]);
+        (void) !read(fds[0], &said, 1);
+        (void) close(fds[0]);
+        (void) wait_exit(pid);
+        tap_eq(said, 'y', "another user finds neither VM on the private socket");
+        host_remove(h, "proc/4711");
+}
+
+int main(void) {
+        char proc[96];
+        const char *extra[] = { proc, NULL };
+        Host h;
+
+        host_init(&h, 100);
+        h.tced = getenv("TCED_ON_FAKE_KVM");
+        host_write(&h, "dev/kvm", "%s", "");
+        host_mkdir(&h, "proc/x");
+        (void) snprintf(proc, sizeof(proc), "--proc=%s/proc", h.dir);
+        if (!host_start_bus(&h)) {
+                tap_skip("there is no dbus-daemon", "audits");
+                host_done(&h);
+                return tap_done();
+        }
+        if (!h.tced || !host_start_tced(&h, extra))
+                bail_out("tced does not start");
+        {
+                _cleanup_bus_ sd_bus *bus = open_bus(&h);
+
+                write_process(&h, getpid(), 0, UINT64_MAX, 0);
+                {
+                        char path[64];
+
+                        (void) snprintf(path, sizeof(path), "proc/%d/fd", (int) getpid());
+                        host_remove(&h, path);
+                        host_mkdir(&h, path);
+                }
+                wait_probed(bus);
+                test_unknown(&h, bus);
+                test_machine(&h, bus);
+                test_by_itself(&h, bus);
+                test_others(&h);
+        }
+        host_done(&h);
+        return tap_done();
+}
