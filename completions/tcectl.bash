@@ -15,7 +15,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups machines plan check explain describe probe rescan reload version help'
+        local commands='status groups machines plan check explain audit top describe probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
@@ -48,7 +48,8 @@ _tcectl() {
         done
         if [[ $word == -* ]]; then
                 case $command in
-                machines) options+=' --verbose' ;;
+                machines | audit) options+=' --verbose' ;;
+                top) options+=' --once --delay=' ;;
                 plan) options+=' --verbose --offline --host= --attach= --fix' ;;
                 check) options+=' --offline --host= --attach= --strict' ;;
                 probe) options+=' --deep' ;;
@@ -59,7 +60,7 @@ _tcectl() {
                 mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
         elif [[ $command == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "${commands% help}" -- "$word")
-        elif [[ $command == machines || $command == explain ]]; then
+        elif [[ $command == machines || $command == explain || $command == audit ]]; then
                 mapfile -t COMPREPLY < <(_tcectl_machines "$word")
         elif [[ $command == plan || $command == check ]]; then
                 _tcectl_files "$word"

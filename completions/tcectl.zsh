@@ -24,6 +24,8 @@ _tcectl_argument() {
   )
   case $words[1] in
     machines) _arguments $common $verbose ':machine:_tcectl_machines' ;;
+    audit) _arguments $common $verbose ':machine:_tcectl_machines' ;;
+    top) _arguments $common '--once[print it once]' '--delay=[seconds from one look to the next]:seconds:' ;;
     explain) _arguments $common ':machine:_tcectl_machines' ;;
     plan) _arguments $common $verbose $planning '--fix[print the mended domain]' ':domain:_tcectl_domains' ;;
     check) _arguments $common $planning '--strict[warnings fail too]' ':domain:_tcectl_domains' ;;
@@ -42,6 +44,8 @@ _tcectl_commands() {
     'plan:what a VM would get, and what it costs'
     'check:what is wrong with a VM before it starts'
     'explain:table by table, where it lives and why'
+    'audit:where the tables of running VMs really are'
+    'top:the same as it goes on, with exits per second'
     'describe:everything that tced knows'
     'probe:prove again what the kernel declares'
     'rescan:read IOMMU groups, devices and VFIO again'
@@ -69,6 +73,8 @@ _arguments $common $verbose \
   '--attach=[plan, check: with this device]:device XML:_files' \
   '--fix[plan: print the mended domain]' \
   '--strict[check: warnings fail too]' \
+  '--once[top: print it once]' \
+  '--delay=[top: seconds from one look to the next]:seconds:' \
   '--deep[probe: try more]' \
   '(-):command:_tcectl_commands' \
   '(-)*:: :_tcectl_argument'

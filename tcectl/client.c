@@ -311,6 +311,12 @@ int client_plan(Client *c, const char *domain, const char *attach, json_object *
         return call_json(c, &call, "plan", ret, problem);
 }
 
+int client_audit(Client *c, json_object **ret, Problem *problem) {
+        static const Call call = { .method = "Audit", .types = "t", .timeout = TIMEOUT_USEC };
+
+        return call_json(c, &call, "audit", ret, problem);
+}
+
 /* A method whose answer is empty. */
 static int call_plain(Client *c, const Call *call, Problem *problem) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;

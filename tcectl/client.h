@@ -28,6 +28,8 @@ int client_describe(Client *c, json_object **ret, Problem *problem);
 /* PlanDomain: the plan's JSON (docs/plan.md) of a domain given as XML, by its name or its UUID, with the device in `attach` where that is
  * not NULL. Returns as client_describe(). */
 int client_plan(Client *c, const char *domain, const char *attach, json_object **ret, Problem *problem);
+/* Audit: docs/audit.md's JSON of all VMs. Returns as client_describe(). */
+int client_audit(Client *c, json_object **ret, Problem *problem);
 /* The Manager's methods of these names. Negative errno, with *problem filled in. */
 int client_probe(Client *c, bool deep, Problem *problem);
 int client_rescan(Client *c, Problem *problem);

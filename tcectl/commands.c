@@ -222,6 +222,21 @@ const Command commands[] = {
           "               program's with its PID\n"
           "Where tced is not reached PROGRAM runs all the same, and it is said.\n",
           OPTION_RUN, run_run },
+        { "audit", "PID|MACHINE", false, "where the tables of running VMs really are",
+          "Every process that has a KVM VM open, whether it knows tced or not: how many of\n"
+          "its tables KVM holds, and each that is not where it should be, with why. With\n"
+          "the PID, or the machine's name or UUID, all tables of that VM. Tables of one\n"
+          "length can't be told apart, and are counted.\n"
+          "  -v           the tables of all VMs\n"
+          "  --json       the audit, or that one VM (docs/audit.md)\n",
+          OPTION_JSON | OPTION_VERBOSE, run_audit },
+        { "top", NULL, false, "the same as it goes on, with exits per second",
+          "One row for each VM: tables in the kernel and out of it, resident bytes, and how\n"
+          "often its guest exits, by KVM's count in debugfs, which root may read; else -.\n"
+          "q quits.\n"
+          "  --once       print it once, as without a terminal\n"
+          "  --delay=SECONDS  from one look to the next (2; once 1)\n",
+          OPTION_TOP, run_top },
         { "describe", NULL, false, "everything that tced knows",
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",

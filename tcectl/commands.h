@@ -26,3 +26,7 @@ int run_run(const Options *o);
 int run_plan(const Options *o);
 int run_check(const Options *o);
 int run_explain(const Options *o);
+
+/* commands-audit.c */
+int run_audit(const Options *o);
+int run_top(const Options *o);

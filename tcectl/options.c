@@ -26,6 +26,8 @@ enum {
         ARG_ATTACH,
         ARG_STRICT,
         ARG_NAME,
+        ARG_ONCE,
+        ARG_DELAY,
         ARG_VERBOSE,
         ARG_HELP,
         ARG_VERSION,
@@ -44,6 +46,8 @@ static const struct option long_options[] = {
         { "attach", required_argument, NULL, ARG_ATTACH },
         { "strict", no_argument, NULL, ARG_STRICT },
         { "name", required_argument, NULL, ARG_NAME },
+        { "once", no_argument, NULL, ARG_ONCE },
+        { "delay", required_argument, NULL, ARG_DELAY },
         { "verbose", no_argument, NULL, ARG_VERBOSE },
         { "help", no_argument, NULL, ARG_HELP },
         { "version", no_argument, NULL, ARG_VERSION },
@@ -83,6 +87,17 @@ static int parse_json_mode(const char *text, JsonMode *ret, const Complaint *c) 
                 *ret = JSON_OFF;
         else
                 return complain(c, "Unknown form of JSON '%s'. It is pretty, short or off.", text);
+        return 0;
+}
+
+/* Seconds, with parts of them: "0.5". */
+static int parse_delay(const char *text, unsigned *ret, const Complaint *c) {
+        char *end;
+        double seconds = strtod(text, &end);
+
+        if (end == text || *end || !(seconds >= 0.1 && seconds <= 3600))
+                return complain(c, "Option --delay wants seconds, 0.1 to 3600, not '%.32s'. See: tcectl top --help", text);
+        *ret = (unsigned) (seconds * 1000);
         return 0;
 }
 
@@ -130,6 +145,11 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                         return complain(c, "Option --name needs a value. See: tcectl run --help");
                 o->name = value;
                 return 0;
+        case ARG_ONCE:
+                o->once = true;
+                return 0;
+        case ARG_DELAY:
+                return parse_delay(value, &o->delay_ms, c);
         case ARG_VERBOSE:
         case 'v':
                 o->verbose = true;
@@ -164,6 +184,8 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_ATTACH, o->attach != NULL, "--attach" },
                 { OPTION_STRICT, o->strict, "--strict" },
                 { OPTION_RUN, o->name != NULL, "--name" },
+                { OPTION_TOP, o->once, "--once" },
+                { OPTION_TOP, o->delay_ms > 0, "--delay" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(given); i++)

@@ -22,7 +22,8 @@ typedef enum JsonMode {
 #define OPTION_FIX 16U
 #define OPTION_ATTACH 32U
 #define OPTION_STRICT 64U
-#define OPTION_RUN 128U /* --name, and words of another program's */
+#define OPTION_RUN 256U /* --name, and words of another program's */
+#define OPTION_TOP 128U /* --once, --delay */
 
 typedef struct Command Command;
 
@@ -38,6 +39,8 @@ typedef struct Options {
         JsonMode json;
         bool user, verbose, deep, no_legend;
         bool offline, fix, strict;
+        bool once;
+        unsigned delay_ms; /* 0: as the command has it */
         bool help, version;
 } Options;
 

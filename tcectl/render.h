@@ -29,6 +29,20 @@ int render_check(json_object *plan, json_object *without, const Output *out);
 /* One machine, table by table in sentences, the slow ones first. */
 int render_explain(json_object *machine, const Output *out);
 
+/* An audit (docs/audit.md): its VMs with what is not as it should be; with a name, or when out->verbose, every table. -ESRCH where there is none of
+ * that name. */
+int render_audit(json_object *audit, const char *name, const Output *out);
+/* A VM of it by its PID, or its machine's name or UUID; NULL: none. Borrowed. */
+json_object *audit_find(json_object *audit, const char *name);
+
+/* How often a process's guests exit. */
+typedef struct TopRate {
+        uint64_t pid, per_second;
+        bool known;
+} TopRate;
+/* One row for each VM of an audit. */
+int render_top(json_object *audit, const TopRate *rates, size_t n_rates, const Output *out);
+
 /* A machine by name, UUID, or the first eight digits of its UUID and more; NULL where there is none, or more than one. Borrowed. */
 json_object *machine_find(json_object *json, const char *name);
 
