@@ -176,6 +176,7 @@ static int add_static(Making *m, const AuditExpectation *e) {
                 if (r < 0)
                         break;
                 t->found = AUDIT_FOUND_MISSING;
+                t->reported = error == AUDIT_REPORTED_MADE;
                 if (!take_memfd(m, t) && (error > 0 || t->reason == REASON_KERNEL_REFUSED))
                         t->found = AUDIT_FOUND_USER;
                 if (error > 0) {
@@ -226,10 +227,16 @@ static void count_static(Making *m) {
         }
 }
 
-/* Fds of KVM's that are not mapped have no length to go by: where there are as many as are wanted, they are those. */
+/* Fds of KVM's that are not mapped have no length to go by: where there are as many as are wanted, they are those. Where fds may not be read
+ * the VMM's word is all there is of such tables. */
 static void count_unmapped(Making *m) {
         unsigned mapped = 0, wanted = 0, have;
 
+        for (size_t i = 0; m->process->fds_error && i < m->audit.n_tables; i++)
+                if (m->audit.tables[i].found == AUDIT_FOUND_MISSING && m->audit.tables[i].reported) {
+                        m->audit.tables[i].found = AUDIT_FOUND_KERNEL;
+                        m->audit.tables[i].n_of_size = 0;
+                }
         for (size_t i = 0; i < m->process->n_tables; i++)
                 mapped += m->process->tables[i].kernel;
         have = m->process->n_kernel_fds > mapped ? m->process->n_kernel_fds - mapped : 0;
@@ -512,7 +519,7 @@ static int say_closed(Making *m, const AuditExpectation *e, int error) {
 int audit_make(const SeenProcess *process, const AuditExpectation *expectation, uint64_t page_size, Audit *ret) {
         _cleanup_free_ bool *taken = calloc(process->n_tables + 1, sizeof(*taken));
         Making m = { .process = process, .taken = taken, .page_size = page_size };
-        int error = process->fds_error ? process->fds_error : process->maps_error, r = 0;
+        int error = process->maps_error, r = 0;
 
         if (!taken)
                 return -ENOMEM;

@@ -81,6 +81,7 @@ typedef struct AuditTable {
         bool slow;
         AuditWhySource why_source;
         char why[AUDIT_WHY_MAX]; /* "": there is nothing to explain */
+        bool reported; /* the VMM says that it has made it in the kernel */
         bool memlock; /* the reason is the locked-memory limit */
 } AuditTable;
 
@@ -96,11 +97,15 @@ typedef struct Audit {
         uint64_t resident;
 } Audit;
 
+#define AUDIT_REPORTED_MADE (-1)
+
 /* What is expected of a process. */
 typedef struct AuditExpectation {
         AuditBasis basis;
         const Plan *plan;  /* NULL: nothing */
-        const int *errors; /* for each of the plan's tables the kernel's refusal as the VMM reported it, 0: none; NULL: it reported nothing */
+        /* For each of the plan's tables what the VMM reported: the kernel's refusal, a positive errno; AUDIT_REPORTED_MADE; 0: nothing.
+         * NULL: it reported nothing at all. */
+        const int *errors;
 } AuditExpectation;
 
 /* 0 or -ENOMEM; *ret is untouched on failure. page_size: the host's. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* KVM's tables show in /proc/PID/maps as long as they are, rounded up to pages, and without their LIOBN; tced's memfds carry it in their
- * name. What is resident is read from /proc/PID/pagemap for the table's own pages: smaps would have the kernel walk all of the guest's
- * memory for it. */
+ * name. CAP_SYS_PTRACE opens maps and smaps of other users' processes; fd and pagemap are of mode 0500 and 0400, and stay closed without
+ * CAP_DAC_READ_SEARCH (fs/proc/fd.c:proc_fd_permission). So a VM is also known by its vCPUs, which VMMs map; what is resident comes from
+ * pagemap, else from smaps, for which the kernel walks all of the guest's memory, and which is left alone where that is large. */
 
 #include "audit_process.h"
 
@@ -15,9 +16,11 @@
 /* Of one process so much is read, and no more: nobody may hold a worker up. */
 #define FDS_MAX 65536U
 #define MAPS_MAX 262144U
+#define SMAPS_RSS_MAX (UINT64_C(64) << 30)
 #define TABLES_MAX 4096U
 #define COMMAND_LINE_MAX ((size_t) 256 * 1024)
 
+#define KVM_LINKS "anon_inode:kvm-"
 #define VM_LINK "anon_inode:kvm-vm"
 #define VCPU_LINK "anon_inode:kvm-vcpu"
 #define TABLE_LINK "anon_inode:kvm-spapr-tce"
@@ -114,7 +117,7 @@ static int read_status(int dir_fd, SeenProcess *p) {
         /* With its supplementary groups it may be long; what is looked for stands before and behind them. */
         const size_t size = 1024 * 1024;
         _cleanup_free_ char *status = malloc(size);
-        uint64_t parent = 0, uid = 0, locked = 0, capabilities;
+        uint64_t parent = 0, uid = 0, locked = 0, resident = 0, capabilities;
         ssize_t n;
 
         if (!status)
@@ -131,6 +134,8 @@ static int read_status(int dir_fd, SeenProcess *p) {
         }
         (void) status_number(status, "\nPPid:", 0, 10, &parent);
         (void) status_number(status, "\nUid:", 1, 10, &uid);
+        (void) status_number(status, "\nVmRSS:", 0, 10, &resident);
+        p->resident = resident * 1024;
         p->parent = (pid_t) parent;
         p->uid = (uid_t) uid;
         p->limits_known = status_number(status, "\nVmLck:", 0, 10, &locked) && status_number(status, "\nCapEff:", 0, 16, &capabilities);
@@ -285,7 +290,7 @@ static bool continues(const Mapping *before, const Mapping *m) {
                before->inode == m->inode;
 }
 
-static int take_mapping(SeenProcess *p, int pagemap_fd, const Mapping *m, const Mapping *before, uint64_t page_size) {
+static int take_mapping(SeenProcess *p, int pagemap_fd, const Mapping *m, const Mapping *before, uint64_t page_size, SeenTable **ret) {
         bool kernel = streq(m->path, TABLE_LINK);
         SeenTable *t = NULL;
 
@@ -304,19 +309,39 @@ static int take_mapping(SeenProcess *p, int pagemap_fd, const Mapping *m, const 
                         set_memfd_name(t, m->path);
         }
         t->bytes += m->end - m->start;
-        add_resident(pagemap_fd, m, page_size, t);
+        if (pagemap_fd >= 0)
+                add_resident(pagemap_fd, m, page_size, t);
+        *ret = t;
         return 0;
 }
 
-static int read_maps(int dir_fd, SeenProcess *p, uint64_t page_size) {
-        _cleanup_fd_ int pagemap_fd = openat(dir_fd, "pagemap", O_RDONLY | O_CLOEXEC);
-        int fd = openat(dir_fd, "maps", O_RDONLY | O_CLOEXEC), r = 0;
+/* "Rss:                  64 kB", below a mapping in smaps. */
+static void take_rss(const char *line, SeenTable *t) {
+        uint64_t kib;
+
+        if (sscanf(line, "Rss: %" SCNu64 " kB", &kib) != 1)
+                return;
+        t->resident += kib * 1024;
+        t->resident_known = true;
+}
+
+/* first: a first look, which ends at the first sign of a VM. */
+static int read_maps(int dir_fd, SeenProcess *p, uint64_t page_size, bool first) {
+        _cleanup_fd_ int pagemap_fd = first ? -EBADF : openat(dir_fd, "pagemap", O_RDONLY | O_CLOEXEC);
+        bool smaps = !first && pagemap_fd < 0 && p->resident <= SMAPS_RSS_MAX;
+        int fd = openat(dir_fd, smaps ? "smaps" : "maps", O_RDONLY | O_CLOEXEC), r = 0;
         _cleanup_file_ FILE *file = fd < 0 ? NULL : fdopen(fd, "re");
         _cleanup_free_ char *line = NULL;
+        SeenTable *table = NULL;
         Mapping before = {};
         size_t size = 0;
         unsigned n = 0;
 
+        if (smaps && !file && errno == ENOENT) {
+                /* A kernel without CONFIG_PROC_PAGE_MONITOR. */
+                fd = openat(dir_fd, "maps", O_RDONLY | O_CLOEXEC);
+                file = fd < 0 ? NULL : fdopen(fd, "re");
+        }
         if (!file) {
                 r = errno;
                 (void) fd_close(fd);
@@ -325,18 +350,27 @@ static int read_maps(int dir_fd, SeenProcess *p, uint64_t page_size) {
                 p->maps_error = r;
                 return 0;
         }
-        while (r >= 0 && getline(&line, &size, file) >= 0) {
+        while (r >= 0 && !(first && p->n_mapped_vcpus) && getline(&line, &size, file) >= 0) {
                 Mapping m;
 
+                if (*line >= 'A' && *line <= 'Z') {
+                        if (table)
+                                take_rss(line, table);
+                        continue;
+                }
+                table = NULL;
                 if (n++ == MAPS_MAX) {
                         p->cut = true;
                         break;
                 }
-                if (!strstr(line, TABLE_LINK) && !strstr(line, MEMFD_LINK))
+                if (!strstr(line, KVM_LINKS) && !strstr(line, MEMFD_LINK))
                         continue;
-                if (!read_mapping(line, &m) || !(streq(m.path, TABLE_LINK) || starts_with(m.path, MEMFD_LINK)))
+                if (!read_mapping(line, &m))
                         continue;
-                r = take_mapping(p, pagemap_fd, &m, &before, page_size);
+                p->n_mapped_vcpus += starts_with(m.path, VCPU_LINK);
+                if (first || !(streq(m.path, TABLE_LINK) || starts_with(m.path, MEMFD_LINK)))
+                        continue;
+                r = take_mapping(p, pagemap_fd, &m, &before, page_size, &table);
                 before = m;
         }
         /* A process that may not be looked into lets its maps be opened, and then says nothing but this. */
@@ -354,9 +388,15 @@ static int read_all(int dir_fd, SeenProcess *p, uint64_t page_size) {
         read_limits(dir_fd, p);
         r = read_command_line(dir_fd, p);
         if (r >= 0)
-                r = read_maps(dir_fd, p, page_size);
+                r = read_maps(dir_fd, p, page_size, false);
         if (r >= 0)
                 r = read_fds(dir_fd, p, false);
+        if (r >= 0 && p->fds_error && !p->maps_error) {
+                p->n_vcpus = p->n_mapped_vcpus;
+                p->n_vms = p->n_vcpus > 0;
+                for (size_t i = 0; i < p->n_tables; i++)
+                        p->n_vms |= p->tables[i].kernel;
+        }
         return r;
 }
 
@@ -391,8 +431,12 @@ static bool has_vm(int proc_fd, const char *name, SeenProcesses *all) {
 
         if (dir_fd < 0 || read_fds(dir_fd, &p, true) < 0)
                 return false;
-        all->n_closed += p.fds_error != 0;
-        return p.n_vms > 0;
+        if (p.fds_error) {
+                if (read_maps(dir_fd, &p, 0, true) < 0)
+                        return false;
+                all->n_closed += p.maps_error != 0;
+        }
+        return p.n_vms > 0 || p.n_mapped_vcpus > 0;
 }
 
 static int compare_pid(const void *a, const void *b) {

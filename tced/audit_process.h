@@ -32,7 +32,9 @@ typedef struct SeenProcess {
         char name[32];
         char *command_line; /* each argument ends in a NUL; NULL: not to be had */
         size_t command_line_size;
-        unsigned n_vms, n_vcpus; /* fds of them */
+        unsigned n_vms, n_vcpus; /* fds of them; where those may not be read, 1 and the vCPUs that are mapped */
+        unsigned n_mapped_vcpus;
+        uint64_t resident; /* VmRSS, bytes */
         unsigned n_kernel_fds;   /* fds of KVM's tables; copies count as well */
         SeenTable *tables;
         size_t n_tables, allocated_tables;
@@ -52,7 +54,7 @@ void seen_process_clear(SeenProcess *p);
 typedef struct SeenProcesses {
         SeenProcess *items;
         size_t n, allocated;
-        unsigned n_closed; /* processes whose fds may not be read: a VM of theirs is not known */
+        unsigned n_closed; /* processes of which neither fds nor mappings may be read: a VM of theirs is not known */
 } SeenProcesses;
 
 /* All that have a VM open, by PID, but for children of `except`, which is who proves what KVM can. 0 or negative errno. */

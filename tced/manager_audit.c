@@ -175,7 +175,7 @@ static int audit_process(Manager *m, const SeenProcess *process, const Machine *
                 if (!errors)
                         return -ENOMEM;
                 for (size_t i = 0; i < machine->n_tables; i++)
-                        errors[i] = machine->tables[i].error;
+                        errors[i] = machine->tables[i].state == TABLE_MADE ? AUDIT_REPORTED_MADE : machine->tables[i].error;
                 e = (AuditExpectation) { .basis = AUDIT_BY_MACHINE, .plan = &machine->plan, .errors = errors };
         }
         return audit_make(process, &e, m->kvm.page_size, ret);
@@ -373,7 +373,7 @@ static void look_run(void *task) {
         look->result = audit_process_read(look->proc_fd, look->pid, look->page_size, &p);
         if (look->result < 0)
                 return;
-        if ((p.n_vms == 0 && p.fds_error == 0) || p.parent == look->self) {
+        if ((p.n_vms == 0 && p.maps_error == 0) || p.parent == look->self) {
                 seen_process_clear(&p);
                 look->result = -ESRCH;
                 return;

@@ -43,7 +43,7 @@ typedef struct Case {
         uint64_t limit, locked; /* ROOM: none */
         unsigned n_fds; /* of KVM's tables; 0: as many as are mapped */
         bool no_plan, ipc_lock, no_vcpu;
-        int closed;
+        int closed, no_fds;
         const char *verdict;
         const char *lines[7];
 } Case;
@@ -127,6 +127,11 @@ static const Case cases[] = {
         { "of which there may be too few", 4096, { VIO(0x71000000), PHB(0x80000000) }, {}, .n_fds = 1, .limit = ROOM,
           .verdict = "slow-path",
           .lines = { "71000000 kernel: 1 of 2, by fds 65536 none slow differs", "80000000 kernel: 1 of 2, by fds 262144 none slow differs" } },
+        { "where fds may not be read the VMM's word counts", 4096, { { 0x10, 65536, KERNEL, .error = AUDIT_REPORTED_MADE }, VIO(0x20) }, {},
+          .no_fds = EACCES, .limit = ROOM, .verdict = "slow-path",
+          .lines = { "10 kernel 65536 none", "20 missing 65536 none slow differs" } },
+        { "not against what is seen", 4096, { { 0x10, 65536, KERNEL, .error = AUDIT_REPORTED_MADE } }, {}, .limit = ROOM, .verdict = "slow-path",
+          .lines = { "10 missing 65536 none slow differs" } },
         { "no vCPU yet", 4096, { VIO(0x71000000) }, {}, .no_vcpu = true, .limit = ROOM, .verdict = "unknown",
           .lines = { "71000000 missing 65536 none slow differs" } },
         { "a process that may not be looked into", 4096, { VIO(0x71000000) }, {}, .closed = EACCES, .limit = ROOM, .verdict = "unknown",
@@ -154,7 +159,7 @@ static void run_case(const Case *c) {
         SeenTable seen[6] = {};
         SeenProcess p = {
                 .pid = 7, .n_vms = 1, .n_vcpus = !c->no_vcpu, .tables = seen, .limits_known = true, .locked = c->locked,
-                .lock_limit = c->limit, .ipc_lock = c->ipc_lock, .fds_error = c->closed,
+                .lock_limit = c->limit, .ipc_lock = c->ipc_lock, .maps_error = c->closed, .fds_error = c->no_fds,
         };
         int errors[6] = {};
         const AuditExpectation e = { AUDIT_BY_MACHINE, c->no_plan ? NULL : &plan, errors };

@@ -59,6 +59,21 @@ static const TreeEntry qemu[] = {
         TEXT("self", "x"), DIRECTORY("1x"),
 };
 
+/* What CAP_SYS_PTRACE alone lets one see of a process of another user: a file in the place of fd can't be listed either. */
+static const TreeEntry closed[] = {
+        STAT("201", "5000"), STATUS("201", "1", "64055", "576", "0000000000000000"), LIMITS("201", "2097152"), TEXT("201/fd", "x"),
+        TEXT("201/maps", "7fff80000000-7fff80080000 rw-s 00000000 00:0e 1063                       anon_inode:kvm-spapr-tce\n"
+                         "7fff90000000-7fff90003000 rw-s 00000000 00:0e 1063                       anon_inode:kvm-vcpu:0\n"),
+        TEXT("201/smaps", "10000000-11000000 r-xp 00000000 fd:01 1234                               /usr/bin/qemu\n"
+                          "Size:              16384 kB\nRss:               16384 kB\nVmFlags: rd ex\n"
+                          "7fff80000000-7fff80080000 rw-s 00000000 00:0e 1063                       anon_inode:kvm-spapr-tce\n"
+                          "Size:                512 kB\nKernelPageSize:        4 kB\nRss:                 128 kB\nPss: 9 kB\n"
+                          "7fff90000000-7fff90003000 rw-s 00000000 00:0e 1063                       anon_inode:kvm-vcpu:0\n"
+                          "Size:                 12 kB\nRss:                  12 kB\n"),
+        STAT("202", "5001"), STATUS("202", "1", "64055", "0", "0000000000000000"), LIMITS("202", "1"), TEXT("202/fd", "x"),
+        TEXT("202/maps", "10000000-11000000 r-xp 00000000 fd:01 1234                               /usr/bin/other\n"),
+};
+
 /* Pages of the table at ADDRESS: the first is there, the third, and one of the second mapping. */
 static void write_pagemap(const Tree *tree) {
         static const uint64_t pages[] = { 0, 2, 256 };
@@ -122,6 +137,26 @@ static void test_others(int proc_fd) {
         tap_eq(audit_process_scan(proc_fd, 0, PAGE, &all), 0, "all processes, nobody left out");
         tap_eq(all.n, 3, "the one that proves is there");
         seen_processes_clear(&all);
+}
+
+static void test_without_fds(void) {
+        Tree tree = tree_new();
+        SeenProcesses all = {};
+        int proc_fd;
+
+        TREE_ADD(&tree, closed);
+        proc_fd = open(tree.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        tap_eq(audit_process_scan(proc_fd, 0, PAGE, &all), 0, "processes whose fds may not be read");
+        if (tap_ok(all.n == 1 && all.n_closed == 0 && all.items[0].pid == 201, "one of them has a VM, by the vCPU that it maps")) {
+                const SeenProcess *p = &all.items[0];
+
+                tap_ok(p->n_vms == 1 && p->n_vcpus == 1 && p->fds_error == ENOTDIR && p->maps_error == 0, "so much is known of it");
+                tap_ok(p->n_tables == 1 && p->tables[0].kernel && p->tables[0].bytes == 0x80000, "its table");
+                tap_ok(p->n_tables == 1 && p->tables[0].resident_known && p->tables[0].resident == 128 * 1024, "what is resident, by smaps");
+        }
+        seen_processes_clear(&all);
+        (void) close(proc_fd);
+        tree_remove(&tree);
 }
 
 /* /proc as it is, of this process: one memfd that is mapped, one that is not, among thousands of mappings. */
@@ -203,6 +238,7 @@ int main(void) {
         test_others(proc_fd);
         (void) close(proc_fd);
         tree_remove(&tree);
+        test_without_fds();
         test_self();
         test_closed();
         return tap_done();
