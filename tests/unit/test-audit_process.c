@@ -6,11 +6,14 @@
 #include "audit_process.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kvm-abi.h"
 #include "table.h"
 #include "tap.h"
 #include "tree.h"
@@ -227,6 +230,52 @@ static void test_closed(void) {
         tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a process that may not be looked into says so");
 }
 
+/* Becomes a user like tced's own: another's, with CAP_SYS_PTRACE and nothing else. */
+static bool become_tced(void) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = { { .effective = 1U << CAP_SYS_PTRACE, .permitted = 1U << CAP_SYS_PTRACE } };
+
+        return prctl(PR_SET_KEEPCAPS, 1) == 0 && setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+               setresuid(65534, 65534, 65534) == 0 && syscall(SYS_capset, &header, data) == 0;
+}
+
+static bool finds_parent(int proc_fd) {
+        SeenProcesses all = {};
+        bool found = false;
+
+        if (audit_process_scan(proc_fd, 0, (uint64_t) sysconf(_SC_PAGESIZE), &all) < 0)
+                return false;
+        for (size_t i = 0; i < all.n; i++)
+                found |= all.items[i].pid == getppid() && all.items[i].n_vms == 1 && all.items[i].n_vcpus == 1 &&
+                         all.items[i].fds_error == EACCES && all.items[i].maps_error == 0;
+        seen_processes_clear(&all);
+        return found;
+}
+
+/* A VM as it really shows: to root by its fds, to tced's own user by the vCPU that is mapped. */
+static void test_real_vm(void) {
+        _cleanup_fd_ int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+        _cleanup_fd_ int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0), vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0);
+        SeenProcess p = {};
+        int status = 0;
+        void *run;
+        pid_t pid;
+
+        if (vcpu < 0 || geteuid() != 0) {
+                tap_skip("no VM can be made here, or this is not root", "a real VM");
+                return;
+        }
+        run = mmap(NULL, (size_t) ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+        tap_ok(run != MAP_FAILED && audit_process_read(proc_fd, getpid(), 4096, &p) == 0 && p.n_vms == 1 && p.n_vcpus == 1 &&
+                       p.n_mapped_vcpus == 1, "a real VM with a vCPU");
+        seen_process_clear(&p);
+        pid = fork();
+        if (pid == 0)
+                _exit(!become_tced() ? 2 : finds_parent(proc_fd) ? 0 : 1);
+        (void) waitpid(pid, &status, 0);
+        tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "as another user with CAP_SYS_PTRACE sees it");
+}
+
 int main(void) {
         Tree tree = tree_new();
         int proc_fd;
@@ -241,5 +290,6 @@ int main(void) {
         test_without_fds();
         test_self();
         test_closed();
+        test_real_vm();
         return tap_done();
 }

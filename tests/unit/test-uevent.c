@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "event-loop.h"
+#include "kvm-abi.h"
 #include "log.h"
 #include "manager_audit.h"
 #include "tap.h"
@@ -334,6 +335,25 @@ static void test_kernel_pci(sd_event *event) {
         tap_eq(rescans, 0, "afterwards it is quiet");
 }
 
+/* KVM's own word of a VM of this process's: by its PID as the first namespace has it. */
+static void test_kernel_vm(sd_event *event) {
+        _cleanup_fd_ int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+        const char *name = "a VM is made, and goes: the kernel says whose";
+        uint64_t start = monotonic_usec();
+        int vm;
+
+        created_pid = destroyed_pid = 0;
+        vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+        if (vm < 0) {
+                tap_skip("no VM can be made here", name);
+                return;
+        }
+        (void) close(vm);
+        while (destroyed_pid == 0 && monotonic_usec() - start < LOOP_LIMIT_USEC)
+                (void) sd_event_run(event, SECOND_USEC / 10);
+        tap_ok(created_pid > 0 && created_pid == destroyed_pid, "%s (%d)", name, (int) created_pid);
+}
+
 /* Messages that are lost may have mattered. */
 static void test_lost(sd_event *event) {
         int sender = open_netlink(0);
@@ -364,6 +384,7 @@ static void test_live(void) {
                 test_forged(event);
                 test_kernel_other(event);
                 test_kernel_pci(event);
+                test_kernel_vm(event);
                 test_lost(event);
                 tap_ok(uevent_free(u) == NULL && uevent_free(NULL) == NULL, "it is freed; none is no error");
         }
