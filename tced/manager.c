@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "log.h"
+#include "manager_audit.h"
 #include "manager_internal.h"
 #include "names.h"
 #include "probe_kvm.h"
@@ -162,8 +163,11 @@ int manager_new(sd_event *event, const Places *places, Manager **ret) {
                 probe_kvm_declared(&kvm_ops_system, places->dev, &m->kvm);
                 r = manager_rescan(m);
         }
-        if (r >= 0)
+        if (r >= 0) {
                 manager_connect_libvirt(m);
+                /* VMs may run already. */
+                manager_audit_soon(m);
+        }
         if (r < 0) {
                 (void) manager_free(m);
                 return r;

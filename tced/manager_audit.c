@@ -238,8 +238,10 @@ static void publish(Manager *m, const AuditRecord *r, Machine *machine) {
         Findings now = {};
 
         if (!machine) {
+                size_t before = m->findings.n;
+
                 (void) manager_update_findings(m);
-                if (m->observer.host_changed)
+                if (m->findings.n != before && m->observer.host_changed)
                         m->observer.host_changed(m->observer.userdata);
                 return;
         }
