@@ -8,6 +8,7 @@
 #include "table-print.h"
 #include "view.h"
 
+/* A PID, maybe; a machine may be called so as well, and its name comes first. */
 static bool all_digits(const char *text) {
         return *text && text[strspn(text, "0123456789")] == '\0';
 }
@@ -40,10 +41,12 @@ json_object *audit_find(json_object *audit, const char *name) {
         return NULL;
 }
 
+/* Unknown is yellow: it wants a look, and may be no fault. */
 static Colour colour_of_verdict(const char *verdict) {
         return streq(verdict, "as-planned") ? COLOUR_GREEN : streq(verdict, "slow-path") ? COLOUR_RED : COLOUR_YELLOW;
 }
 
+/* What a person knows it by. */
 static const char *name_of(json_object *vm) {
         const char *machine = view_string(vm, "machine");
 
@@ -60,6 +63,7 @@ static ShownNumber show_liobn(json_object *table) {
         return shown;
 }
 
+/* "80000000 pci.0: missing: WHY. REMEDY", below the row of its VM. */
 static void note_of(Table *t, json_object *table) {
         const char *remedy = view_string(table, "remedy"), *device = view_string(table, "device");
         char *text = NULL;
@@ -122,13 +126,15 @@ static void table_row(Table *t, json_object *table) {
         if (!isempty(why)) {
                 char *text = NULL;
 
-                if (asprintf(&text, "%s (%s)%s%s", why, view_show(table, "why_source"), isempty(remedy) ? "" : ". ", isempty(remedy) ? "" : remedy) < 0)
+                if (asprintf(&text, "%s (%s)%s%s", why, view_show(table, "why_source"), isempty(remedy) ? "" : ". ",
+                             isempty(remedy) ? "" : remedy) < 0)
                         return;
                 table_note(t, slow ? COLOUR_RED : COLOUR_DIM, text);
                 free(text);
         }
 }
 
+/* All of one VM's, with what there is to say of each below it. */
 static int render_tables(json_object *vm, const Output *out) {
         static const Column columns[] = {
                 { .header = "LIOBN" },

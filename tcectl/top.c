@@ -34,6 +34,7 @@ typedef struct Sample {
         } vms[VMS_MAX];
 } Sample;
 
+/* Of debugfs, where each count is a small file of its own. */
 static bool read_number(int dir_fd, const char *name, uint64_t *ret) {
         char text[32];
 
@@ -114,6 +115,7 @@ static void take_sample(const char *root, json_object *audit, Sample *s) {
         }
 }
 
+/* Of those that are in both. A count that has gone back is of another VM with that PID. */
 static void rates_between(const Sample *before, const Sample *now, TopRate *rates) {
         uint64_t usec = now->usec > before->usec ? now->usec - before->usec : 1;
 
@@ -205,6 +207,7 @@ static int wait_for_user(int signals, unsigned delay_ms, uint64_t since_usec) {
         }
 }
 
+/* Until the user or a signal ends it, or tced can't be asked any more. */
 static int show(Top *t, int signals, unsigned delay_ms, Output *out) {
         uint64_t since;
         int r;
@@ -225,6 +228,7 @@ static int show(Top *t, int signals, unsigned delay_ms, Output *out) {
         }
 }
 
+/* Signals are read as they come (signalfd), so that none of them can end the program with the terminal as it is here. */
 static int run_screen(Top *t, unsigned delay_ms, Output *out) {
         struct termios before, raw;
         sigset_t mask, old;

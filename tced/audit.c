@@ -80,6 +80,7 @@ typedef struct Making {
         uint64_t page_size;
 } Making;
 
+/* As long as the table's mapping: KVM makes whole pages (book3s_64_vio.c:kvmppc_tce_pages). */
 static uint64_t round_up(const Making *m, uint64_t bytes) {
         return (bytes + m->page_size - 1) / m->page_size * m->page_size;
 }
@@ -122,6 +123,7 @@ static void set_resident(AuditTable *t, const SeenTable *seen) {
         t->resident_known = seen->resident_known;
 }
 
+/* What the plan says of it; where it is found comes later. */
 static int add_expected(Making *m, const PlanTable *plan, AuditTable **ret) {
         AuditTable *t;
         int r;
@@ -372,6 +374,7 @@ static int add_dynamic(Making *m, const Plan *plan) {
         return r;
 }
 
+/* What is left over: of a VM that nobody knows, all of it. */
 static int add_unexpected(Making *m) {
         for (size_t i = 0; i < m->process->n_tables; i++) {
                 const SeenTable *seen = &m->process->tables[i];
@@ -422,6 +425,7 @@ static bool maybe_too_many(const AuditTable *t) {
                (t->found == AUDIT_FOUND_SOME && !t->dynamic && t->n_kernel_of_size > t->n_wanted_of_size);
 }
 
+/* Is it where it is expected, is it slow, and why? */
 static void judge_table(const Making *m, AuditTable *t) {
         if (t->placement == PLACEMENT_USER) {
                 t->differs = maybe_too_many(t);
@@ -446,6 +450,7 @@ static void judge_table(const Making *m, AuditTable *t) {
                 (void) snprintf(t->why, sizeof(t->why), "no reason can be seen from outside; the VMM's own log may have it");
 }
 
+/* The VM's verdict is the worst of its tables'. */
 static void judge(Making *m) {
         Audit *a = &m->audit;
         bool slow = false, differs = false;

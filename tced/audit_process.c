@@ -85,6 +85,7 @@ static void set_memfd_name(SeenTable *t, const char *link) {
                 t->liobn = (int64_t) strtoull(dash + 1, &end, 16);
 }
 
+/* By its inode, which is its own, while its name is its maker's choice. */
 static SeenTable *find_memfd(SeenProcess *p, uint64_t inode) {
         for (size_t i = 0; i < p->n_tables; i++)
                 if (!p->tables[i].kernel && p->tables[i].inode == inode)
@@ -146,6 +147,7 @@ static int read_status(int dir_fd, SeenProcess *p) {
         return 0;
 }
 
+/* The soft limit is the one that counts (mm/util.c:__account_locked_vm). */
 static void read_limits(int dir_fd, SeenProcess *p) {
         static const char key[] = "Max locked memory";
         const char *line = NULL;
@@ -164,6 +166,7 @@ static void read_limits(int dir_fd, SeenProcess *p) {
         p->limits_known = p->limits_known && line && (end != line || starts_with(line, "unlimited"));
 }
 
+/* As it is in /proc, an argument and a NUL after the other; a process may have overwritten it. */
 static int read_command_line(int dir_fd, SeenProcess *p) {
         _cleanup_free_ char *text = malloc(COMMAND_LINE_MAX);
         _cleanup_fd_ int fd = openat(dir_fd, "cmdline", O_RDONLY | O_CLOEXEC);

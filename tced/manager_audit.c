@@ -69,6 +69,7 @@ struct Auditor {
 
 static void start_next(Auditor *a);
 
+/* Ages are counted by the clock that nobody sets; what is shown as a date comes from the other. */
 static uint64_t now_usec(clockid_t clock) {
         struct timespec now;
 
@@ -81,6 +82,7 @@ static void record_clear(AuditRecord *r) {
         audit_clear(&r->audit);
 }
 
+/* Out of the list as well. */
 static void due_free(Due *due) {
         Auditor *a = due->auditor;
 
@@ -94,6 +96,7 @@ static void due_free(Due *due) {
         free(due);
 }
 
+/* Made when it is first needed. NULL: no memory. */
 static Auditor *auditor_get(Manager *m) {
         if (!m->auditor && !m->ending) {
                 m->auditor = calloc(1, sizeof(*m->auditor));
@@ -137,6 +140,7 @@ static Machine *find_machine(Manager *m, const SeenProcess *process) {
         return s.found;
 }
 
+/* A host has some hundred VMs at most: walked through. */
 static AuditRecord *find_record(const Auditor *a, pid_t pid) {
         for (size_t i = 0; a && i < a->n_records; i++)
                 if (a->records[i].process.pid == pid)
@@ -187,6 +191,7 @@ static bool is_silent(const Audit *a, const AuditTable *t) {
         return t->slow && (a->basis != AUDIT_BY_MACHINE || (t->differs && t->why_source != AUDIT_WHY_SEEN));
 }
 
+/* Is there a reason to be seen for one of them at least? Then it is no matter of waiting. */
 static bool is_explained(const Audit *a) {
         for (size_t i = 0; i < a->n_tables; i++)
                 if (is_silent(a, &a->tables[i]) && a->tables[i].why_source != AUDIT_WHY_NONE)
@@ -201,6 +206,7 @@ static bool has_silent(const Audit *a) {
         return false;
 }
 
+/* As machine.c has it, so that whoever reads findings finds the same subject. */
 static void name_table(const AuditTable *t, char *buf, size_t size) {
         (void) snprintf(buf, size, "liobn %08" PRIx64, (uint64_t) t->liobn);
 }
@@ -215,6 +221,7 @@ static int add_table_finding(const AuditRecord *r, const AuditTable *t, bool of_
                             of_machine ? "" : ", ", t->device ? t->device : "", audit_found_text(t, found, sizeof(found)), t->why);
 }
 
+/* One for each table that nobody was told of; none before it was told that the VM is slow. */
 static int add_findings(const AuditRecord *r, bool of_machine, Findings *to) {
         int error = 0;
 
@@ -325,6 +332,8 @@ static int take_process(Auditor *a, SeenProcess *process) {
         r->process.command_line_size = 0;
         if (machine)
                 memcpy(r->uuid, machine->uuid, sizeof(r->uuid));
+        log_debug("Audited process %d (%s): %s, %u tables in the kernel, %u elsewhere", (int) r->process.pid,
+                  machine ? machine->name : r->process.name, audit_verdict_to_string(audit.verdict), audit.n_kernel, audit.n_out);
         if (has_silent(&audit)) {
                 bool same = before.slow_usec > 0 && before.process.start == r->process.start;
 
@@ -340,6 +349,7 @@ static int take_process(Auditor *a, SeenProcess *process) {
         return 0;
 }
 
+/* What it had to say goes with it. */
 static void drop_record(Auditor *a, AuditRecord *r) {
         Machine *machine = *r->uuid ? manager_find_machine_by_uuid(a->manager, r->uuid) : NULL;
         bool told = r->told;
@@ -389,6 +399,7 @@ static void look_run(void *task) {
         look->seen.items[look->seen.n++] = p;
 }
 
+/* Those whose look this was. Who asked for one process gets ESRCH where it has none of this. */
 static void answer(Auditor *a, int error) {
         AuditWaiter **p = &a->waiters;
 
@@ -484,6 +495,7 @@ void manager_audit_soon(Manager *m) {
                 (void) sd_event_add_time_relative(m->event, &a->soon, CLOCK_MONOTONIC, SOON_USEC, 0, on_soon, a);
 }
 
+/* The next of its four looks, and the one after that is set. */
 static int on_due(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
         Due *due = userdata;
 

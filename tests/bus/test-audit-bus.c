@@ -134,6 +134,19 @@ static void test_by_itself(const Host *h, sd_bus *bus) {
         (void) unregister(bus, machine, NULL);
 }
 
+/* Whoever asked has gone when the answer comes. */
+static void test_gone(const Host *h, sd_bus *bus) {
+        for (unsigned i = 0; i < 50; i++) {
+                sd_bus *peer = open_peer(h);
+
+                for (unsigned j = 0; j < 3; j++)
+                        (void) sd_bus_call_method_async(peer, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Audit", NULL, NULL, "t",
+                                                        UINT64_C(0));
+                (void) sd_bus_flush_close_unref(peer);
+        }
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":"), "fifty that asked and went do no harm");
+}
+
 /* On the private socket who is not root finds no VM but its own. Runs as another user, in a child. */
 static void ask_as_nobody(int fd, void *userdata) {
         _cleanup_bus_ sd_bus *peer = NULL;
@@ -209,6 +222,7 @@ int main(void) {
                 test_unknown(&h, bus);
                 test_machine(&h, bus);
                 test_by_itself(&h, bus);
+                test_gone(&h, bus);
                 test_others(&h);
         }
         host_done(&h);
