@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# The audit of real VMMs: a stock QEMU that nobody told of, a guest of libvirt's, and the same two with so little locked memory that the kernel
+# refuses one of their tables.
+set -u
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
+# shellcheck source=tests/power/domain-lib.sh
+source "$POWER_HOST_TESTS/domain-lib.sh"
+
+# names.h: TCED_MESSAGE_SLOW_PATH
+SLOW=5d8f1b6c2e9a4c37b0f4a7d3e6c2b105
+# More than the table of a spapr-vlan costs, and less than both.
+LITTLE=2097152
+
+# audit PID: its JSON, in $json.
+audit() {
+        json=$(manager AuditProcess ut "$1" 0 2>&1)
+        json=${json//\\\"/\"}
+        json=${json//\\\'/\'}
+}
+# of NUMBER MEMBER: of the table with that number, from 0, in $json.
+text_of() { grep -o '{"liobn":[^}]*}' <<<"$json" | sed -n "$(($1 + 1))p" | sed -n "s/.*\"$2\":\"\([^\"]*\)\".*/\1/p"; }
+of() { grep -o '{"liobn":[^}]*}' <<<"$json" | sed -n "$(($1 + 1))p" | member "$2"; }
+maps_are() { [[ $(real_maps "$1") == "$2" ]]; }
+
+# stock LIMIT: a stock QEMU of a user without CAP_IPC_LOCK, stopped before its guest runs; its PID is $qemu.
+stock() {
+        prlimit --memlock="$1" setpriv --reuid=nobody --regid=kvm --clear-groups --inh-caps=-all --bounding-set=-all \
+                qemu-system-ppc64 -machine pseries -accel kvm -m 256 -nodefaults -display none -S \
+                -netdev user,id=n0 -device spapr-vlan,netdev=n0 </dev/null >/tmp/qemu.log 2>&1 &
+        qemu=$!
+}
+
+start_tced
+ok $? "systemctl start tced"
+systemctl start libvirtd
+ok $? "systemctl start libvirtd"
+busctl monitor --match "type='signal',interface='org.tced1.Manager',member='SlowPath'" >/tmp/signals 2>/dev/null &
+monitor=$!
+
+systemctl service-log-level tced debug
+ok $? "tced says more"
+stock unlimited
+wait_for 60 maps_are $qemu "512 2048"
+ok $? "a stock QEMU with a spapr-vlan has two tables in the kernel" || { real_maps $qemu; cat /tmp/qemu.log; }
+# libvirt knows nothing of it, and nobody asks: KVM's uevent is all that there is.
+noticed() { journalctl -q -u tced -o cat | grep -q "Audited process $qemu (qemu-system-ppc): unknown, 2 tables in the kernel"; }
+wait_for 70 noticed
+ok $? "tced looks at it by itself"
+audit $qemu
+like "$json" '*"kernel_tables":2,*"kernel_bytes":2621440,*' "the audit finds both" || echo "# $json"
+sizes=$(grep -o '"size_text":"[^"]*"' <<<"$json" | sort)
+like "$sizes" "*PHB's default window*VIO device's window*" "and names them by their size"
+is "$(grep -o '"found":"[a-z]*"' <<<"$json" | sort -u)" '"found":"kernel"' "as the kernel's"
+echo "# resident: $(grep -o '"resident_bytes":[0-9a-z]*' <<<"$json" | xargs); smaps: $(awk '/kvm-spapr-tce/ { t = 1 } t && /^Rss/ { print $2; t = 0 }' /proc/$qemu/smaps | xargs) kB"
+count=$(find /proc/$qemu/fd -lname "anon_inode:kvm-spapr-tce" | wc -l)
+kill $qemu && wait $qemu 2>/dev/null
+is "$count" 2 "it has the tables' fds open"
+gone() { ! manager AuditProcess ut $qemu 0 >/dev/null 2>&1; }
+wait_for 10 gone
+ok $? "it has ended, and the audit knows nothing of it"
+
+stock $LITTLE
+wait_for 60 maps_are $qemu "512"
+sleep 2
+is "$(real_maps $qemu)" 512 "with little locked memory it has one"
+grep -q 'Failed to create TCE' /tmp/qemu.log
+ok $? "the other was refused" || cat /tmp/qemu.log
+audit $qemu
+like "$json" '*"kernel_tables":1,*"locked_memory":{"charged":589824,"limit":2097152,"ipc_lock":false}*' "the audit finds it, and the limit" || echo "# $json"
+kill $qemu && wait $qemu 2>/dev/null
+
+domain two kvm "<interface type='user'><model type='spapr-vlan'/></interface>" >/tmp/two.xml
+virsh create --paused /tmp/two.xml >/tmp/out 2>&1
+ok $? "a guest of libvirt's starts" || cat /tmp/out
+two=$(pid_of two)
+audit "$two"
+like "$json" '*"machine":"two",*"basis":"machine","verdict":"as-planned",*"kernel_tables":2,*"other_tables":0,*' "it is as planned" || echo "# $json"
+is "$(of 0 expected) $(of 0 found) $(of 0 bytes), $(of 1 expected) $(of 1 found) $(of 1 bytes)" "kernel kernel 524288, kernel kernel 2097152" "both tables"
+virsh destroy two >/dev/null
+is "$(journalctl -q -o cat MESSAGE_ID=$SLOW | wc -l)" 0 "none of them was told to be slow"
+
+cat >/tmp/little <<-SH
+	#!/bin/sh
+	exec prlimit --memlock=$LITTLE /usr/bin/qemu-system-ppc64 "\$@"
+SH
+chmod 755 /tmp/little
+export EMULATOR=/tmp/little
+domain slow kvm "<interface type='user'><model type='spapr-vlan'/></interface>" >/tmp/slow.xml
+virsh create --paused /tmp/slow.xml >/tmp/out 2>&1
+ok $? "a guest with little locked memory starts" || cat /tmp/out
+slow=$(pid_of slow)
+is "$(real_maps "$slow")" 512 "it has one table in the kernel"
+said() { journalctl -q -o cat MESSAGE_ID=$SLOW | grep -q "slow (process $slow) runs on the slow path: liobn 80000000"; }
+wait_for 90 said
+ok $? "without being asked, the journal says that it runs on the slow path, which table, and who" || journalctl -q -u tced -o cat | tail -n 5
+audit "$slow"
+like "$json" '*"verdict":"slow-path",*' "so does the audit" || echo "# $json"
+is "$(of 0 found), $(of 1 found) $(of 1 why_source)" "kernel, missing inferred" "one table is in the kernel, the other is not"
+like "$(text_of 1 why)" "the locked-memory limit is 2 MiB*576 KiB of it are taken*2112 KiB for the table" "and why"
+like "$(text_of 1 remedy)" "*hard_limit*" "and what to do"
+object=$(manager GetMachine s slow | sed 's/o "\(.*\)"/\1/')
+is "$(property "$object/table/80000000" org.tced1.Table Placement Found | xargs)" 's kernel s missing' "the table's object shows both"
+like "$(property "$object" org.tced1.Machine Findings)" '*slow-path*liobn 80000000*hard_limit*' "it is a finding of the machine"
+is "$(grep -c 'STRING "slow"' /tmp/signals)" 1 "one signal came"
+audit "$slow"
+is "$(journalctl -q -o cat MESSAGE_ID=$SLOW | wc -l)" 1 "and it is said once"
+tcectl audit "$slow" >/tmp/out
+ok $? "tcectl audit" && sed 's/^/# /' /tmp/out
+tcectl top --once >/tmp/out
+ok $? "tcectl top --once" && sed 's/^/# /' /tmp/out
+like "$(tail -n 1 /tmp/out | tr -s ' ')" "slow $slow 1 1 * slow-path" "has its row"
+virsh destroy slow >/dev/null
+ok $? "it ends"
+{ kill $monitor && wait $monitor; } 2>/dev/null
+systemctl stop libvirtd tced
+finish
