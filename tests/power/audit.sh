@@ -72,6 +72,22 @@ audit $qemu
 like "$json" '*"kernel_tables":1,*"locked_memory":{"charged":589824,"limit":2097152,"ipc_lock":false}*' "the audit finds it, and the limit" || echo "# $json"
 kill $qemu && wait $qemu 2>/dev/null
 
+# A VMM that asks tced: one table by rule in a memfd, one in the kernel.
+mkdir -p /etc/tced/rules.d
+printf '%s\n' '[Match]' 'Machine=asks' 'Kind=vio' '[Policy]' 'Accel=user' >/etc/tced/rules.d/50-test.rule
+manager Reload >/dev/null
+"$POWER_HOST_TESTS/test-vmm" --name asks --window vio:0x71000001:0:16M:12 --window pci:0x80000000:0:32M:12 --puts 50 --hold 600 >/tmp/asks.log 2>&1 &
+asks=$!
+holds() { [[ $(grep -o '"found":"[a-z]*"' <<<"$json" | xargs) == "found:user found:kernel" ]] || { audit $asks; false; }; }
+json=
+wait_for 60 holds
+ok $? "a VMM on tced's tables: one is found in the VMM, the other in the kernel" || { echo "# $json"; cat /tmp/asks.log; }
+like "$json" '*"machine":"asks",*"basis":"machine","verdict":"as-planned",*"kernel_tables":1,"other_tables":1,*' "as planned" || echo "# $json"
+echo "# fds $(find /proc/$asks/fd -lname 'anon_inode:kvm-spapr-tce' | wc -l), resident $(grep -o '"resident_bytes":[0-9a-z]*' <<<"$json" | xargs)"
+kill $asks && wait $asks 2>/dev/null
+rm /etc/tced/rules.d/50-test.rule
+manager Reload >/dev/null
+
 domain two kvm "<interface type='user'><model type='spapr-vlan'/></interface>" >/tmp/two.xml
 virsh create --paused /tmp/two.xml >/tmp/out 2>&1
 ok $? "a guest of libvirt's starts" || cat /tmp/out
