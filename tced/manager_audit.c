@@ -18,7 +18,8 @@
 
 #define SECOND_USEC UINT64_C(1000000)
 #define SOON_USEC SECOND_USEC
-#define UNEXPLAINED_USEC (5 * SECOND_USEC)
+/* A VMM makes the tables of PHBs when all its devices are there, which takes long with passthrough and much memory. */
+#define UNEXPLAINED_USEC (30 * SECOND_USEC)
 /* VMs of which an audit is still to come; a host has no more, and whoever makes VMs without end gets no memory by it. */
 #define DUES_MAX 8192U
 
@@ -106,38 +107,68 @@ static Auditor *auditor_get(Manager *m) {
         return m->auditor;
 }
 
-/* What is looked for among the machines. */
-typedef struct MachineSearch {
+/* Which process runs which machine: found out once for all processes of a look, as libvirt's pid files have to be read for it. */
+typedef struct Owner {
+        pid_t pid;
+        uint64_t start; /* 0: not known */
+        Machine *machine;
+} Owner;
+
+typedef struct Owners {
         const Manager *manager;
-        const SeenProcess *process;
-        Machine *found;
-} MachineSearch;
+        Owner *items;
+        size_t n, allocated;
+} Owners;
 
-/* Whoever claimed it, or registered it for itself. */
-static int match_process(Machine *machine, void *userdata) {
-        MachineSearch *s = userdata;
+/* Whoever claimed it, or registered it for itself; one of libvirt's that nobody claims, as a stock QEMU does not, is known by libvirt's pid
+ * file. */
+static int add_owner(Machine *machine, void *userdata) {
+        Owners *o = userdata;
+        Owner owner = { .pid = machine->process.pid, .start = machine->process.start, .machine = machine };
 
-        if (machine->process.pid > 0 && machine->process.pid == s->process->pid && machine->process.start == s->process->start)
-                s->found = machine;
-        return s->found ? -EEXIST : 0;
+        if (owner.pid == 0 && machine->source == MACHINE_SOURCE_LIBVIRT)
+                owner = (Owner) { .pid = libvirt_claim_running(o->manager->places.libvirt_run, machine->name), .machine = machine };
+        if (owner.pid <= 0)
+                return 0;
+        if (ARRAY_RESERVE(o->items, o->allocated, o->n + 1) < 0)
+                return -ENOMEM;
+        o->items[o->n++] = owner;
+        return 0;
 }
 
-/* One of libvirt's that nobody claims, as a stock QEMU does not, is known by libvirt's pid file. */
-static int match_domain(Machine *machine, void *userdata) {
-        MachineSearch *s = userdata;
+/* A claimed machine, whose start time is known, before any other. */
+static int compare_owner(const void *a, const void *b) {
+        const Owner *x = a, *y = b;
 
-        if (machine->process.pid == 0 && machine->source == MACHINE_SOURCE_LIBVIRT &&
-            libvirt_claim_running(s->manager->places.libvirt_run, machine->name) == s->process->pid)
-                s->found = machine;
-        return s->found ? -EEXIST : 0;
+        if (x->pid != y->pid)
+                return x->pid < y->pid ? -1 : 1;
+        return x->start > y->start ? -1 : x->start < y->start;
 }
 
-static Machine *find_machine(Manager *m, const SeenProcess *process) {
-        MachineSearch s = { .manager = m, .process = process };
+static int owners_find(Manager *m, Owners *ret) {
+        *ret = (Owners) { .manager = m };
+        if (manager_foreach_machine(m, add_owner, ret) < 0)
+                return -ENOMEM;
+        if (ret->n > 1)
+                qsort(ret->items, ret->n, sizeof(*ret->items), compare_owner);
+        return 0;
+}
 
-        if (manager_foreach_machine(m, match_process, &s) >= 0)
-                (void) manager_foreach_machine(m, match_domain, &s);
-        return s.found;
+static Machine *find_machine(const Owners *o, const SeenProcess *process) {
+        size_t low = 0, high = o->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (o->items[middle].pid < process->pid)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        for (; low < o->n && o->items[low].pid == process->pid; low++)
+                if (o->items[low].start == 0 || o->items[low].start == process->start)
+                        return o->items[low].machine;
+        return NULL;
 }
 
 /* A host has some hundred VMs at most: walked through. */
@@ -307,9 +338,9 @@ static void tell_tables(Manager *m, Machine *machine, const Audit *before, const
 }
 
 /* Takes over what was read of a process: the record of it follows. */
-static int take_process(Auditor *a, SeenProcess *process) {
+static int take_process(Auditor *a, const Owners *owners, SeenProcess *process) {
         Manager *m = a->manager;
-        Machine *machine = find_machine(m, process);
+        Machine *machine = find_machine(owners, process);
         AuditRecord *r = find_record(a, process->pid), before;
         Audit audit;
         int error;
@@ -422,17 +453,20 @@ static void look_done(void *task) {
         Look *look = task;
         Auditor *a = look->auditor;
         int r = look->result;
+        Owners owners = {};
 
         a->looking = false;
         if (!a->manager->ending && (r >= 0 || r == -ESRCH)) {
                 drop_ended(a, look);
-                for (size_t i = 0; i < look->seen.n; i++)
-                        if (take_process(a, &look->seen.items[i]) == -ENOMEM)
-                                r = -ENOMEM;
+                if (look->seen.n > 0 && owners_find(a->manager, &owners) < 0)
+                        r = -ENOMEM;
+                for (size_t i = 0; r >= 0 && i < look->seen.n; i++)
+                        r = take_process(a, &owners, &look->seen.items[i]);
                 if (look->pid == 0 && r >= 0)
                         a->n_closed = look->seen.n_closed;
         }
         answer(a, a->manager->ending ? ECANCELED : r < 0 ? -r : 0);
+        free(owners.items);
         seen_processes_clear(&look->seen);
         free(look);
         if (!a->manager->ending)
