@@ -15,7 +15,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups machines plan check explain audit top describe probe rescan reload version help'
+        local commands='status groups machines plan check explain audit top run describe probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".

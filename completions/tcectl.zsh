@@ -46,6 +46,7 @@ _tcectl_commands() {
     'explain:table by table, where it lives and why'
     'audit:where the tables of running VMs really are'
     'top:the same as it goes on, with exits per second'
+    'run:a stock QEMU, on TCE tables from tced'
     'describe:everything that tced knows'
     'probe:prove again what the kernel declares'
     'rescan:read IOMMU groups, devices and VFIO again'

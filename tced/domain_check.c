@@ -365,8 +365,8 @@ static int check_user_unmet(Check *c) {
         if (names.n == 0)
                 return 0;
         r = check_remedy(&remedy,
-                         "Take Accel=user out of %s (then: systemctl reload tced), or give the VM a VMM that asks tced "
-                         "(libtced(3)) as <emulator>",
+                         "Give the VM /usr/bin/tced-qemu-system-ppc64 as <emulator>, which has QEMU ask tced, or take Accel=user out "
+                         "of %s (then: systemctl reload tced)",
                          name_list_text(&rules));
         if (r < 0)
                 return r;

@@ -13,6 +13,12 @@
 #include "build-config.h"
 #include "util.h"
 
+/* A test names others. */
+#ifndef WRAPPED_PROGRAM
+#define WRAPPED_PROGRAM TCED_QEMU_PROGRAM
+#define WRAPPED_LIBRARY TCED_QEMU_LIBRARY
+#endif
+
 /* QEMU takes its options with one dash or two (system/vl.c: lookup_opt). */
 static bool is_option(const char *argument, const char *name) {
         if (*argument++ != '-')
@@ -61,7 +67,7 @@ static int preload(const char *machine) {
         char value[4096];
         int n;
 
-        n = snprintf(value, sizeof(value), "%s%s%s", TCED_QEMU_LIBRARY, isempty(before) ? "" : ":", isempty(before) ? "" : before);
+        n = snprintf(value, sizeof(value), "%s%s%s", WRAPPED_LIBRARY, isempty(before) ? "" : ":", isempty(before) ? "" : before);
         if (n < 0 || (size_t) n >= sizeof(value))
                 return -ENAMETOOLONG;
         return setenv("LD_PRELOAD", value, 1) < 0 || setenv("TCED_MACHINE", machine, 1) < 0 ? -errno : 0;
@@ -73,12 +79,12 @@ int main(int argc, char *argv[]) {
 
         find_machine(argc, argv, machine, sizeof(machine));
         if (*machine) {
-                r = access(TCED_QEMU_LIBRARY, R_OK) < 0 ? -errno : preload(machine);
+                r = access(WRAPPED_LIBRARY, R_OK) < 0 ? -errno : preload(machine);
                 if (r < 0)
-                        (void) fprintf(stderr, "tced: %s can't be preloaded: %s; the VM's tables go where QEMU puts them\n", TCED_QEMU_LIBRARY,
+                        (void) fprintf(stderr, "tced: %s can't be preloaded: %s; the VM's tables go where QEMU puts them\n", WRAPPED_LIBRARY,
                                        strerror(-r));
         }
-        (void) execv(TCED_QEMU_PROGRAM, argv);
-        (void) fprintf(stderr, "tced-qemu-system-ppc64: can't run %s: %s; install qemu-system-ppc\n", TCED_QEMU_PROGRAM, strerror(errno));
+        (void) execv(WRAPPED_PROGRAM, argv);
+        (void) fprintf(stderr, "tced-qemu-system-ppc64: can't run %s: %s; install qemu-system-ppc\n", WRAPPED_PROGRAM, strerror(errno));
         return 127;
 }

@@ -491,7 +491,7 @@ static const Case cases[] = {
         { "a QEMU does not ask",
           all_user,
           KVM(GOOD_HOSTDEV VLAN("0x1000")),
-          { E(POLICY_UNMET, WARNING, "web1", TEXT("net0, pci.0 and pci.1", "QEMU does not ask"), TEXT("Accel=user out of tced.conf", "libtced(3)")) } },
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("net0, pci.0 and pci.1", "QEMU does not ask"), TEXT("Accel=user out of tced.conf", "tced-qemu-system-ppc64")) } },
         { "nor one by its path",
           all_user,
           KVM("<emulator>/usr/libexec/qemu-kvm</emulator>"),
