@@ -19,11 +19,13 @@ static bool has_word(char *const *words, const char *word) {
         return false;
 }
 
-/* What QEMU's own -name says: "web1", "guest=web1,…". NULL: nothing. */
+/* What QEMU's own -name says: "web1", "guest=web1,…", "debug-threads=on,guest=web1". NULL: nothing. */
 static const char *qemu_name(char *const *words) {
         for (; words[0] && words[1]; words++)
                 if (streq(words[0], "-name") || streq(words[0], "--name"))
-                        return strncmp(words[1], "guest=", 6) == 0 ? words[1] + 6 : words[1];
+                        return strncmp(words[1], "guest=", 6) == 0 ? words[1] + 6 :
+                               strstr(words[1], ",guest=")         ? strstr(words[1], ",guest=") + 7 :
+                                                                     words[1];
         return NULL;
 }
 

@@ -215,9 +215,10 @@ const Command commands[] = {
           "rule decided. Of a domain of libvirt's that does not run, the plan.\n"
           "  --json       the machine, as for machines; or the plan\n",
           OPTION_JSON, run_explain },
-        { "run", "[--] PROGRAM [ARGUMENT...]", true, "a stock QEMU, on tced's tables",
+        { "run", "PROGRAM...", true, "a stock QEMU, on tced's tables",
           "Registers a VM and becomes PROGRAM, a QEMU, with tced's adapter preloaded: each\n"
-          "of its TCE tables goes where the rules say. Options of tcectl's come before --.\n"
+          "of its TCE tables goes where the rules say. Its own arguments come behind --:\n"
+          "  tcectl run -- qemu-system-ppc64 -machine pseries -accel kvm ...\n"
           "  --name=NAME  the VM's name for rules and for tced; else that of -name, or the\n"
           "               program's with its PID\n"
           "Where tced is not reached PROGRAM runs all the same, and it is said.\n",

@@ -17,9 +17,6 @@
 #define LIOBN_PCI UINT32_C(0x80000000)
 #define LIOBN_WINDOW_BITS UINT32_C(0xff)
 
-/* Of larger ones the pages come as they are touched: filling them in would hold up the loop, 64 MiB for some 6 ms on x86. */
-#define FILL_MAX (UINT64_C(64) << 20)
-
 static bool is_same_window(const PlanTable *t, const WindowRequest *w) {
         return t->window.liobn == w->liobn && t->window.page_shift == w->page_shift && t->window.bus_offset == w->bus_offset;
 }
@@ -133,9 +130,9 @@ static int make_memory(Manager *m, Machine *machine, const PlanTable *t, TableMe
         if (charge(m, machine, t, refusal) < 0)
                 return -EINVAL;
         (void) snprintf(name, sizeof(name), "%s-%08" PRIx32, machine->name, t->window.liobn);
-        r = t->bytes <= FILL_MAX ? table_memory_make(name, t->entries, t->setting.huge_pages, t->setting.numa_node, ret) :
-                                   table_memory_make_empty(name, t->entries, t->setting.numa_node, ret);
-        if (r == -ENOMEM || r == -ENOSPC)
+        /* Not filled in: nobody can tell which of them the VMM still has, and what it touches is on its own account. */
+        r = table_memory_make_empty(name, t->entries, t->setting.numa_node, ret);
+        if (r == -ENOMEM)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for a table of %s for %s (liobn %08" PRIx32 "): give the host more",
                               FORMAT_BYTES(t->bytes), machine->name, t->window.liobn);
         if (r < 0)

@@ -313,6 +313,22 @@ static void test_signals(void) {
         tap_eq(r, 0, "a table made under a hail of signals");
 }
 
+/* For a window that is opened while its VM runs. */
+static void test_empty(void) {
+        TableMemory m = TABLE_MEMORY_INIT;
+        struct stat st;
+
+        if (!tap_eq(table_memory_make_empty("empty", 1 << 20, NUMA_NODE_ANY, &m), 0, "a table that is not filled in"))
+                return;
+        tap_ok(fstat(m.fd, &st) == 0 && st.st_size == 8 << 20 && st.st_blocks == 0, "has its size, and no page yet");
+        tap_ok((fcntl(m.fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_GROW)) == (F_SEAL_SHRINK | F_SEAL_GROW), "and can't be resized");
+        table_memory_clear(&m);
+        tap_eq(table_memory_make_empty("empty", 0, NUMA_NODE_ANY, &m), -EINVAL, "without entries there is none");
+        tap_eq(table_memory_make_empty("empty", UINT64_C(1) << 32, NUMA_NODE_ANY, &m), -EFBIG, "nor of 2^32");
+        tap_eq(table_memory_make_empty("empty", 1, 1000, &m), -ENODEV, "nor on a node that is not there");
+        tap_eq(m.fd, -EBADF, "and nothing is left");
+}
+
 int main(void) {
         (void) log_set_target("null");
         test_table();
@@ -326,5 +342,6 @@ int main(void) {
         test_too_much();
         test_node();
         test_signals();
+        test_empty();
         return tap_done();
 }

@@ -65,6 +65,9 @@ static void test_understood(void) {
                 { "check --attach=- web1", "check", "web1", .attach = "-" },
                 { "--user explain web1", "explain", "web1", .user = true },
                 { "plan --help", "plan", NULL, .help = true },
+                { "run -- qemu -S --help", "run", "qemu" },
+                { "run --name=web1 -- qemu --json", "run", "qemu" },
+                { "--user run qemu", "run", "qemu", .user = true },
                 { "help check", "check", NULL, .help = true },
         };
 
@@ -112,6 +115,10 @@ static void test_refused(void) {
                 { "rescan --json", "'rescan' does not take --json. See: tcectl rescan --help" },
                 { "plan", "'plan' needs FILE|DOMAIN. See: tcectl plan --help" },
                 { "check --strict", "'check' needs FILE|DOMAIN. See: tcectl check --help" },
+                { "run --name=a", "'run' needs PROGRAM.... See: tcectl run --help" },
+                { "run --name= -- qemu", "Option --name needs a value. See: tcectl run --help" },
+                { "status --name=a", "'status' does not take --name. See: tcectl status --help" },
+                { "run --once -- qemu", "'run' does not take --once. See: tcectl run --help" },
                 { "explain", "'explain' needs MACHINE. See: tcectl explain --help" },
                 { "plan a b", "'plan' does not take 'b'. See: tcectl plan --help" },
                 { "plan --strict a", "'plan' does not take --strict. See: tcectl plan --help" },
