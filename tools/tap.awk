@@ -37,6 +37,9 @@ function point(kind, text) { printf "%s\t%s: %s\n", kind, name, text; count[kind
         next
 }
 
+# What a sanitizer says of a child of the test's ends that child, and not the test.
+!sanitizer && (/==[0-9]+==ERROR: [A-Za-z]+Sanitizer/ || /: runtime error: /) { sanitizer = $0 }
+
 # Anything else is what it said on the side; the last of it may tell why it broke off.
 { aside[asides++] = $0 }
 
@@ -46,6 +49,7 @@ function broken(text,    i) {
 }
 
 END {
+        if (sanitizer) point("F", "a sanitizer found: " sanitizer)
         if (status == "lost") broken("the host ended before it")
         else if (status == 124) broken("it took longer than it may, after " points + 0 " points")
         else if (!has_plan) broken("no plan, exit status " status)
