@@ -451,7 +451,7 @@ static void judge_table(const Making *m, AuditTable *t) {
 }
 
 /* The VM's verdict is the worst of its tables'. */
-static void judge(Making *m) {
+static void judge(Making *m, const char *unknown) {
         Audit *a = &m->audit;
         bool slow = false, differs = false;
 
@@ -467,7 +467,7 @@ static void judge(Making *m) {
         a->verdict = slow ? AUDIT_SLOW_PATH : differs ? AUDIT_DIFFERS : AUDIT_AS_PLANNED;
         if (a->basis == AUDIT_BY_NOTHING) {
                 a->verdict = AUDIT_UNKNOWN;
-                (void) snprintf(a->why, sizeof(a->why), "tced does not know this VM: what it should have is not known");
+                (void) snprintf(a->why, sizeof(a->why), "tced does not know this VM: %s", unknown ? unknown : "what it should have is not known");
         } else if (m->process->n_vcpus == 0) {
                 a->verdict = AUDIT_UNKNOWN;
                 (void) snprintf(a->why, sizeof(a->why), "the VM has no vCPU yet: it is being started");
@@ -542,7 +542,7 @@ int audit_make(const SeenProcess *process, const AuditExpectation *expectation, 
                 if (r >= 0)
                         r = add_unexpected(&m);
                 if (r >= 0) {
-                        judge(&m);
+                        judge(&m, expectation->unknown);
                         sum_up(&m);
                 }
         }

@@ -103,6 +103,7 @@ typedef struct Audit {
 typedef struct AuditExpectation {
         AuditBasis basis;
         const Plan *plan;  /* NULL: nothing */
+        const char *unknown; /* why there is nothing to go by; NULL: nobody knows */
         /* For each of the plan's tables what the VMM reported: the kernel's refusal, a positive errno; AUDIT_REPORTED_MADE; 0: nothing.
          * NULL: it reported nothing at all. */
         const int *errors;

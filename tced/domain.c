@@ -158,3 +158,26 @@ bool domain_has_stock_qemu(const Domain *d) {
         name = slash ? slash + 1 : d->emulator;
         return strncmp(name, "qemu-system-", 12) == 0 || name_lookup(names, ELEMENTSOF(names), name) >= 0;
 }
+
+/* src/qemu/qemu_domain.c: qemuDomainMachineIsPSeries() */
+bool domain_machine_is_pseries(const char *machine) {
+        return streq(machine, "pseries") || strncmp(machine, "pseries-", 8) == 0;
+}
+
+/* "pseries-9.2", also "pseries-2.12-sxxm". A distribution's own names ("pseries-rhel9.0.0", "pseries-jammy") have no version
+ * that QEMU's sources tell of: they count as the newest. */
+void domain_settle_machine(Domain *d) {
+        unsigned major, minor;
+        char end;
+        int n;
+
+        d->pseries = d->arch && (streq(d->arch, "ppc64") || streq(d->arch, "ppc64le")) &&
+                     (!d->machine || domain_machine_is_pseries(d->machine));
+        if (!d->pseries || !d->machine)
+                return;
+        n = sscanf(d->machine, "pseries-%2u.%3u%c", &major, &minor, &end);
+        if (n == 2 || (n == 3 && end == '-')) {
+                d->machine_major = major;
+                d->machine_minor = minor;
+        }
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A libvirt domain as far as tced needs it: a value, read from XML by domain_read.c, completed as libvirt would complete it by
+/* A libvirt domain as far as tced needs it: a value, read from XML by domain_read.c (or a QEMU's command line, by qemu_args.c), completed as libvirt would complete it by
  * domain_address.c and domain_alias.c, laid out as PHBs and windows by domain_layout.c. Names are libvirt's own (its formatdomain
  * page). Sizes of memory are bytes. Pure but for memory. */
 
@@ -154,6 +154,7 @@ typedef struct Domain {
         char *arch;           /* "ppc64", "ppc64le", "x86_64"; NULL: not given */
         char *emulator;       /* <emulator>; NULL: not given, so libvirt takes a QEMU */
         char *machine;        /* "pseries", "pseries-9.2"; NULL: not given */
+        bool bare;            /* of a QEMU's own command line: no libvirt decides anything, QEMU's defaults are there */
         bool pseries;         /* arch ppc64(le) and a pseries machine: only these have TCE tables */
         bool kvm;             /* type='kvm' */
         unsigned machine_major, machine_minor; /* 0, 0: "pseries" alone: the newest */
@@ -208,6 +209,10 @@ uint64_t domain_property_number(const Domain *d, const char *driver, const char 
 
 /* Is its VMM QEMU itself? That asks nobody where a table shall be: KVM has it wherever that can be. Others may ask, by libtced. */
 bool domain_has_stock_qemu(const Domain *d);
+
+/* What arch and machine make of it: pseries, and its version. Without a machine it is the one that QEMU takes by itself. */
+void domain_settle_machine(Domain *d);
+bool domain_machine_is_pseries(const char *machine);
 
 /* Is the machine version known to be this old or older? "pseries" alone is the newest, so false. */
 bool domain_machine_at_most(const Domain *d, unsigned major, unsigned minor);

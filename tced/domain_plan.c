@@ -6,6 +6,7 @@
 
 #include "domain_address.h"
 #include "domain_check.h"
+#include "qemu_args.h"
 #include "util.h"
 
 /* What POWER hosts have but for a few: where the facts don't tell. */
@@ -113,6 +114,22 @@ int domain_plan_make(const char *xml, size_t size, const char *attach, const Pla
         if (r < 0)
                 return r;
         r = domain_check(&p, host);
+        if (r < 0)
+                return r;
+        *ret = TAKE_GENERIC(p, DomainPlan, (DomainPlan) DOMAIN_PLAN_INIT);
+        return 0;
+}
+
+int domain_plan_make_bare(const char *const *argv, size_t n, bool on_kvm, const PlanHost *host, DomainPlan *ret, DomainError *error) {
+        _cleanup_(domain_plan_clear) DomainPlan p = DOMAIN_PLAN_INIT;
+        int r = qemu_args_read(argv, n, &p.domain, error);
+
+        if (r >= 0) {
+                p.domain.kvm |= on_kvm;
+                r = layout_make(&p.domain, host->vfio, &p.layout);
+        }
+        if (r >= 0)
+                r = make_tables(&p, host, error);
         if (r < 0)
                 return r;
         *ret = TAKE_GENERIC(p, DomainPlan, (DomainPlan) DOMAIN_PLAN_INIT);

@@ -36,6 +36,9 @@ typedef struct DomainPlan {
 /* Plans the domain in `xml`, with the device in `attach` added to it where that is not NULL. 0; -EINVAL with *error (XML that
  * can't be understood); -ENOMEM. Whatever else is wrong with the domain is a finding. *ret is untouched on failure. */
 int domain_plan_make(const char *xml, size_t size, const char *attach, const PlanHost *host, DomainPlan *ret, DomainError *error);
+/* The same of a QEMU's command line (qemu_args.h), which is not checked: it has no findings. A machine that is no pseries has no tables.
+ * on_kvm: it is known to run on KVM, whatever the arguments leave open. */
+int domain_plan_make_bare(const char *const *argv, size_t n, bool on_kvm, const PlanHost *host, DomainPlan *ret, DomainError *error);
 void domain_plan_clear(DomainPlan *plan);
 
 /* The first finding that makes the start fail, or NULL. */

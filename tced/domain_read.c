@@ -54,24 +54,6 @@ static int read_uuid(const xmlNode *domain, Domain *d, DomainError *error) {
         return 0;
 }
 
-/* "pseries-9.2", also "pseries-2.12-sxxm". A distribution's own names ("pseries-rhel9.0.0", "pseries-jammy") have no version
- * that QEMU's sources tell of: they count as the newest. */
-static void read_machine_version(Domain *d) {
-        char end;
-        unsigned major, minor;
-        int n = sscanf(d->machine, "pseries-%2u.%3u%c", &major, &minor, &end);
-
-        if (n == 2 || (n == 3 && end == '-')) {
-                d->machine_major = major;
-                d->machine_minor = minor;
-        }
-}
-
-/* src/qemu/qemu_domain.c: qemuDomainMachineIsPSeries() */
-static bool machine_is_pseries(const char *machine) {
-        return streq(machine, "pseries") || strncmp(machine, "pseries-", 8) == 0;
-}
-
 /* Without an architecture libvirt takes the host's, and that is a POWER host's here; without a machine the first that QEMU
  * has for the architecture, which is pseries. */
 static int read_os(const xmlNode *domain, Domain *d) {
@@ -82,15 +64,12 @@ static int read_os(const xmlNode *domain, Domain *d) {
                 r = xml_copy(type, "machine", &d->machine);
         if (r < 0)
                 return r;
-        if (!d->arch && (!d->machine || machine_is_pseries(d->machine))) {
+        if (!d->arch && (!d->machine || domain_machine_is_pseries(d->machine))) {
                 d->arch = strdup("ppc64le");
                 if (!d->arch)
                         return -ENOMEM;
         }
-        d->pseries = d->arch && (streq(d->arch, "ppc64") || streq(d->arch, "ppc64le")) &&
-                     (!d->machine || machine_is_pseries(d->machine));
-        if (d->pseries && d->machine)
-                read_machine_version(d);
+        domain_settle_machine(d);
         return 0;
 }
 

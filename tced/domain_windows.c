@@ -7,6 +7,8 @@
 
 #include "domain_windows.h"
 
+#include <inttypes.h>
+
 #include "domain_memory.h"
 #include "util.h"
 
@@ -164,6 +166,8 @@ static uint64_t vio_reg_told(const Domain *d, const DomainDevice *device) {
 
 /* QEMU makes the NVRAM before all -device, also where the domain has none; libvirt gives a register to one that it has. */
 static uint64_t first_vio_reg(const Domain *d, uint64_t nvram_reg) {
+        if (d->bare)
+                return VIO_REG_QEMU; /* it is one of the devices */
         for (size_t i = 0; i < d->n_devices; i++)
                 if (d->devices[i].type == DOMAIN_DEVICE_NVRAM && d->devices[i].address.has_reg)
                         return VIO_REG_QEMU;
@@ -207,9 +211,24 @@ static int add_vio_devices(const Domain *d, Layout *l) {
         return 0;
 }
 
+/* Without an id QEMU names it by its register (hw/ppc/spapr_vio.c: spapr_vio_busdev_realize). */
+static const char *vio_name(const DomainDevice *device, uint64_t reg, char *buf, size_t size) {
+        static const struct {
+                const char *driver, *type;
+        } types[] = { { "spapr-vlan", "l-lan" }, { "spapr-vscsi", "v-scsi" }, { "tpm-spapr", "vtpm" } };
+
+        for (size_t i = 0; device->type == DOMAIN_DEVICE_QEMU && !device->alias_given && i < ELEMENTSOF(types); i++)
+                if (streq(types[i].driver, vio_driver(device))) {
+                        (void) snprintf(buf, size, "%s@%" PRIx64, types[i].type, reg);
+                        return buf;
+                }
+        return device->alias;
+}
+
 static int add_vio_windows(const Domain *d, Layout *l, size_t *allocated) {
         for (size_t i = 0; i < l->n_vio; i++) {
                 const DomainDevice *device = &d->devices[l->vio[i].device];
+                char name[64];
                 Window window = {
                         .kind = DEVICE_VIO,
                         .liobn = (uint32_t) l->vio[i].reg,
@@ -217,7 +236,7 @@ static int add_vio_windows(const Domain *d, Layout *l, size_t *allocated) {
                         .page_shift = TCE_PAGE_SHIFT_MIN,
                         .group = -1,
                         .likely = true,
-                        .device = device->alias,
+                        .device = vio_name(device, l->vio[i].reg, name, sizeof(name)),
                 };
                 int r;
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "audit_expected.h"
 #include "audit_json.h"
 #include "libvirt_claim.h"
 #include "log.h"
@@ -202,10 +203,19 @@ const AuditTable *manager_audit_of_table(Manager *m, const Table *table) {
 
 /* By the machine's plan, else by what a stock VMM would do. */
 static int audit_process(Manager *m, const SeenProcess *process, const Machine *machine, Audit *ret) {
+        _cleanup_(plan_clear) Plan plan = {};
         _cleanup_free_ int *errors = NULL;
-        AuditExpectation e = {};
+        char unknown[AUDIT_UNKNOWN_MAX] = "";
+        AuditExpectation e = { .unknown = unknown };
+        int r;
 
-        if (machine) {
+        if (!machine) {
+                r = audit_expect_command_line(process, &m->kvm, &m->vfio, &plan, unknown);
+                if (r == 0)
+                        e = (AuditExpectation) { .basis = AUDIT_BY_COMMAND_LINE, .plan = &plan };
+                else if (r != -ENOENT)
+                        return r;
+        } else {
                 errors = calloc(machine->n_tables + 1, sizeof(*errors));
                 if (!errors)
                         return -ENOMEM;

@@ -4,6 +4,7 @@
  * What real VMMs have is looked at on the POWER hosts. */
 
 #include <grp.h>
+#include <limits.h>
 
 #include "client.h"
 #include "tap.h"
@@ -67,6 +68,45 @@ static void test_unknown(const Host *h, sd_bus *bus) {
         refused(call_manager(bus, "AuditProcess", &error, "ut", UINT32_MAX, UINT64_C(0)), &error, "InvalidArgument", "PID", "no PID");
         host_remove(h, "proc/4711");
         tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "it has ended, and is forgotten");
+}
+
+/* A stock QEMU of which nobody told tced: its arguments tell what it should have. Words are set apart by '|'. */
+static void write_qemu(const Host *h, pid_t pid, const char *words, unsigned n_tables, uint64_t limit, uint64_t locked_kib) {
+        _cleanup_free_ char *text = strdup(words);
+        char path[96], full[PATH_MAX];
+        FILE *f;
+
+        write_process(h, pid, n_tables, limit, locked_kib);
+        (void) snprintf(path, sizeof(path), "proc/%d/cmdline", (int) pid);
+        (void) snprintf(full, sizeof(full), "%s/%s", h->dir, path);
+        for (char *at = text; at && (at = strchr(at, '|')); at++)
+                *at = '\0';
+        f = fopen(full, "we");
+        if (!text || !f || fwrite(text, strlen(words) + 1, 1, f) != 1 || fclose(f) != 0)
+                bail_out("can't write %s", full);
+}
+
+static void test_stock(const Host *h, sd_bus *bus) {
+        _cleanup_signals_ Signals signals = {};
+        static const char vm[] = "/usr/bin/qemu-system-ppc64|-accel|kvm|-nodefaults|-device|spapr-vlan,id=eth0";
+
+        /* Each table of theirs is a page long: tables of none of the sizes that they should have. */
+        write_qemu(h, 4711, vm, 0, 4096, 4);
+        signals_record(bus, &signals);
+        tap_ok(answers(bus, "AuditProcess", 4711,
+                       "\"machine\":null|\"basis\":\"command-line\"|\"verdict\":\"slow-path\"|\"device\":\"eth0\"|\"device\":\"pci.0\"|"
+                       "\"found\":\"missing\"|the locked-memory limit is 4 KiB|hard_limit"),
+               "a stock QEMU that nobody registered: what it should have is in its command line, and it has none of it");
+        tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 vmm"), "a signal says that it is on the slow path");
+        write_qemu(h, 4711, "/usr/bin/qemu-system-ppc64|-readconfig|/etc/vm.conf", 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 4711, "\"basis\":\"nothing\"|does not know this VM: -readconfig: /etc/vm.conf"),
+               "one whose command line does not tell it");
+        write_qemu(h, 4711, "/usr/bin/qemu-system-ppc64|-M|powernv9", 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 4711, "\"basis\":\"nothing\"|its machine is no pseries"), "one that is no pseries");
+        write_qemu(h, 4711, "", 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 4711, "\"basis\":\"nothing\"|it is no QEMU"), "one that hides its words");
+        host_remove(h, "proc/4711");
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "it has ended");
 }
 
 static bool table_has(sd_bus *bus, const char *machine, unsigned i, const char *property, const char *want) {
@@ -220,6 +260,7 @@ int main(void) {
                 }
                 wait_probed(bus);
                 test_unknown(&h, bus);
+                test_stock(&h, bus);
                 test_machine(&h, bus);
                 test_by_itself(&h, bus);
                 test_gone(&h, bus);

@@ -23,6 +23,7 @@ import stock
 
 HARDWARE_ERROR = 0xFFFFFFFF  # RTAS: -1
 ENTITIES = {"'": "&apos;", '"': "&quot;"}
+AS_WORDS = "as QEMU's words"  # of which no libvirt knows more
 LEAST = 60  # sets that must have been compared
 RANDOM = (1, 40)  # seed, count: of these at least half must start
 
@@ -50,6 +51,7 @@ class Case:
     def __init__(self, row, folder):
         self.row, self.folder = row, folder
         self.raw, self.full = folder / "raw.xml", folder / "full.xml"
+        self.line = folder / "qemu.words"
         self.words = self.refused = None
         self.plans = {}
         folder.mkdir(parents=True)
@@ -60,8 +62,13 @@ class Case:
             completed = decided.complete(self.row.to_xml(), self.folder)
             self.full.write_text(completed)
             self.words = decided.arguments(completed, self.folder)
+            write_words(self.line, self.words)
         except decided.Refused as e:
             self.refused = f"libvirt: {e}"
+
+    def checked(self):
+        """The plans with findings: nobody asks for those of a command line."""
+        return [(name, plan) for name, plan in self.plans.items() if name != AS_WORDS]
 
     def with_qemu(self, look):
         """What look(qemu) gives, with this set's QEMU; its TPM is one of software."""
@@ -79,8 +86,13 @@ class Case:
                 tpm.wait()
 
 
+def write_words(path, words):
+    """As /proc/PID/cmdline has them."""
+    path.write_text("".join(word + "\0" for word in ["/usr/bin/qemu-system-ppc64", *words]))
+
+
 def make_plans(tool, host, cases):
-    files = [(case, name, path) for case in cases for name, path in (("as written", case.raw), ("as completed", case.full)) if path.exists()]
+    files = [(case, name, path) for case in cases for name, path in (("as written", case.raw), ("as completed", case.full), (AS_WORDS, case.line)) if path.exists()]
     run = subprocess.run([tool, host, *(str(path) for _, _, path in files)], capture_output=True, text=True, check=False)
     lines = run.stdout.splitlines()
     if len(lines) != len(files):
@@ -106,7 +118,7 @@ def judge_plain(case):
         for name, plan in plans.items():
             lines.extend(f"{name}: QEMU starts it, the plan says that it won't: {finding['id']}: {finding['text']}"
                          for finding in errors_of(plan) if finding["id"] != case.row.unseen)
-            for part in (compare.dynamic_tables(plan, qemu), compare.devices(plan, case.words)):
+            for part in (compare.dynamic_tables(plan, qemu), compare.devices(plan, case.words) if name != AS_WORDS else ()):
                 lines.extend(f"{name}: {line}" for line in part)
         start.save(qemu)
         for name, plan in plans.items():
@@ -119,6 +131,39 @@ def judge_plain(case):
     except (stock.Refused, ValueError) as e:
         lines.append(f"QEMU: {e}")
     return lines, *counts
+
+
+class Bare:
+    """A QEMU that somebody starts by hand."""
+
+    def __init__(self, name, words, folder):
+        self.name, self.words, self.folder = name, words, folder
+        folder.mkdir(parents=True)
+        self.line = folder / "qemu.words"
+        write_words(self.line, words)
+
+
+def judge_bare(tool, host, bare):
+    run = subprocess.run([tool, host, str(bare.line)], capture_output=True, text=True, check=False)
+    plan = json.loads(run.stdout or json.dumps({"error": run.stderr}))
+    if "error" in plan:
+        return [f"no plan: {plan['error']}"], 0
+    lines = []
+    try:
+        with stock.Stock(bare.words) as qemu:
+            start = compare.AtStart(qemu)
+            lines += compare.dynamic_tables(plan, qemu)
+            start.save(qemu)
+            lines += compare.default_tables(plan, start)
+    except (stock.Refused, ValueError) as e:
+        lines.append(f"QEMU: {e}")
+    return lines, len(compare.of(plan["tables"], "default"))
+
+
+def report_bare(tool, host, folder, only, pool):
+    bares = [Bare(name, words.split(), folder / f"bare{n}") for n, (name, words) in enumerate(sets.BARE) if only in name]
+    for bare, (lines, count) in zip(bares, pool.map(lambda bare: judge_bare(tool, host, bare), bares)):
+        point(not lines, f"by hand: {bare.name}, {count} tables", lines)
 
 
 def judge_random(case):
@@ -144,7 +189,7 @@ def judge_bad(case):
         return ["it starts"], "it starts"
     if not re.search(case.row.refusal, seen):
         lines.append(f"it should say: {case.row.refusal}")
-    for name, plan in case.plans.items():
+    for name, plan in case.checked():
         if case.row.finding:
             if case.row.finding not in [finding["id"] for finding in errors_of(plan)]:
                 lines.append(f"{name}: no finding {case.row.finding} that makes the start fail: "
@@ -178,7 +223,7 @@ def judge_ending(case):
             seen = str(e)
     if not re.search("signal 6", seen):
         lines.append("it should be aborted")
-    for name, plan in case.plans.items():
+    for name, plan in case.checked():
         findings = [(finding["id"], finding["severity"]) for finding in plan.get("findings", [])]
         if (case.row.finding, "warning") not in findings:
             lines.append(f"{name}: no warning {case.row.finding}: {plan.get('error') or findings}")
@@ -248,6 +293,7 @@ def main():
                 group = [case for case in cases if case.row in group or case.row.name in group]
                 for case, (lines, seen) in zip(group, pool.map(judge, group)):
                     point(not lines, f"{word}: {case.row.name}", lines + [f"seen: {seen}"])
+            report_bare(tool, host, folder, only, pool)
             report_random([case for case in cases if case.row in chance], pool)
             missing = set(sets.STARTED) - {row.name for row in sets.PLAIN}
             if missing:

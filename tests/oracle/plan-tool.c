@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The planner by itself: plan-tool FACTS.json DOMAIN.xml... prints a line of JSON for each domain, its plan (docs/plan.md) or, where it can't
- * be planned, {"error": "…"}. One process for all of them: the judge asks some hundred times. */
+ * be planned, {"error": "…"}. A file NAME.words is a QEMU's command line, as /proc/PID/cmdline has it. One process for all of them: the judge asks some hundred times. */
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 #include "domain_plan.h"
 #include "facts_json.h"
 #include "util.h"
+
+#define WORDS_MAX 4096
 
 /* Up to its first NUL byte, of which it has none. */
 static int read_whole(const char *path, char **ret) {
@@ -23,6 +25,30 @@ static int read_whole(const char *path, char **ret) {
         return n < 0 ? -EIO : 0;
 }
 
+/* Each ends in a NUL byte. */
+static int plan_words(const char *path, const PlanHost *host, DomainPlan *ret, DomainError *error) {
+        char *words[WORDS_MAX] = {};
+        FILE *f = fopen(path, "re");
+        size_t n = 0, allocated;
+        int r;
+
+        if (!f)
+                return -errno;
+        while (n < WORDS_MAX && (allocated = 0, getdelim(&words[n], &allocated, '\0', f)) >= 0)
+                n++;
+        (void) fclose(f);
+        r = n < WORDS_MAX ? domain_plan_make_bare((const char *const *) words, n, true, host, ret, error) : -E2BIG;
+        for (size_t i = 0; i < WORDS_MAX; i++)
+                free(words[i]);
+        return r;
+}
+
+static bool is_words(const char *path) {
+        const char *dot = strrchr(path, '.');
+
+        return dot && streq(dot, ".words");
+}
+
 static int print_plan(const char *path, const PlanHost *host) {
         _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
         _cleanup_free_ char *xml = NULL, *json = NULL;
@@ -30,10 +56,11 @@ static int print_plan(const char *path, const PlanHost *host) {
         DomainError error = {};
         int r;
 
-        r = read_whole(path, &xml);
-        if (r < 0)
+        r = is_words(path) ? plan_words(path, host, &plan, &error) : read_whole(path, &xml);
+        if (r < 0 && !error.text[0])
                 return r;
-        r = domain_plan_make(xml, strlen(xml), NULL, host, &plan, &error);
+        if (xml)
+                r = domain_plan_make(xml, strlen(xml), NULL, host, &plan, &error);
         if (r >= 0)
                 r = domain_plan_json(&plan, &json);
         if (r >= 0)

@@ -162,7 +162,7 @@ static void run_case(const Case *c) {
                 .lock_limit = c->limit, .ipc_lock = c->ipc_lock, .maps_error = c->closed, .fds_error = c->no_fds,
         };
         int errors[6] = {};
-        const AuditExpectation e = { AUDIT_BY_MACHINE, c->no_plan ? NULL : &plan, errors };
+        const AuditExpectation e = { .basis = AUDIT_BY_MACHINE, .plan = c->no_plan ? NULL : &plan, .errors = errors };
         Audit a = {};
         size_t n = 0;
 

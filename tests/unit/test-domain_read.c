@@ -396,7 +396,7 @@ static const struct {
         { "a host device's slot", DEVICES("<hostdev type='pci'><source>\n<address slot='99'/></source></hostdev>"), 5, "slot='99'" },
         { "a DIMM of no size", DEVICES("<memory model='dimm'>\n<target><node>0</node></target></memory>"), 4, "give it <target><size>" },
         { "a DIMM", DEVICES("<memory><target><size>x</size></target></memory>"), 4, "<size>x</size>" },
-        { "words that end too soon", COMMANDLINE(ARG("-S") "\n" ARG("-device")), 5, "-device'>: QEMU wants another word" },
+        { "words that end too soon", COMMANDLINE(ARG("-S") "\n" ARG("-device")), 5, "<qemu:arg>: -device: QEMU wants another word" },
         { "JSON that is none", COMMANDLINE(ARG("-device") "\n" ARG("{")), 5, "-device is no JSON" },
         { "a register of QEMU's that is none", COMMANDLINE(ARG("-device") "\n" ARG("spapr-vlan,reg=1k")), 5, "<qemu:arg>: reg='1k': QEMU takes no such value" },
         { "a register of more than 32 bits", COMMANDLINE(ARG("-device") "\n" ARG("spapr-vlan,reg=0x100000000")), 5, "up to 32 bits" },

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The command line of a QEMU, planned. What a stock QEMU really makes of such words is tests/oracle's to show (sets.py: BARE, and the words of
+ * every other set); here is what no test can wait for there: VFIO, accelerators, what QEMU would refuse. A case says what it wants as a line:
+ * LIOBN, kind, device, size of each window that is there from the start, and the page shifts of the others. */
+
+#include "domain-fixtures.h"
+#include "qemu_args.h"
+#include "tap.h"
+#include "util.h"
+
+#define WORDS_MAX 32
+
+typedef struct Case {
+        const char *name;
+        const char *words; /* set apart by a space */
+        const char *want;  /* windows; or, behind "error: ", a part of what is refused */
+} Case;
+
+#define PHB0 "80000000 pci pci.0 40000000"
+#define DYNAMIC0 " 80000001/12,16,21,24"
+
+static const Case cases[] = {
+        { "no arguments", "", "71000002 vio l-lan@71000002 10000000 71000003 vio v-scsi@71000003 10000000 " PHB0 DYNAMIC0 },
+        { "nothing by default", "-nodefaults", PHB0 DYNAMIC0 },
+        { "a VFIO device on a PHB of its own",
+          "-nodefaults -device spapr-pci-host-bridge,index=1,id=b -device vfio-pci,host=0001:00:00.0,bus=b.0",
+          PHB0 " 80000100 vfio b 40000000" DYNAMIC0 " 80000101/12,16,21,24" },
+        { "a VFIO device without a bus is on the PHB that was made last",
+          "-nodefaults -device spapr-pci-host-bridge,index=1 -device vfio-pci,host=0001:00:00.0",
+          PHB0 " 80000100 vfio spapr-pci-host-bridge@1 40000000" DYNAMIC0 " 80000101/12,16,21,24" },
+        { "a TPM", "-nodefaults -device tpm-spapr,tpmdev=t", "71000001 vio vtpm@71000001 10000000 " PHB0 DYNAMIC0 },
+        { "ids are names", "-nodefaults -device spapr-vlan,id=eth0", "71000001 vio eth0 10000000 " PHB0 DYNAMIC0 },
+        { "two dashes", "--nodefaults --device spapr-vlan,id=eth0", "71000001 vio eth0 10000000 " PHB0 DYNAMIC0 },
+        { "an old machine has no 64-bit windows", "-machine pseries-2.6 -nodefaults", PHB0 },
+        { "the last machine counts", "-M powernv -M pseries-2.6 -nodefaults", PHB0 },
+        { "another machine has none", "-M powernv9", "" },
+        { "none at all, as libvirt asks for to see what QEMU can", "-S -no-user-config -nodefaults -nographic -machine none,accel=kvm:tcg", "" },
+        { "a device that is a value", "-nodefaults -append -device -kernel -nic", PHB0 DYNAMIC0 },
+        { "what is not UTF-8", "-nodefaults -device spapr-vlan,id=\xff", "71000001 vio ? 10000000 " PHB0 DYNAMIC0 },
+        { "a file of options", "-readconfig /etc/vm.conf", "error: -readconfig: /etc/vm.conf" },
+        { "no size", "-m 1Q", "error: -m: size='1Q'" },
+        { "no other size", "-m 1G,maxmem=x", "error: -m: maxmem='x'" },
+        { "more memory than there can be", "-m 99999999999E", "error: -m: size=" },
+        { "words that end too soon", "-nodefaults -device", "error: -device: QEMU wants another word" },
+        { "JSON that is none", "-device {", "error: -device is no JSON" },
+        { "a register that is none", "-device spapr-vlan,reg=x", "error: reg='x'" },
+        { "a property that is none", "-global spapr-pci-host-bridge.ddw=maybe", "error: ddw='maybe'" },
+};
+
+/* *text is cut into its words. */
+static size_t split(char *text, const char *words[WORDS_MAX]) {
+        size_t n = 0;
+
+        words[n++] = "/usr/bin/qemu-system-ppc64";
+        for (char *word = strtok(text, " "); word && n < WORDS_MAX; word = strtok(NULL, " "))
+                words[n++] = word;
+        return n;
+}
+
+static void show(const Plan *plan, char *text, size_t size) {
+        size_t used = 0;
+
+        *text = '\0';
+        for (size_t i = 0; i < plan->n_tables && used < size; i++) {
+                const Window *w = &plan->tables[i].window;
+
+                used += (size_t) snprintf(text + used, size - used, "%s%" PRIx32 " %s %s %" PRIx64, i > 0 ? " " : "", w->liobn,
+                                          device_kind_to_string(w->kind), w->device, w->size);
+        }
+        for (size_t i = 0; i < plan->n_dynamic && used < size; i++) {
+                const Window *w = &plan->dynamic[i].window;
+
+                if (i > 0 && plan->dynamic[i - 1].window.liobn == w->liobn)
+                        used += (size_t) snprintf(text + used, size - used, ",%" PRIu32, w->page_shift);
+                else
+                        used += (size_t) snprintf(text + used, size - used, " %" PRIx32 "/%" PRIu32, w->liobn, w->page_shift);
+        }
+}
+
+static void check_case(const Case *c) {
+        _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+        _cleanup_free_ char *text = strdup(c->words);
+        const char *words[WORDS_MAX];
+        DomainError error = {};
+        char have[1024] = "";
+        PlanHost host;
+        size_t n;
+        Host h;
+        int r;
+
+        if (!text)
+                exit(EXIT_FAILURE);
+        good_host(&h);
+        host = plan_host(&h);
+        n = split(text, words);
+        r = domain_plan_make_bare(words, n, true, &host, &plan, &error);
+        if (strncmp(c->want, "error: ", 7) == 0) {
+                tap_ok(r == -EINVAL && strncmp(error.text, c->want + 7, strlen(c->want + 7)) == 0, "refused: %s", c->name);
+                printf("#   %s\n", error.text);
+                return;
+        }
+        show(&plan.plan, have, sizeof(have));
+        if (r < 0)
+                (void) snprintf(have, sizeof(have), "%s: %s", strerror(-r), error.text);
+        tap_streq(have, c->want, "%s", c->name);
+}
+
+static void check_memory(const char *line, uint64_t memory, uint64_t max) {
+        _cleanup_(domain_clear) Domain d = {};
+        _cleanup_free_ char *text = strdup(line);
+        const char *words[WORDS_MAX];
+        DomainError error = {};
+        size_t n = text ? split(text, words) : 0;
+
+        tap_ok(qemu_args_read(words, n, &d, &error) == 0 && d.memory == memory && d.max_memory == max, "%s: %" PRIu64 " and %" PRIu64 " bytes",
+               line, d.memory, d.max_memory);
+}
+
+static void check_kvm(const char *program, const char *line, bool want) {
+        _cleanup_(domain_clear) Domain d = {};
+        _cleanup_free_ char *text = strdup(line);
+        const char *words[WORDS_MAX];
+        DomainError error = {};
+        size_t n = text ? split(text, words) : 0;
+
+        words[0] = program;
+        tap_ok(qemu_args_read(words, n, &d, &error) == 0 && d.kvm == want, "%s %s: %s", program, line, want ? "KVM" : "no KVM");
+}
+
+int main(void) {
+        static const char *const none[1] = { NULL };
+        DomainError error = {};
+        Domain d = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                check_case(&cases[i]);
+        check_memory("-nodefaults", UINT64_C(512) << 20, 0);
+        check_memory("-m 2048", UINT64_C(2) << 30, 0);
+        check_memory("-m 1.5G,slots=4,maxmem=4G", UINT64_C(3) << 29, UINT64_C(4) << 30);
+        check_memory("-m size=1048576k,maxmem=2147483648", UINT64_C(1) << 30, UINT64_C(2) << 30);
+        check_memory("-m 512 -m maxmem=1t", UINT64_C(512) << 20, UINT64_C(1) << 40);
+        check_kvm("qemu-system-ppc64", "", false);
+        check_kvm("/usr/libexec/qemu-kvm", "", true);
+        check_kvm("qemu-system-ppc64", "-enable-kvm", true);
+        check_kvm("qemu-system-ppc64", "-accel kvm,x=y", true);
+        check_kvm("qemu-system-ppc64", "-accel tcg -accel kvm", false);
+        check_kvm("qemu-system-ppc64", "-machine pseries,accel=kvm:tcg", true);
+        check_kvm("qemu-system-ppc64", "-machine accel=tcg", false);
+        check_kvm("qemu-system-ppc64", "-accel accel=kvm", true);
+        tap_ok(qemu_args_read(none, 0, &d, &error) == -EINVAL && strstr(error.text, "no program"), "no words at all");
+        tap_ok(qemu_args_is_qemu("/usr/bin/qemu-system-ppc64") && qemu_args_is_qemu("qemu-kvm") && !qemu_args_is_qemu("qemu-system-x86_64") &&
+               !qemu_args_is_qemu("vmm") && !qemu_args_is_qemu(""), "which program is a QEMU for POWER");
+        return tap_done();
+}
