@@ -36,7 +36,7 @@ struct Client {
 };
 
 /* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
- * with, and flags of 0; REGISTER a machine without windows. */
+ * with, and flags of 0; REGISTER a machine with its windows. */
 #define REGISTER "ssa(ssuttubi)a{sv}t"
 
 typedef struct Call {
@@ -45,6 +45,8 @@ typedef struct Call {
         bool deep;
         const char *domain, *attach; /* attach may be NULL */
         const char *name;            /* of the machine */
+        const ClientWindow *windows; /* of the machine */
+        size_t n_windows;
         const char *path;            /* NULL: a method of the Manager; else Unregister of the machine there */
         uint64_t timeout;
 } Call;
@@ -152,6 +154,23 @@ static int append_plan(sd_bus_message *m, const Call *call) {
         return r < 0 ? r : sd_bus_message_append(m, "t", UINT64_C(0));
 }
 
+/* The arguments of RegisterMachine. */
+static int append_machine(sd_bus_message *m, const Call *call) {
+        int r = sd_bus_message_append(m, "ss", call->name, "");
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(ssuttubi)");
+        for (size_t i = 0; r >= 0 && i < call->n_windows; i++) {
+                const ClientWindow *w = &call->windows[i];
+
+                r = sd_bus_message_append(m, "(ssuttubi)", w->kind, w->device, w->liobn, w->bus_offset, w->size, w->page_shift, (int) w->notifier,
+                                          w->group);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "a{sv}t", 0, UINT64_C(0));
+}
+
 /* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
 static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
@@ -168,7 +187,7 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
         else if (streq(call->types, "sa{sv}t"))
                 r = append_plan(m, call);
         else if (streq(call->types, REGISTER))
-                r = sd_bus_message_append(m, REGISTER, call->name, "", 0, 0, UINT64_C(0));
+                r = append_machine(m, call);
         if (r < 0)
                 return r;
         return sd_bus_call(bus, m, call->timeout, e, reply);
@@ -342,8 +361,10 @@ int client_reload(Client *c, Problem *problem) {
         return call_plain(c, &call, problem);
 }
 
-int client_register(Client *c, const char *name, char **ret_path, Problem *problem) {
-        const Call call = { .method = "RegisterMachine", .types = REGISTER, .name = name, .timeout = PROBE_TIMEOUT_USEC };
+int client_register(Client *c, const char *name, const ClientWindow *windows, size_t n, char **ret_path, Problem *problem) {
+        const Call call = {
+                .method = "RegisterMachine", .types = REGISTER, .name = name, .windows = windows, .n_windows = n, .timeout = PROBE_TIMEOUT_USEC,
+        };
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
         const char *path;
         int r;

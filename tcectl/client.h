@@ -34,6 +34,17 @@ int client_audit(Client *c, json_object **ret, Problem *problem);
 int client_probe(Client *c, bool deep, Problem *problem);
 int client_rescan(Client *c, Problem *problem);
 int client_reload(Client *c, Problem *problem);
-/* Registers a VM of which no window is known yet, for the process that this one becomes. *ret_path: its object, to be freed. */
-int client_register(Client *c, const char *name, char **ret_path, Problem *problem);
+
+/* A window as RegisterMachine takes it. */
+typedef struct ClientWindow {
+        const char *kind; /* "vio", "pci", "vfio" */
+        char *device;
+        uint32_t liobn, page_shift;
+        uint64_t bus_offset, size; /* bytes */
+        bool notifier;
+        int32_t group; /* -1: none */
+} ClientWindow;
+
+/* Registers a VM with the windows that are known of it, for the process that this one becomes. *ret_path: its object, to be freed. */
+int client_register(Client *c, const char *name, const ClientWindow *windows, size_t n, char **ret_path, Problem *problem);
 int client_unregister(Client *c, const char *path, Problem *problem);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* tcectl run: registers a VM and becomes its QEMU, with the adapter preloaded. The registration is held by this process, which stays the
- * same one over exec. */
+ * same one over exec. The windows that QEMU makes by its words are registered, so that rules see their devices; of what those do not tell
+ * the adapter asks. */
 
 #include <unistd.h>
 
 #include "build-config.h"
 #include "commands.h"
+#include "error.h"
 #include "names.h"
+#include "offline.h"
 #include "util.h"
 
 #define NAME_LENGTH_MAX 64U
@@ -81,6 +84,43 @@ static bool is_away(const Problem *problem) {
         return isempty(problem->name);
 }
 
+/* What can't be told from the words is no reason not to run: its windows are asked for when QEMU makes them. */
+static int find_windows(Client *client, const Options *o, ClientWindow **ret, size_t *ret_n) {
+        _cleanup_(json_putp) json_object *facts = NULL;
+        OfflineHost *host = NULL;
+        Problem problem = {};
+        const char *text;
+        int r;
+
+        r = client_describe(client, &facts, &problem);
+        if (r >= 0) {
+                text = json_object_to_json_string_ext(facts, JSON_C_TO_STRING_PLAIN);
+                r = text ? offline_host_read(text, strlen(text), &host, &problem) : -ENOMEM;
+        }
+        if (r >= 0)
+                r = offline_windows(host, o->words, ret, ret_n, &problem);
+        offline_host_free(host);
+        return r;
+}
+
+/* Windows that tced does not take, as a VM that QEMU will not start may have them, are left to QEMU. */
+static int register_vm(Client *client, const Options *o, const char *name, char **ret_path, Problem *problem) {
+        ClientWindow *windows = NULL;
+        size_t n = 0;
+        int r;
+
+        if (find_windows(client, o, &windows, &n) == -ENOMEM)
+                return -ENOMEM;
+        r = client_register(client, name, windows, n, ret_path, problem);
+        if (r < 0 && n > 0 && (streq(problem->name, TCED_ERROR_INVALID_WINDOW) || streq(problem->name, TCED_ERROR_LIOBN_TAKEN) ||
+                               streq(problem->name, TCED_ERROR_TOO_MANY_ENTRIES) || streq(problem->name, TCED_ERROR_INVALID_ARGUMENT))) {
+                *problem = (Problem) {};
+                r = client_register(client, name, NULL, 0, ret_path, problem);
+        }
+        offline_windows_free(windows, n);
+        return r;
+}
+
 int run_run(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
         _cleanup_free_ char *path = NULL;
@@ -101,7 +141,7 @@ int run_run(const Options *o) {
         r = command_client(o, &client);
         if (r < 0)
                 return r;
-        r = client_register(client, name, &path, &problem);
+        r = register_vm(client, o, name, &path, &problem);
         if (r < 0 && (r == -ENOMEM || !is_away(&problem)))
                 return command_failed(r, &problem);
         if (r < 0) {

@@ -125,6 +125,45 @@ int offline_plan(const OfflineHost *host, const char *xml, const char *attach, j
         return 0;
 }
 
+void offline_windows_free(ClientWindow *windows, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(windows[i].device);
+        free(windows);
+}
+
+int offline_windows(const OfflineHost *host, char *const *words, ClientWindow **ret, size_t *ret_n, Problem *problem) {
+        _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+        DomainError domain_error = {};
+        ClientWindow *windows;
+        size_t n = 0;
+        int r;
+
+        while (words[n])
+                n++;
+        r = domain_plan_make_bare((const char *const *) words, n, false, &host->plan_host, &plan, &domain_error);
+        if (r < 0)
+                return explain(r, &domain_error, problem);
+        n = plan.domain.kvm ? plan.plan.n_tables : 0;
+        windows = calloc(n + 1, sizeof(*windows));
+        if (!windows)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                const Window *w = &plan.plan.tables[i].window;
+
+                windows[i] = (ClientWindow) {
+                        .kind = device_kind_to_string(w->kind), .device = strdup(w->device), .liobn = w->liobn, .page_shift = w->page_shift,
+                        .bus_offset = w->bus_offset, .size = w->size, .notifier = w->notifier, .group = w->group,
+                };
+                if (!windows[i].device) {
+                        offline_windows_free(windows, i);
+                        return -ENOMEM;
+                }
+        }
+        *ret = windows;
+        *ret_n = n;
+        return 0;
+}
+
 int offline_fix(const OfflineHost *host, const char *xml, OfflineNote note, void *userdata, char **ret, Problem *problem) {
         _cleanup_(fix_clear) Fix fix = {};
         DomainError domain_error = {};

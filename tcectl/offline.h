@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client.h"
 #include "problem.h"
 
 /* The host that is planned for. */
@@ -22,6 +23,11 @@ void offline_host_free(OfflineHost *host);
 /* The plan's JSON (docs/plan.md) of a domain, with the device in `attach` where that is not NULL. 0; -EINVAL with *problem filled in;
  * -ENOMEM. */
 int offline_plan(const OfflineHost *host, const char *xml, const char *attach, json_object **ret, Problem *problem);
+
+/* The windows that a QEMU with these words makes at its start, on KVM; none where it is no pseries machine or runs without KVM. The caller
+ * frees them with offline_windows_free(). As offline_plan(). */
+int offline_windows(const OfflineHost *host, char *const *words, ClientWindow **ret, size_t *ret_n, Problem *problem);
+void offline_windows_free(ClientWindow *windows, size_t n);
 
 /* Where a note of offline_fix() goes: what was mended, or was not. */
 typedef void (*OfflineNote)(bool mended, const char *text, void *userdata);

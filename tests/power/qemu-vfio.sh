@@ -39,29 +39,6 @@ rule 'Kind=vfio'
 vfio unlinked 2048 "$page 2048"
 no_rule
 
-# By hand, as root; no window is known before, each is asked for.
-rule 'Kind=vio'
-cap=()
-[[ $POWER_HOST_KIND != powernv9 ]] || cap=(-machine "cap-ail-mode-3=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off")
-tcectl run --name byhand -- qemu-system-ppc64 -machine pseries -accel kvm "${cap[@]}" -m 256 -nodefaults -display none -S \
-        -device spapr-vlan,netdev=n -netdev user,id=n -serial null >/tmp/out 2>&1 &
-hand=$!
-has_tables() { [[ -n $(real_maps $hand) && -n $(memfds $hand) ]]; }
-wait_for 20 has_tables
-ok $? "tcectl run: QEMU runs" || cat /tmp/out
-is "$(real_maps $hand) $(memfds $hand)" "2048 512" "tcectl run: its PHB in the kernel, its spapr-vlan in QEMU"
-like "$(tcectl machines)" '*byhand*' "tcectl run: tced knows it"
-kill $hand
-wait $hand
-no_hand() { [[ $(tcectl machines) != *byhand* ]]; }
-wait_for 5 no_hand
-ok $? "tcectl run: gone with its process"
-no_rule
-! tcectl run -- /nonexistent/qemu 2>/tmp/out
-ok $? "tcectl run: no such program"
-like "$(cat /tmp/out)" '*/nonexistent/qemu*' "by name"
-like "$(tcectl machines)" 'No*' "tcectl run: and nothing is left of it"
-
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
 ok $? "the kernel warned of nothing"
 systemctl stop libvirtd tced

@@ -43,6 +43,7 @@ typedef enum Peer {
 /* What it was told, in memory that it shares with the test. */
 typedef struct Told {
         unsigned calls;
+        unsigned audits; /* of which no answer is expected */
         char method[32];
         uint64_t flags;
         size_t xml_size;
@@ -60,6 +61,11 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         if (sd_bus_message_is_method_call(m, "org.tced1.Manager", NULL) <= 0)
                 return 0;
+        if (streq(sd_bus_message_get_member(m), "Audit")) {
+                if (sd_bus_message_read(m, "t", &told->flags) >= 0)
+                        __atomic_add_fetch(sd_bus_message_get_expect_reply(m) ? &told->calls : &told->audits, 1, __ATOMIC_SEQ_CST);
+                return 1;
+        }
         if (sd_bus_message_read(m, "st", &xml, &told->flags) < 0)
                 return 0;
         told->calls++;
@@ -458,7 +464,7 @@ static void test_input_odd(void) {
 /* Whatever else it is called with: yes, silence, and not even a look at what libvirt gives. */
 static void test_others(void) {
         static const char *const cases[][6] = {
-                { "web1", "prepare", "begin", "-" },   { "web1", "started", "begin", "-" }, { "web1", "stopped", "end", "-" },
+                { "web1", "prepare", "begin", "-" },   { "web1", "started", "end", "-" }, { "web1", "stopped", "end", "-" },
                 { "web1", "migrate", "begin", "-" },   { "web1", "restore", "begin", "-" }, { "web1", "attach", "begin", "-" },
                 { "web1", "start", "end", "-" },       { "web1", "release", "begin", "-" }, { "web1", "reconnect", "end", "-" },
                 { "web1", "some-new-thing", "-", "-" }, { "web1", "start" },                { "web1" },
@@ -484,6 +490,31 @@ static void test_others(void) {
         (void) close(pair[0]);
         (void) close(pair[1]);
         stop_peer(peer);
+}
+
+/* tced is asked to look at VMs, and nobody waits for it, nor hears of it where that can't be. */
+static void test_started(void) {
+        static const Peer peers[] = { PEER_GOOD, PEER_AWAY, PEER_STALE, PEER_MUTE, PEER_NO_DBUS };
+        int pair[2], unread;
+
+        set_config(true);
+        if (pipe2(pair, O_CLOEXEC) < 0 || write(pair[1], XML, strlen(XML)) != (ssize_t) strlen(XML))
+                tree_fail("pipe", "started");
+        for (size_t i = 0; i < ELEMENTSOF(peers); i++) {
+                Run run = { .argv = { "web1", "started", "begin", "-" }, .input = pair[0] };
+                pid_t peer = start_peer(peers[i]);
+                Result r = run_hook(&run);
+
+                tap_ok(r.status == 0 && !*r.output && !*r.error, "started, peer %zu: yes, in silence", i);
+                for (unsigned tries = 0; peers[i] == PEER_GOOD && __atomic_load_n(&told->audits, __ATOMIC_SEQ_CST) == 0 && tries < 500; tries++)
+                        (void) usleep(10000);
+                tap_eq(told->audits, peers[i] == PEER_GOOD, "an audit is asked for where somebody is");
+                tap_eq(told->calls, 0, "and nothing else");
+                stop_peer(peer);
+        }
+        tap_ok(ioctl(pair[0], FIONREAD, &unread) == 0 && unread == (int) strlen(XML), "its input is not read");
+        (void) close(pair[0]);
+        (void) close(pair[1]);
 }
 
 /* Names are shown, and go no further: tced reads the XML's. */
@@ -567,6 +598,7 @@ int main(int argc, char *argv[]) {
         test_input();
         test_input_odd();
         test_others();
+        test_started();
         test_names();
         test_nobody();
         test_last_resort();
