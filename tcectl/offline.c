@@ -10,6 +10,7 @@
 #include "facts_json.h"
 #include "input.h"
 #include "options.h"
+#include "probe_adapter.h"
 #include "probe_kvm.h"
 #include "probe_vfio.h"
 #include "util.h"
@@ -19,6 +20,7 @@ _Static_assert(INPUT_XML_MAX == DOMAIN_XML_MAX, "what is read can be planned");
 struct OfflineHost {
         KvmFacts kvm;
         VfioFacts vfio;
+        AdapterFacts adapter;
         Config config;      /* here */
         HostFacts facts;    /* elsewhere */
         bool is_elsewhere;
@@ -60,12 +62,14 @@ int offline_host_here(OfflineHost **ret) {
         if (host->kvm.device_error == 0)
                 probe_kvm_prove(&kvm_ops_system, "/dev", &host->kvm);
         r = probe_vfio("/sys", "/dev", &host->vfio);
+        probe_adapter("", "/sys", true, &host->adapter);
         if (r >= 0)
                 r = config_load("", warn_config, NULL, &host->config);
         if (r < 0)
                 return r;
         host->plan_host = (PlanHost){
                 .kvm = &host->kvm, .vfio = &host->vfio, .policy = &host->config.policy, .rules = &host->config.rules,
+                .adapter = &host->adapter,
         };
         *ret = TAKE_PTR(host);
         return 0;
@@ -84,7 +88,7 @@ int offline_host_read(const char *json, size_t size, OfflineHost **ret, Problem 
         host->is_elsewhere = true;
         host->plan_host = (PlanHost){
                 .kvm = &host->facts.kvm, .vfio = &host->facts.vfio, .policy = &host->facts.policy, .rules = &host->facts.rules,
-                .holder = holder_elsewhere, .userdata = &host->facts,
+                .adapter = &host->facts.adapter, .holder = holder_elsewhere, .userdata = &host->facts,
         };
         *ret = TAKE_PTR(host);
         return 0;

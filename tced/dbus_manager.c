@@ -463,6 +463,7 @@ static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 return r;
         /* A hook may have come, and nothing says so. */
         manager_look_at_hook(c->manager);
+        manager_look_at_adapter(c->manager);
         r = describe(c->manager, listed, c, &json);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", json);
 }

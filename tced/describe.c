@@ -71,6 +71,21 @@ static Json *describe_vfio(const VfioFacts *v) {
         return o;
 }
 
+static Json *describe_adapter(const AdapterFacts *a) {
+        Json *o = json_new_object();
+
+        for (AdapterPart part = 0; part < _ADAPTER_PART_MAX; part++) {
+                Json *file = json_new_object();
+
+                json_add_string(file, "path", adapter_part_path(part));
+                add_error(file, "error", a->error[part]);
+                json_add(o, adapter_part_to_string(part), file);
+        }
+        json_add_string(o, "apparmor", adapter_rules_to_string(a->apparmor));
+        json_add_string(o, "selinux", adapter_rules_to_string(a->selinux));
+        return o;
+}
+
 static Json *describe_host(const Manager *m) {
         Json *o = json_new_object();
 
@@ -82,6 +97,10 @@ static Json *describe_host(const Manager *m) {
         json_add_string(o, "probe", m->proving ? "running" : "done");
         json_add(o, "kvm", describe_kvm(&m->kvm));
         json_add(o, "vfio", describe_vfio(&m->vfio));
+        if (m->adapter.known)
+                json_add(o, "adapter", describe_adapter(&m->adapter));
+        else
+                json_add_null(o, "adapter");
         return o;
 }
 

@@ -186,6 +186,7 @@ typedef struct Domain {
         char *dac_label;      /* <seclabel model='dac'>: "+64055:+64055"; NULL: none */
         char *security_label; /* <seclabel model='apparmor' or 'selinux'><label>; NULL: none */
         char *security_model; /* "apparmor", "selinux"; NULL: none */
+        bool unconfined;      /* <seclabel type='none'>, for all models or one of those */
 } Domain;
 
 /* Takes a half-made one; leaves it empty. */

@@ -79,7 +79,7 @@ int check_remedy(char **ret, const char *format, ...) {
         return n < 0 ? -ENOMEM : 0;
 }
 
-static const char *domain_label(const Domain *d) {
+const char *domain_label(const Domain *d) {
         return isempty(d->name) ? "domain" : d->name;
 }
 
@@ -365,9 +365,10 @@ static int check_user_unmet(Check *c) {
         if (names.n == 0)
                 return 0;
         r = check_remedy(&remedy,
-                         "Give the VM /usr/bin/tced-qemu-system-ppc64 as <emulator>, which has QEMU ask tced, or take Accel=user out "
-                         "of %s (then: systemctl reload tced)",
-                         name_list_text(&rules));
+                         "%s the VM %s as <emulator>, which has QEMU ask tced, or take Accel=user out of %s (then: systemctl "
+                         "reload tced)",
+                         check_adapter_installed(c) ? "Give" : "Install tced's adapter for QEMU, which is not here, and give",
+                         adapter_part_path(ADAPTER_WRAPPER), name_list_text(&rules));
         if (r < 0)
                 return r;
         return findings_add(&c->plan->findings, FINDING_POLICY_UNMET, SEVERITY_WARNING, domain_label(&c->plan->domain), remedy,
@@ -478,7 +479,8 @@ int domain_check(DomainPlan *plan, const PlanHost *host) {
                 check_kvm_unusable, check_no_tce,        check_vfio_broken,      check_phb_index,
                 check_vio_irq,      check_vio_duplicate, check_vio_in_pci_range, check_window_too_large,
                 check_no_maxmemory, check_mixed_phb,     check_group_partial,    check_group_busy,
-                check_memlock,      check_policy_unmet,  check_slow_path,        check_device_missing,
+                check_memlock,      check_policy_unmet,  check_adapter,          check_slow_path,
+                check_device_missing,
         };
         Check c = { .plan = plan, .host = host, .facts = policy_facts_from(host->kvm), .power = facts_host_has_tce(host->kvm) };
         int r = 0;

@@ -31,6 +31,9 @@ const char *name_list_text(NameList *list);
 /* A device's alias; never NULL. */
 const char *check_device_name(const DomainDevice *device);
 
+/* The domain's name, as a finding's subject; never NULL. */
+const char *domain_label(const Domain *d);
+
 /* findings_add() with a remedy that is formatted, too: asprintf() into *ret, to be freed. 0 or -ENOMEM. */
 int check_remedy(char **ret, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 
@@ -42,9 +45,13 @@ int check_vio_duplicate(Check *c);
 int check_vio_in_pci_range(Check *c);
 int check_window_too_large(Check *c);
 int check_mixed_phb(Check *c);
+int check_adapter(Check *c);
 int check_group_partial(Check *c);
 int check_group_busy(Check *c);
 int check_device_missing(Check *c);
+
+/* Is the adapter for a stock QEMU on this host, as far as is known? */
+bool check_adapter_installed(const Check *c);
 
 /* The VIO registers that are there, QEMU's own NVRAM's too: an array to be freed. 0 or -ENOMEM. */
 int vio_registers_taken(const DomainPlan *plan, uint64_t **ret, size_t *ret_n);

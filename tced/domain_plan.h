@@ -18,6 +18,7 @@ typedef struct PlanHost {
         const VfioFacts *vfio;
         const PolicySetting *policy; /* the default */
         const Rules *rules;
+        const AdapterFacts *adapter; /* NULL: not known */
         /* Which other VM has this IOMMU group: a name for people, or NULL. May be NULL itself. uuid: of the VM that is planned. */
         const char *(*holder)(unsigned group, const char *uuid, void *userdata);
         void *userdata;

@@ -182,9 +182,11 @@ static int read_memory(const xmlNode *domain, Domain *d, DomainError *error) {
  * where someone gave it one. The first of a kind counts. */
 static int read_label(const xmlNode *seclabel, Domain *d) {
         const xmlNode *label = xml_first(seclabel, "label");
-        const char *model = xml_text_of(seclabel, "model");
+        const char *model = xml_text_of(seclabel, "model"), *type = xml_text_of(seclabel, "type");
         int r;
 
+        if (type && streq(type, "none") && (!model || !streq(model, "dac")))
+                d->unconfined = true;
         if (!model || !label)
                 return 0;
         if (streq(model, "dac"))

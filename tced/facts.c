@@ -6,8 +6,10 @@
 
 #include <stdarg.h>
 
+#include "build-config.h"
 #include "kernel_version.h"
 #include "kvm-abi.h"
+#include "names.h"
 #include "util.h"
 
 static const char *const proof_names[] = {
@@ -63,6 +65,41 @@ const char *vm_type_to_string(VmType type) {
         _Static_assert(ELEMENTSOF(names) == _VM_TYPE_MAX, "a name for each");
 
         return names[type];
+}
+
+static const struct {
+        const char *name, *path;
+} adapter_parts[] = {
+        [ADAPTER_WRAPPER] = { "wrapper", TCED_QEMU_WRAPPER },
+        [ADAPTER_QEMU] = { "qemu", TCED_QEMU_PROGRAM },
+        [ADAPTER_LIBRARY] = { "library", TCED_QEMU_LIBRARY },
+        [ADAPTER_SOCKET] = { "socket", TCED_SOCKET },
+};
+_Static_assert(ELEMENTSOF(adapter_parts) == _ADAPTER_PART_MAX, "a name for each");
+
+const char *adapter_part_to_string(AdapterPart part) {
+        return adapter_parts[part].name;
+}
+
+const char *adapter_part_path(AdapterPart part) {
+        return adapter_parts[part].path;
+}
+
+static const char *const adapter_rules_names[] = {
+        [ADAPTER_RULES_UNKNOWN] = "unknown",
+        [ADAPTER_RULES_UNNEEDED] = "unneeded",
+        [ADAPTER_RULES_READY] = "ready",
+        [ADAPTER_RULES_MISSING] = "missing",
+        [ADAPTER_RULES_NOT_INCLUDED] = "not-included",
+};
+_Static_assert(ELEMENTSOF(adapter_rules_names) == _ADAPTER_RULES_MAX, "a name for each");
+
+const char *adapter_rules_to_string(AdapterRules rules) {
+        return adapter_rules_names[rules];
+}
+
+int adapter_rules_from_string(const char *text) {
+        return name_lookup(adapter_rules_names, ELEMENTSOF(adapter_rules_names), text);
 }
 
 static const char *const viability_names[] = {

@@ -148,6 +148,41 @@ typedef struct VfioFacts {
         size_t n_groups;
 } VfioFacts;
 
+/* What a stock QEMU needs to run on tced's tables (adapters/qemu). */
+typedef enum AdapterPart {
+        ADAPTER_WRAPPER, /* what a domain names as its <emulator> */
+        ADAPTER_QEMU,    /* what that becomes */
+        ADAPTER_LIBRARY, /* what it preloads */
+        ADAPTER_SOCKET,  /* where that asks tced */
+        _ADAPTER_PART_MAX,
+} AdapterPart;
+
+/* "wrapper", "qemu", "library", "socket" */
+const char *adapter_part_to_string(AdapterPart part);
+/* Where this tced has it. */
+const char *adapter_part_path(AdapterPart part);
+
+/* Does AppArmor or SELinux, which confine libvirt's VMs, let them have all that? */
+typedef enum AdapterRules {
+        ADAPTER_RULES_UNKNOWN,      /* VMs are confined, and whoever looked may not see by what */
+        ADAPTER_RULES_UNNEEDED,     /* they are not confined */
+        ADAPTER_RULES_READY,
+        ADAPTER_RULES_MISSING,
+        ADAPTER_RULES_NOT_INCLUDED, /* AppArmor: they are there, and libvirt's abstraction for VMs does not include them */
+        _ADAPTER_RULES_MAX,
+} AdapterRules;
+
+/* "unknown", "unneeded", "ready", "missing", "not-included" */
+const char *adapter_rules_to_string(AdapterRules rules);
+int adapter_rules_from_string(const char *text);
+
+typedef struct AdapterFacts {
+        bool known;                   /* was looked at; the rest means nothing where not */
+        int error[_ADAPTER_PART_MAX]; /* 0: it is there, and VMs may use it; else an errno */
+        AdapterRules apparmor;
+        AdapterRules selinux;
+} AdapterFacts;
+
 /* All extensions that VFIO has ever had, each with a value of 0. */
 void vfio_facts_set_extensions(VfioFacts *f);
 /* Frees what *f holds and leaves it empty. */

@@ -144,6 +144,29 @@ static int read_vfio(const JsonPlace *host, VfioFacts *vfio) {
         return r < 0 ? r : json_read_each(&at, "extensions", read_extension, vfio);
 }
 
+/* Where it is there the host was looked at; what it does not say of a part is that nothing is wrong with it. */
+static int read_adapter(const JsonPlace *host, AdapterFacts *adapter) {
+        int apparmor = ADAPTER_RULES_UNNEEDED, selinux = ADAPTER_RULES_UNNEEDED, r;
+        JsonPlace at, file;
+
+        r = json_read_member(host, "adapter", json_type_object, &at);
+        if (r <= 0)
+                return r;
+        adapter->known = true;
+        for (AdapterPart part = 0; r >= 0 && part < _ADAPTER_PART_MAX; part++) {
+                r = json_read_member(&at, adapter_part_to_string(part), json_type_object, &file);
+                if (r > 0)
+                        r = read_error(&file, &adapter->error[part]);
+        }
+        if (r >= 0)
+                r = json_read_word(&at, "apparmor", adapter_rules_from_string, &apparmor);
+        if (r >= 0)
+                r = json_read_word(&at, "selinux", adapter_rules_from_string, &selinux);
+        adapter->apparmor = (AdapterRules) apparmor;
+        adapter->selinux = (AdapterRules) selinux;
+        return r;
+}
+
 static int read_page_size(const JsonPlace *host, uint64_t *ret) {
         uint64_t size;
         int r = json_read_number(host, "page_size", UINT64_MAX, &size);
@@ -176,7 +199,9 @@ static int read_host(const JsonPlace *document, HostFacts *f) {
         f->vfio.platform = (Platform) platform;
         if (r >= 0)
                 r = read_kvm(&at, &f->kvm);
-        return r < 0 ? r : read_vfio(&at, &f->vfio);
+        if (r >= 0)
+                r = read_vfio(&at, &f->vfio);
+        return r < 0 ? r : read_adapter(&at, &f->adapter);
 }
 
 static int read_document(const JsonPlace *document, HostFacts *f) {

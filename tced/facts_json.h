@@ -9,6 +9,7 @@
 typedef struct HostFacts {
         KvmFacts kvm;
         VfioFacts vfio;
+        AdapterFacts adapter;
         PolicySetting policy;
         Rules rules;
         char **holders; /* for each of vfio.groups: the UUID of the VM that has it, or NULL */

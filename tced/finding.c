@@ -34,6 +34,7 @@ static const char *const id_names[] = {
         [FINDING_GROUP_BUSY] = "group-busy",
         [FINDING_MEMLOCK_LOW] = "memlock-low",
         [FINDING_POLICY_UNMET] = "policy-unmet",
+        [FINDING_ADAPTER_UNREADY] = "adapter-unready",
         [FINDING_SLOW_PATH] = "slow-path",
         [FINDING_DEVICE_MISSING] = "device-missing",
         [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",

@@ -82,7 +82,8 @@ struct Manager {
         RunningDomain *running;     /* what libvirt last said that runs */
         size_t n_running;
         sd_event_source *libvirt_rescan;
-        HookState hook;             /* as of the last look */
+        AdapterFacts adapter;       /* as of the last look */
+        HookState hook;             /* likewise */
         uint64_t hook_called_usec;  /* when libvirt's hook last called, of CLOCK_REALTIME; 0: never */
         uint64_t libvirtd_reloaded_usec; /* when libvirtd last looked for hooks again, likewise */
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
@@ -177,6 +178,8 @@ void manager_hook_called(Manager *m);
 void manager_libvirtd_reloaded(Manager *m, uint64_t when_usec);
 /* Looks again whether it is; the finding follows. Reads a few small files. */
 void manager_look_at_hook(Manager *m);
+/* Before it is told or planned by: nothing says when files of it come or go. */
+void manager_look_at_adapter(Manager *m);
 
 /* Plans a domain without registering it; attach: a device's XML, or NULL. *ret_json is docs/plan.md's, to be freed. trusted: names of
  * other VMs may be told, and groups are read again whenever a device is not known. 0, or -EINVAL and why. */

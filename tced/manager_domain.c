@@ -12,6 +12,7 @@
 #include "log.h"
 #include "manager_internal.h"
 #include "names.h"
+#include "probe_adapter.h"
 #include "util.h"
 
 /* So often at most are groups read again for someone who is not trusted. */
@@ -82,16 +83,21 @@ static int refuse_domain(Refusal *refusal, int error, const DomainError *why) {
         return refuse(refusal, TCED_ERROR_INVALID_DOMAIN, "%s", why->text);
 }
 
+void manager_look_at_adapter(Manager *m) {
+        probe_adapter(m->places.config_root, m->places.sys, false, &m->adapter);
+}
+
 static int make_plan(Manager *m, const char *xml, size_t size, const char *attach, bool trusted, DomainPlan *ret,
                      Refusal *refusal) {
         HolderSearch search = { .manager = m, .names = trusted };
         PlanHost host = {
-                .kvm = &m->kvm, .vfio = &m->vfio, .policy = &m->config.policy, .rules = &m->config.rules, .holder = find_holder,
-                .userdata = &search,
+                .kvm = &m->kvm, .vfio = &m->vfio, .policy = &m->config.policy, .rules = &m->config.rules, .adapter = &m->adapter,
+                .holder = find_holder, .userdata = &search,
         };
         DomainError error = {};
         int r;
 
+        manager_look_at_adapter(m);
         r = domain_plan_make(xml, size, attach, &host, ret, &error);
         return r < 0 ? refuse_domain(refusal, r, &error) : 0;
 }

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         host = (PlanHost) {
                 .kvm = &facts.kvm, .vfio = &facts.vfio, .policy = &facts.policy, .rules = &facts.rules,
-                .holder = holder_of, .userdata = &facts,
+                .adapter = &facts.adapter, .holder = holder_of, .userdata = &facts,
         };
         check_plan(&host);
         check_fix(&host);

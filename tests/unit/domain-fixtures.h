@@ -39,6 +39,7 @@ typedef struct Host {
         VfioFacts vfio;
         PolicySetting policy;
         Rules rules;
+        AdapterFacts adapter;
         unsigned held; /* this group is another VM's */
 } Host;
 
@@ -109,6 +110,7 @@ static inline void good_host(Host *h) {
 
 static inline PlanHost plan_host(Host *h) {
         return (PlanHost){
-                .kvm = &h->kvm, .vfio = &h->vfio, .policy = &h->policy, .rules = &h->rules, .holder = holder, .userdata = h
+                .kvm = &h->kvm, .vfio = &h->vfio, .policy = &h->policy, .rules = &h->rules, .adapter = &h->adapter, .holder = holder,
+                .userdata = h
         };
 }

@@ -115,6 +115,59 @@ static void all_user(Host *h) {
         h->policy.accel = ACCEL_USER;
 }
 
+/* A host whose VMs have the adapter, and what may be wrong with it. */
+static void with_adapter(Host *h) {
+        h->policy.accel = ACCEL_USER;
+        h->adapter = (AdapterFacts){ .known = true, .apparmor = ADAPTER_RULES_READY, .selinux = ADAPTER_RULES_UNNEEDED };
+}
+
+static void nothing_of_it(Host *h) {
+        with_adapter(h);
+        for (int i = 0; i < _ADAPTER_PART_MAX; i++)
+                h->adapter.error[i] = ENOENT;
+        h->adapter.apparmor = ADAPTER_RULES_MISSING;
+}
+
+static void not_for_others(Host *h) {
+        with_adapter(h);
+        h->adapter.error[ADAPTER_WRAPPER] = h->adapter.error[ADAPTER_LIBRARY] = EACCES;
+}
+
+static void no_qemu(Host *h) {
+        with_adapter(h);
+        h->adapter.error[ADAPTER_QEMU] = ENOENT;
+}
+
+static void tced_away(Host *h) {
+        with_adapter(h);
+        h->adapter.error[ADAPTER_SOCKET] = ECONNREFUSED;
+}
+
+static void rules_left_out(Host *h) {
+        with_adapter(h);
+        h->adapter.apparmor = ADAPTER_RULES_NOT_INCLUDED;
+}
+
+static void selinux_without(Host *h) {
+        with_adapter(h);
+        h->adapter.selinux = ADAPTER_RULES_MISSING;
+}
+
+static void rules_hidden(Host *h) {
+        with_adapter(h);
+        h->adapter.apparmor = h->adapter.selinux = ADAPTER_RULES_UNKNOWN;
+}
+
+static void adapter_of_old(Host *h) {
+        nothing_of_it(h);
+        h->adapter.known = false;
+}
+
+static void x86_without(Host *h) {
+        nothing_of_it(h);
+        x86(h);
+}
+
 static void all_user_no_tce(Host *h) {
         no_tce(h);
         all_user(h);

@@ -11,6 +11,7 @@
 #include "tap.h"
 #include "util.h"
 
+#define WRAPPER "<emulator>/usr/bin/tced-qemu-system-ppc64</emulator>"
 #define DIMM "<memory model='dimm'><target><size unit='MiB'>512</size></target></memory>"
 
 /* What is looked for in a finding. */
@@ -31,7 +32,7 @@ typedef struct Case {
         const char *name;
         void (*change)(Host *host); /* NULL: nothing */
         const char *xml;
-        Expected expected[5]; /* all of them, in order; ends with one without a subject */
+        Expected expected[6]; /* all of them, in order; ends with one without a subject */
 } Case;
 
 static const Case cases[] = {
@@ -509,6 +510,52 @@ static const Case cases[] = {
         { "another VMM may ask", all_user, KVM("<emulator>/usr/bin/my-vmm</emulator>" VLAN("0x1000")), {} },
         { "where the kernel has none a QEMU does as the rule says", all_user_no_tce, KVM(VLAN("0x1000")), {} },
         { "without KVM too", all_user, TCG(VLAN("0x1000")), {} },
+
+        { "where the adapter is not installed that is said first",
+          nothing_of_it,
+          KVM(""),
+          { E(POLICY_UNMET, WARNING, "web1", TEXT("does not ask"), TEXT("Install tced's adapter for QEMU", "give the VM /usr/bin/tced")) } },
+        { "where it is not", with_adapter, KVM(""), { E(POLICY_UNMET, WARNING, "web1", TEXT("does not ask"), TEXT("Give the VM /usr/bin/tced")) } },
+
+        /* adapter-unready */
+        { "the adapter's wrapper, and all is there", with_adapter, KVM(WRAPPER), {} },
+        { "nothing of it is",
+          nothing_of_it,
+          KVM(WRAPPER),
+          { E(ADAPTER_UNREADY, ERROR, "web1", TEXT("/usr/bin/tced-qemu-system-ppc64", "is not there", "start fails"), TEXT("Install tced with")),
+            E(ADAPTER_UNREADY, ERROR, "web1", TEXT("/usr/bin/qemu-system-ppc64", "is not there"), TEXT("apt install qemu-system-ppc")),
+            E(ADAPTER_UNREADY, WARNING, "web1", TEXT("libtced-qemu.so is not there", "KVM holds")),
+            E(ADAPTER_UNREADY, WARNING, "web1", TEXT("/run/tced/socket", "No such file"), TEXT("systemctl restart tced")),
+            E(ADAPTER_UNREADY, WARNING, "web1", TEXT("AppArmor", "not installed"), TEXT("libvirt-qemu.d/tced-qemu")) } },
+        { "without KVM neither library nor tced are needed",
+          nothing_of_it,
+          TCG(WRAPPER),
+          { E(ADAPTER_UNREADY, ERROR, "web1", TEXT("tced-qemu-system")), E(ADAPTER_UNREADY, ERROR, "web1", TEXT("/usr/bin/qemu-system")),
+            E(ADAPTER_UNREADY, WARNING, "web1", TEXT("AppArmor")) } },
+        { "others may not have it, as far as is known",
+          not_for_others,
+          KVM(WRAPPER),
+          { E(ADAPTER_UNREADY, WARNING, "web1", TEXT("executed by the VM's user: Permission denied"), TEXT("chmod 755 /usr/bin/tced")),
+            E(ADAPTER_UNREADY, WARNING, "web1", TEXT("read by the VM's user"), TEXT("chmod 644 /usr/lib/tced")) } },
+        { "no QEMU", no_qemu, KVM(WRAPPER), { E(ADAPTER_UNREADY, ERROR, "web1", TEXT("becomes, is not there: the start fails")) } },
+        { "no tced", tced_away, KVM(WRAPPER), { E(ADAPTER_UNREADY, WARNING, "web1", TEXT("Connection refused", "without a plan")) } },
+        { "AppArmor has the rules and does not see them",
+          rules_left_out,
+          KVM(WRAPPER),
+          { E(ADAPTER_UNREADY, WARNING, "web1", TEXT("does not include"), TEXT(">>/etc/apparmor.d/local/abstractions/libvirt-qemu")) } },
+        { "SELinux has no module", selinux_without, KVM(WRAPPER), { E(ADAPTER_UNREADY, WARNING, "web1", TEXT("SELinux"), TEXT("restorecon -RF")) } },
+        { "which is no matter for a VM that is not confined",
+          selinux_without,
+          DOMAIN("kvm", MEMORY, OS("pseries-9.2"), WRAPPER, "<seclabel type='none'/>"),
+          {} },
+        { "what can't be told is said to be so",
+          rules_hidden,
+          KVM(WRAPPER),
+          { E(ADAPTER_UNREADY, INFO, "web1", TEXT("AppArmor", "can't be told")),
+            E(ADAPTER_UNREADY, INFO, "web1", TEXT("SELinux", "can't be told"), TEXT("semodule -l")) } },
+        { "a host of which nobody knows", adapter_of_old, KVM(WRAPPER), {} },
+        { "a desk", x86_without, KVM(WRAPPER), { E(NO_TCE, INFO, "web1") } },
+        { "another wrapper", nothing_of_it, KVM("<emulator>/usr/local/bin/tced-qemu-system-ppc64</emulator>"), {} },
 
         /* slow-path */
         { "no tables in KVM",

@@ -111,6 +111,7 @@ static void show_whole(FILE *f, const Domain *d) {
         show_flag(f, d->iommu, "iommu");
         show_flag(f, d->usb_given, "usb");
         show_word(f, "dac", d->dac_label);
+        show_flag(f, d->unconfined, "unconfined");
         show_word(f, d->security_model ? d->security_model : "?", d->security_label);
         for (size_t i = 0; i < d->n_cells; i++)
                 fprintf(f, "[cell %" PRIu64 "]", d->cells[i]);
@@ -206,7 +207,10 @@ static const struct {
           { "dac=+64055:+64055 apparmor=libvirt-3f" } },
         { "SELinux's label", WITH("<seclabel type='dynamic' model='selinux'><label>u:r:svirt_t:s0:c1</label></seclabel>"),
           { "selinux=u:r:svirt_t:s0:c1" } },
-        { "a label that is none", WITH("<seclabel type='none' model='dac'/>"), { "!dac=" } },
+        { "a label that is none", WITH("<seclabel type='none' model='dac'/>"), { "!dac=", "!unconfined" } },
+        { "not confined", WITH("<seclabel type='none'/>"), { " unconfined" } },
+        { "not confined by AppArmor", WITH("<seclabel type='none' model='apparmor'/>"), { " unconfined" } },
+        { "confined", WITH("<seclabel type='dynamic' model='apparmor'/>"), { "!unconfined" } },
 
         { "a PHB", DEVICES("<controller type='pci' index='1' model='pci-root'><model name='spapr-pci-host-bridge'/><target index='0x1e'><node>3</node>"
                            "</target><alias name='ua-x'/></controller>"), { "[phb@4 index=1 target=30 node=3 alias=ua-x named]" } },

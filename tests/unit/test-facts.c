@@ -24,6 +24,9 @@ static void test_names(void) {
                 tap_eq(group_viability_from_string(group_viability_to_string((GroupViability) i)), i, "viability %d and back", i);
         for (int i = 0; i < _PLATFORM_MAX; i++)
                 tap_eq(platform_from_string(platform_to_string((Platform) i)), i, "platform %d and back", i);
+        for (int i = 0; i < _ADAPTER_RULES_MAX; i++)
+                tap_eq(adapter_rules_from_string(adapter_rules_to_string((AdapterRules) i)), i, "rules %d and back", i);
+        tap_streq(adapter_part_to_string(ADAPTER_LIBRARY), "library", "the adapter's library");
         tap_streq(platform_to_string(PLATFORM_POWERNV), "powernv", "bare metal's name");
         tap_eq(platform_from_string("Power"), -EINVAL, "no platform of that name");
         tap_eq(proof_from_string("maybe"), -EINVAL, "no proof of that name");

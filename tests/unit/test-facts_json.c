@@ -56,6 +56,8 @@ static Manager rich_host(void) {
                          .version = "#1 SMP Debian 6.12.107-1 (2026-08-29)", .machine = "ppc64le" },
                 .vfio = { .platform = PLATFORM_PSERIES, .groups_supported = true, .iommu_class = true, .no_maxmem = true,
                           .groups = groups, .n_groups = ELEMENTSOF(groups) },
+                .adapter = { .known = true, .error = { [ADAPTER_QEMU] = ENOENT, [ADAPTER_SOCKET] = EACCES },
+                             .apparmor = ADAPTER_RULES_NOT_INCLUDED, .selinux = ADAPTER_RULES_UNKNOWN },
         };
 
         outcome_set(&m.kvm.vm, PROOF_YES, "created a VM");
@@ -159,6 +161,10 @@ static void round_trip(const char *host, Manager *m) {
         check_kvm(host, &f.kvm, &m->kvm);
         check_vfio(host, &f.vfio, &m->vfio);
         tap_ok(same_setting(&f.policy, &m->config.policy), "%s: policy", host);
+        tap_eq(f.adapter.known, m->adapter.known, "%s: is the adapter known", host);
+        tap_ok(memcmp(f.adapter.error, m->adapter.error, sizeof(f.adapter.error)) == 0 && f.adapter.apparmor == m->adapter.apparmor &&
+                       f.adapter.selinux == m->adapter.selinux,
+               "%s: the adapter", host);
         check_rules(host, &f.rules, &m->config.rules);
 }
 
@@ -294,6 +300,7 @@ static const struct {
           "host.kvm.multitce_range_check: an object is expected" },
         { "vfio", HOST("'vfio': ''"), "host.vfio: an object is expected" },
         { "flag", HOST("'vfio': { 'iommu_class': 1 }"), "host.vfio.iommu_class: true or false is expected" },
+        { "an adapter's error of another type", HOST("'adapter': { 'qemu': { 'error': 2 } }"), "host.adapter.qemu.error: a text is expected" },
         { "flag in words", HOST("'vfio': { 'no_maxmem': 'false' }"), "host.vfio.no_maxmem: true or false is expected" },
         { "support", HOST("'vfio': { 'groups_supported': 0 }"), "host.vfio.groups_supported: true or false is expected" },
         { "extension", HOST("'vfio': { 'extensions': [ { 'id': 7, 'value': -1 } ] }"),

@@ -36,11 +36,16 @@ static const struct {
         { "half.xml", "<domain>\n<name>half</name>\n" },
         { "x86.xml", "<domain type='kvm'><name>desk</name><memory>1048576</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>"
                      "</domain>" },
+        { "wrapper.xml", DOMAIN("wrapped", "    <emulator>/usr/bin/tced-qemu-system-ppc64</emulator>\n") },
         { "device.xml", HOSTDEV("") },
         { "device-odd.xml", "<domain/>" },
         { "half.json", "{ \"host\": " },
         { "list.json", "[]" },
 };
+
+/* A host.adapter that lacks this and that. */
+static const char lacking[] = "{ 'wrapper': { 'error': null }, 'library': { 'error': 'No such file or directory' },"
+                              "  'socket': { 'error': 'Connection refused' }, 'apparmor': 'not-included', 'selinux': 'unneeded' }";
 
 static void make_files(void) {
         json_object *json = fixture(fixture_power);
@@ -48,6 +53,8 @@ static void make_files(void) {
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
                 put_file(files[i].path, files[i].text);
         put_file("facts.json", json_object_to_json_string(json));
+        (void) json_object_object_add(json_object_object_get(json, "host"), "adapter", fixture(lacking));
+        put_file("lacking.json", json_object_to_json_string(json));
         (void) json_object_put(json);
 }
 
@@ -138,6 +145,29 @@ static void test_here(void) {
         tap_ok(strncmp(result.out, "<!-- a comment -->", 18) == 0, "--fix without a tced");
 }
 
+/* A host whose adapter lacks this and that, on a terminal of the usual width. */
+static void test_adapter(void) {
+        static const char *const told[] = {
+                "warning  adapter-unready (wrapped)", "libtced-qemu.so is not there", "Connection refused", "systemctl restart tced",
+                "echo 'include if exists <abstractions/libvirt-qemu.d>'",
+        };
+        static Run result;
+        size_t wide = 0;
+
+        RUN(&result, (char *) "check", (char *) "--host=facts.json", (char *) "wrapper.xml");
+        tap_ok(result.status == 0 && !strstr(result.out, "adapter-unready"), "a host of which no adapter is told");
+        RUN(&result, (char *) "check", (char *) "--host=lacking.json", (char *) "wrapper.xml");
+        tap_eq(result.status, 0, "what the adapter lacks is a warning: exit status");
+        for (size_t i = 0; i < ELEMENTSOF(told); i++)
+                if (!tap_ok(strstr(result.out, told[i]), "what the adapter lacks: %s", told[i]))
+                        printf("# %s\n", result.out);
+        for (const char *line = result.out; *line; line += strcspn(line, "\n") + 1)
+                wide = strcspn(line, "\n") > wide ? strcspn(line, "\n") : wide;
+        tap_ok(wide <= 80, "what the adapter lacks: %zu columns", wide);
+        RUN(&result, (char *) "check", (char *) "--strict", (char *) "--host=lacking.json", (char *) "wrapper.xml");
+        tap_eq(result.status, 1, "what the adapter lacks is a warning, which --strict counts");
+}
+
 int main(int argc, char **argv) {
         char here[4096];
 
@@ -158,7 +188,8 @@ int main(int argc, char **argv) {
         test_cases();
         test_fix();
         test_here();
-        static const char *const left[] = { "facts.json", "fixed.xml", "out", "err" };
+        test_adapter();
+        static const char *const left[] = { "facts.json", "lacking.json", "fixed.xml", "out", "err" };
         for (size_t i = 0; i < ELEMENTSOF(left); i++)
                 (void) unlink(left[i]);
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
