@@ -38,3 +38,29 @@ gone() {
         virsh destroy "$1" >/dev/null
         ok $? "$1: ends"
 }
+
+# hand NAME WORDS ARG...: the packaged QEMU by `tcectl run`, as an administrator starts it, with a Linux that gets those words. Its PID is in
+# $hand, its console in /tmp/NAME.console, what QEMU says in /tmp/NAME.log, what its monitor says in /tmp/NAME.monitor.
+hand() {
+        local name=$1 words=$2 cap=()
+        [[ $POWER_HOST_KIND != powernv9 ]] || cap=(-machine "cap-ail-mode-3=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off")
+        rm -f "/tmp/$name".{in,out,console,log,monitor}
+        mkfifo "/tmp/$name".{in,out}
+        cat "/tmp/$name.out" >"/tmp/$name.monitor" &
+        tcectl run --name "$name" -- qemu-system-ppc64 -machine pseries -accel kvm "${cap[@]}" -m $MIB -nodefaults -display none \
+                -serial "file:/tmp/$name.console" -chardev "pipe,id=monitor,path=/tmp/$name" -mon monitor \
+                -kernel $GUEST/vmlinux -initrd $GUEST/initrd -append "console=hvc0 $words" "${@:3}" >"/tmp/$name.log" 2>&1 &
+        hand=$!
+}
+
+# answered NAME BYTES: its monitor has said more than that, and is ready again.
+answered() { [[ $(tail -c "+$(($2 + 1))" "/tmp/$1.monitor" | tail -n +2 | tail -c 7) == '(qemu) ' ]]; }
+# hmp NAME COMMAND...: what its monitor answers.
+hmp() {
+        local before
+        before=$(stat -c %s "/tmp/$1.monitor")
+        echo "${*:2}" >"/tmp/$1.in"
+        wait_for 20 answered "$1" "$before"
+        tail -c "+$((before + 1))" "/tmp/$1.monitor" | tail -n +2 | head -n -1 | tr -d '\r'
+}
+said_by() { grep -aq "$2" "/tmp/$1.console"; }

@@ -6,44 +6,14 @@ set -u
 shopt -s extglob
 # shellcheck source=tests/power/lib.sh
 source "${POWER_HOST_TESTS:?}/lib.sh"
-logs=$(mktemp -d)
-names=(web{1..9}) pids=()
-
-machines() { tcectl --json=short describe | sed 's/.*"machines"://'; }
-main_pid() { systemctl show -P MainPID tced; }
-stored() { systemctl show -P NFileDescriptorStore tced; }
-stored_is() { [[ $(stored) == "$1" ]]; }
-# tables PID: the memfds and the kernel's tables that the process has mapped.
-tables() { grep -E 'memfd:tced|anon_inode' "/proc/$1/maps" | awk '{ print $1, $5, $6 }'; }
-holds() { grep -q holding=1 "$logs/$1"; }
-killed_and_back() {
-        local before
-        before=$(main_pid)
-        [[ $before != 0 ]] || return 1
-        kill -9 "$before"
-        # At once: whoever asks waits for it.
-        manager ListMachines >/dev/null || return 1
-        [[ $(main_pid) != "$before" ]]
-}
-# vmm NAME OPTION...: goes on in the background; its PID is in $!.
-vmm() {
-        "$POWER_HOST_TESTS/test-vmm" --name "$1" --window vio:0x71000001:0:16M:12 --window pci:0x80000000:0:32M:12 --puts 50 --hold 600 \
-                "${@:2}" >"$logs/$1" 2>&1 &
-}
+# shellcheck source=tests/power/restart-lib.sh
+source "$POWER_HOST_TESTS/restart-lib.sh"
 
 mkdir -p /etc/tced/rules.d
 printf '[Match]\nKind=vio\n[Policy]\nAccel=user\n' >/etc/tced/rules.d/50-vio.rule
 start_tced
 ok $? "systemctl start tced"
-for name in "${names[@]}"; do
-        vmm "$name" --busy
-        pids+=($!)
-done
-for name in "${names[@]}"; do
-        wait_for 60 holds "$name" || sed 's/^/# /' "$logs/$name"
-        holds "$name"
-        ok $? "$name runs, with a table in the VMM and one in the kernel"
-done
+start_vmms
 is "$(stat -c '%U %a' /run/tced/state.json)" "tced 600" "the state is tced's alone"
 wait_for 10 stored_is ${#names[@]}
 ok $? "the fd store has their processes"
@@ -116,13 +86,7 @@ cp -p "$logs/state.json" /run/tced/state.json
 systemctl start tced
 
 # A VMM that connects again finds its machine.
-for i in "${!names[@]}"; do
-        kill "${pids[i]}"
-        wait "${pids[i]}"
-        ok $? "${names[i]}: its guest went on all the time, its tables never changed, and it unregisters itself" ||
-                sed 's/^/# /' "$logs/${names[i]}"
-        like "$(<"$logs/${names[i]}")" $'*rounds=[1-9]*\nlost=1' "${names[i]} mapped its pages again and again"
-done
+end_vmms
 wait_for 10 stored_is 0
 ok $? "the fd store is empty"
 
