@@ -374,11 +374,37 @@ static int add_dynamic(Making *m, const Plan *plan) {
         return r;
 }
 
+/* Windows of one PHB have LIOBNs that differ in their last byte (QEMU, hw/ppc: SPAPR_PCI_LIOBN). */
+static bool is_same_phb(int64_t a, int64_t b) {
+        return a == b || (((uint64_t) a & UINT64_C(0x80000000)) && (((uint64_t) a ^ (uint64_t) b) & ~UINT64_C(0xff)) == 0);
+}
+
+/* A window that was opened while tced was away goes where its PHB's windows go, as its adapter knows: where one of them is expected in the VMM
+ * this memfd is no surprise. 1: it is expected now. */
+static int expect_by_sibling(Making *m, AuditTable *t) {
+        for (size_t i = 0; m->audit.basis == AUDIT_BY_MACHINE && i < m->audit.n_tables; i++) {
+                const AuditTable *s = &m->audit.tables[i];
+
+                if (!s->expected || s->placement != PLACEMENT_USER || !is_same_phb(s->liobn, t->liobn))
+                        continue;
+                t->device = s->device ? strdup(s->device) : NULL;
+                if (s->device && !t->device)
+                        return -ENOMEM;
+                t->expected = t->dynamic = true;
+                t->kind = s->kind;
+                t->placement = s->placement;
+                t->reason = s->reason;
+                return 1;
+        }
+        return 0;
+}
+
 /* What is left over: of a VM that nobody knows, all of it. */
 static int add_unexpected(Making *m) {
         for (size_t i = 0; i < m->process->n_tables; i++) {
                 const SeenTable *seen = &m->process->tables[i];
                 AuditTable *t;
+                int r;
 
                 if (m->taken[i])
                         continue;
@@ -389,8 +415,11 @@ static int add_unexpected(Making *m) {
                 t->bytes = seen->bytes;
                 t->entries = seen->bytes / 8;
                 t->entries_min = seen->bytes >= m->page_size ? (seen->bytes - m->page_size) / 8 + 1 : 0;
-                t->differs = m->audit.basis != AUDIT_BY_NOTHING;
                 set_resident(t, seen);
+                r = seen->kernel ? 0 : expect_by_sibling(m, t);
+                if (r < 0)
+                        return r;
+                t->differs = r == 0 && m->audit.basis != AUDIT_BY_NOTHING;
                 if (t->differs) {
                         t->why_source = AUDIT_WHY_SEEN;
                         (void) snprintf(t->why, sizeof(t->why), "nobody expects a table of this size");

@@ -181,6 +181,18 @@ static int check_request(const Machine *machine, const WindowRequest *w, Refusal
         return 0;
 }
 
+/* What was opened is expected from now on, by the audit too: of a VM that `tcectl run` started nothing was known before. */
+static void note_opened(Manager *m, Machine *machine, const WindowRequest *w, PlanTable *t) {
+        const Plan *plan = &machine->plan;
+
+        for (size_t i = 0; i < plan->n_tables; i++)
+                if (is_same_window(&plan->tables[i], w) && plan->tables[i].entries == w->entries)
+                        return;
+        t->locked_bytes = t->verdict.placement == PLACEMENT_USER ? 0 : tce_kernel_charge(t->entries, m->kvm.page_size);
+        if (plan_note_opened(&machine->plan, t, m->config.limits.tables_per_machine_max) > 0)
+                manager_save_soon(m, machine);
+}
+
 int manager_acquire_window(Manager *m, Machine *machine, const WindowRequest *request, WindowTable *ret, Refusal *refusal) {
         TableMemory memory = TABLE_MEMORY_INIT;
         PlanTable found;
@@ -209,6 +221,7 @@ int manager_acquire_window(Manager *m, Machine *machine, const WindowRequest *re
                 if (r < 0)
                         return r;
         }
+        note_opened(m, machine, request, &found);
         *ret = (WindowTable) { .placement = found.verdict.placement, .reason = found.verdict.reason, .memory = memory };
         return 0;
 }

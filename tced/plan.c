@@ -285,3 +285,43 @@ void plan_table_refused(Plan *plan, PlanTable *table) {
         table->verdict.placement = PLACEMENT_USER;
         table->verdict.reason = REASON_KERNEL_REFUSED;
 }
+
+/* Takes a copy of the table in, in its place. */
+static int add_dynamic(Plan *plan, const PlanTable *table) {
+        _cleanup_free_ char *device = strdup(table->window.device ? table->window.device : "");
+        PlanTable *dynamic = device ? reallocarray(plan->dynamic, plan->n_dynamic + 1, sizeof(*dynamic)) : NULL;
+        size_t at = 0;
+
+        if (!dynamic)
+                return -ENOMEM;
+        plan->dynamic = dynamic;
+        while (at < plan->n_dynamic && compare_windows(&dynamic[at], table) <= 0)
+                at++;
+        memmove(&dynamic[at + 1], &dynamic[at], (plan->n_dynamic++ - at) * sizeof(*dynamic));
+        dynamic[at] = *table;
+        dynamic[at].window.device = TAKE_PTR(device);
+        dynamic[at].window.dynamic = true;
+        dynamic[at].window.likely = false;
+        dynamic[at].rule = NULL;
+        return 1;
+}
+
+int plan_note_opened(Plan *plan, const PlanTable *table, size_t max) {
+        for (size_t i = 0; i < plan->n_dynamic; i++) {
+                PlanTable *d = &plan->dynamic[i];
+
+                if (d->window.liobn != table->window.liobn || d->window.page_shift != table->window.page_shift ||
+                    d->window.bus_offset != table->window.bus_offset)
+                        continue;
+                if (d->entries == table->entries && d->verdict.placement == table->verdict.placement &&
+                    d->verdict.reason == table->verdict.reason)
+                        return 0;
+                d->window.size = table->window.size;
+                d->entries = table->entries;
+                d->bytes = table->bytes;
+                d->locked_bytes = table->locked_bytes;
+                d->verdict = table->verdict;
+                return 1;
+        }
+        return plan->n_dynamic < max ? add_dynamic(plan, table) : 0;
+}

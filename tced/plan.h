@@ -67,3 +67,7 @@ PlanTable *plan_find(Plan *plan, uint32_t liobn);
 /* The kernel refused the table at run time: it moves to the VMM, sums follow. Nothing happens to one that is there
  * already. A demand for `kernel` is the caller's to look at before. */
 void plan_table_refused(Plan *plan, PlanTable *table);
+
+/* A window was opened that the plan does not have, or has in another size: from now on it is one of those that the guest may ask for. At
+ * most `max` are kept, what is more is forgotten. `table` is copied. 1: the plan is another now; 0; -ENOMEM. */
+int plan_note_opened(Plan *plan, const PlanTable *table, size_t max);

@@ -233,6 +233,44 @@ static void test_table_refused(void) {
         tap_ok(plan.kernel_bytes == 0 && plan.locked_bytes == 0, "nothing is left in the kernel when all were refused");
 }
 
+/* Windows that nobody knew of, as they are opened: each once, in the order of LIOBNs and page shifts, no more than may be. */
+static void test_opened(void) {
+        static const struct {
+                const char *name;
+                uint32_t liobn, shift;
+                uint64_t entries;
+                Placement placement;
+                int want;
+                size_t n, at;
+        } cases[] = {
+                { "one", 0x80000101, 24, 128, PLACEMENT_USER, 1, 1, 0 },
+                { "the same once more", 0x80000101, 24, 128, PLACEMENT_USER, 0, 1, 0 },
+                { "one of a lower LIOBN", 0x80000001, 16, 4096, PLACEMENT_KERNEL, 1, 2, 0 },
+                { "one of other pages", 0x80000101, 16, 4096, PLACEMENT_USER, 1, 3, 1 },
+                { "the first with another size", 0x80000101, 24, 256, PLACEMENT_USER, 1, 3, 2 },
+                { "and in another place", 0x80000101, 24, 256, PLACEMENT_KERNEL, 1, 3, 2 },
+                { "one too many", 0x80000201, 16, 4096, PLACEMENT_USER, 0, 3, 2 },
+        };
+        _cleanup_(plan_clear) Plan plan = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                PlanTable t = {
+                        .window = { .liobn = cases[i].liobn, .page_shift = cases[i].shift, .bus_offset = UINT64_C(1) << 59, .likely = true },
+                        .entries = cases[i].entries, .verdict = { .placement = cases[i].placement },
+                };
+                const PlanTable *got;
+
+                tap_eq(plan_note_opened(&plan, &t, 3), cases[i].want, "opened: %s", cases[i].name);
+                if (!tap_eq(plan.n_dynamic, cases[i].n, "opened: %s: so many are known", cases[i].name) || cases[i].want == 0)
+                        continue;
+                got = &plan.dynamic[cases[i].at];
+                tap_ok(got->window.liobn == t.window.liobn && got->window.page_shift == t.window.page_shift && got->entries == t.entries &&
+                               got->verdict.placement == t.verdict.placement && got->window.dynamic && !got->window.likely,
+                       "opened: %s: as it is, in its place", cases[i].name);
+        }
+        tap_ok(plan.n_tables == 0 && plan.dynamic_user_bytes == 0, "opened: no sum has changed");
+}
+
 /* The charge depends on the host's pages; both values were seen on real kernels. */
 static void test_page_sizes(void) {
         static const struct {
@@ -417,6 +455,7 @@ int main(void) {
         test_conflicts();
         test_long_names();
         test_table_refused();
+        test_opened();
         test_page_sizes();
         test_description();
         test_dynamic();
