@@ -53,14 +53,21 @@ hand() {
         hand=$!
 }
 
-# answered NAME BYTES: its monitor has said more than that, and is ready again.
-answered() { [[ $(tail -c "+$(($2 + 1))" "/tmp/$1.monitor" | tail -n +2 | tail -c 7) == '(qemu) ' ]]; }
 # hmp NAME COMMAND...: what its monitor answers.
 hmp() {
-        local before
-        before=$(stat -c %s "/tmp/$1.monitor")
+        local before=0
+        wait_for 20 answered "$1" && before=$(stat -c %s "/tmp/$1.monitor")
         echo "${*:2}" >"/tmp/$1.in"
-        wait_for 20 answered "$1" "$before"
+        wait_for 20 answered "$1" $((before + 1))
         tail -c "+$((before + 1))" "/tmp/$1.monitor" | tail -n +2 | head -n -1 | tr -d '\r'
+}
+# answered NAME [BYTES]: its monitor has said more than that, and is ready.
+answered() { [[ $(tail -c "+${2:-1}" "/tmp/$1.monitor" | tail -c 7) == '(qemu) ' && $(stat -c %s "/tmp/$1.monitor") -gt ${2:-1} ]]; }
+# reads NAME DRIVE: how many bytes its guest has read from it. reading NAME DRIVE BYTES: more than that.
+reads() { hmp "$1" info blockstats | sed -n "s/^$2: .*rd_bytes=\([0-9]*\) .*/\1/p"; }
+reading() {
+        local count
+        count=$(reads "$1" "$2")
+        ((${count:-0} > $3))
 }
 said_by() { grep -aq "$2" "/tmp/$1.console"; }
