@@ -19,6 +19,21 @@ hand() {
                 -serial null -monitor pipe:/tmp/monitor "${@:2}" >/tmp/out 2>&1 &
         hand=$!
 }
+# starts TABLES NAME WORDS...: the same, until it has these tables. On a host as slow as this one tced does not always answer within the 500 ms that
+# QEMU's start waits for it: then it has none of the plan, says so, and is started again.
+starts() {
+        local try
+        for try in 1 2 3; do
+                hand "${@:2}"
+                wait_for 30 tables_are "$1"
+                grep -q 'tced: machine.*timed out' /tmp/out || break
+                sed "s/^/# try $try: /" /tmp/out
+                kill $hand
+                wait $hand
+        done
+        tables_are "$1"
+        ok $? "$2: its tables in the kernel and in QEMU: $1" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
+}
 tables_are() { [[ "$(real_maps $hand) $(memfds $hand)" == "$1" ]]; }
 of_machine() { tcectl machines "$1" | tr -s ' '; }
 no_machine() { [[ $(tcectl machines) != *"$1"* ]]; }
@@ -33,9 +48,8 @@ start_tced
 ok $? "systemctl start tced"
 
 rule 'Device=uplink'
-hand named -device spapr-vlan,netdev=n,id=uplink -netdev user,id=n -device spapr-vlan,netdev=m -netdev user,id=m
-wait_for 30 tables_are "512 2048 512"
-ok $? "named: its PHB and one card in the kernel, the other in QEMU, by its name" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
+# Its PHB and one card in the kernel, the other in QEMU, by its name.
+starts "512 2048 512" named -device spapr-vlan,netdev=n,id=uplink -netdev user,id=n -device spapr-vlan,netdev=m -netdev user,id=m
 like "$(of_machine named)" '*uplink*l-lan@71000003*' "named: tced knows its devices" || of_machine named | sed 's/^/# /'
 like "$(tcectl audit --json=short named)" '*"basis":"machine","verdict":"as-planned"*' "named: the audit finds it as planned" ||
         tcectl audit named | sed 's/^/# /'
@@ -44,31 +58,29 @@ end named
 no_rule
 
 rule 'Kind=vio'
-hand byhand -device spapr-vlan,netdev=n -netdev user,id=n
-wait_for 30 tables_are "2048 512"
-ok $? "byhand: its PHB in the kernel, its spapr-vlan in QEMU" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
+starts "2048 512" byhand -device spapr-vlan,netdev=n -netdev user,id=n
 end byhand
 no_rule
 
 # A PHB that comes by QMP: nothing knew of it, and its table is asked for.
 rule 'Kind=pci'
-hand plugs
-wait_for 30 tables_are " 2048"
-ok $? "plugs: one table, in QEMU" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
+starts " 2048" plugs
 echo "device_add spapr-pci-host-bridge,index=2,id=late" >/tmp/monitor.in
 wait_for 10 tables_are " 2048 2048"
 ok $? "plugs: a PHB that is plugged in has its table in QEMU too" || { echo "# $(real_maps $hand), $(memfds $hand)"; timeout 2 cat /tmp/monitor.out /tmp/out; }
-like "$(of_machine plugs)" '*80000200*' "plugs: tced knows it" || of_machine plugs | sed 's/^/# /'
+like "$(tcectl audit --json=short plugs)" '*"verdict":"as-planned"*"liobn":2147484160,*"found":"user"*' "plugs: the audit knows it" ||
+        tcectl audit plugs | sed 's/^/# /'
 end plugs
 no_rule
 
 # Words that tced can't read whole.
 printf '[device "n"]\n  driver = "spapr-vlan"\n' >/tmp/vm.conf
-hand config -readconfig /tmp/vm.conf
-wait_for 30 tables_are "512 2048 "
-ok $? "config: with a file of options it runs, and each table is asked for" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
-like "$(of_machine config)" '*71000001*' "config: tced knows it" || of_machine config | sed 's/^/# /'
+rule 'Kind=vio'
+# With a file of options each table is asked for.
+starts "2048 512" config -readconfig /tmp/vm.conf
+like "$(tcectl audit --json=short config)" '*"verdict":"as-planned"*' "config: the audit knows what it opened" || tcectl audit config | sed 's/^/# /'
 end config
+no_rule
 
 ! tcectl run -- /nonexistent/qemu 2>/tmp/out
 ok $? "no such program"
@@ -78,8 +90,10 @@ wait $hand
 ok $((! $?)) "QEMU refuses its words: so does tcectl run"
 wait_for 5 no_machine refused
 ok $? "and nothing is left of it"
-systemctl stop tced
+# Not to be had over the bus either.
+systemctl mask --runtime --now tced 2>/dev/null
 tcectl run --name away -- qemu-system-ppc64 --version >/tmp/out 2>&1
 ok $? "tced does not run: the VM does" || cat /tmp/out
 like "$(cat /tmp/out)" '*runs without it*QEMU emulator version*' "and it is said" || cat /tmp/out
+systemctl unmask --runtime tced 2>/dev/null
 finish

@@ -57,34 +57,6 @@ is "$(grep -o '"name":"[a-z0-9]*","uuid"' <<<"$after" | wc -l)" $((${#names[@]} 
 wait_for 10 stored_is ${#names[@]}
 ok $? "their processes are in the fd store again"
 
-# Many machines, for which these processes stand: all of their pidfds come back in one environment variable.
-many=1024
-systemctl stop tced
-cp -p /run/tced/state.json "$logs/state.json"
-awk -v n=$many '
-        NR == 1 { print; next }
-        /"process":/ { sub(/,$/, ""); lines[k++] = $0 }
-        END {
-                for (i = 0; i < n; i++) {
-                        line = lines[i % k]
-                        sub(/"uuid":"[0-9a-f]*"/, sprintf("\"uuid\":\"%032x\"", i), line)
-                        sub(/"name":"[^"]*"/, "\"name\":\"many" i "\"", line)
-                        sub(/"serial":[0-9]*/, "\"serial\":" i + 1, line)
-                        print line (i < n - 1 ? "," : "")
-                }
-                print "]}"
-        }' "$logs/state.json" >/run/tced/state.json
-systemctl start tced
-ok $? "$many machines: it starts"
-wait_for 60 stored_is $many
-ok $? "each has its pidfd in the fd store"
-killed_and_back
-like "$(manager ListMachines)" "a(sssuuo) $many *" "killed, it comes back with all of them"
-is "$(stored)" $many "and with their pidfds"
-systemctl stop tced
-cp -p "$logs/state.json" /run/tced/state.json
-systemctl start tced
-
 # A VMM that connects again finds its machine.
 end_vmms
 wait_for 10 stored_is 0

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# As many machines as there may be, on pages of 4 KiB, under the real systemd: all of their pidfds come back in one environment variable, whose
+# length the page size bounds (MAX_ARG_STRLEN). A few processes stand for all of them.
+set -u
+shopt -s extglob
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
+# shellcheck source=tests/power/restart-lib.sh
+source "$POWER_HOST_TESTS/restart-lib.sh"
+# tced.conf(5): MachinesMax=
+many=4096
+
+start_tced
+ok $? "systemctl start tced"
+start_vmms
+wait_for 10 stored_is ${#names[@]}
+ok $? "the fd store has their processes"
+systemctl stop tced
+cp -p /run/tced/state.json "$logs/state.json"
+awk -v n=$many '
+        NR == 1 { print; next }
+        /"process":/ { sub(/,$/, ""); lines[k++] = $0 }
+        END {
+                for (i = 0; i < n; i++) {
+                        line = lines[i % k]
+                        sub(/"uuid":"[0-9a-f]*"/, sprintf("\"uuid\":\"%032x\"", i), line)
+                        sub(/"name":"[^"]*"/, "\"name\":\"many" i "\"", line)
+                        sub(/"serial":[0-9]*/, "\"serial\":" i + 1, line)
+                        print line (i < n - 1 ? "," : "")
+                }
+                print "]}"
+        }' "$logs/state.json" >/run/tced/state.json
+systemctl start tced
+ok $? "$many machines: it starts"
+wait_for 90 stored_is $many
+ok $? "each has its pidfd in the fd store" || echo "# $(stored)"
+all_there() { [[ $(manager ListMachines) == "a(sssuuo) $many "* ]]; }
+all_there
+ok $? "it has all of them"
+for i in 1 2; do
+        killed_and_back
+        ok $? "killed for the $i. time, it is there again"
+        wait_for 60 all_there
+        ok $? "with all of them"
+        is "$(stored)" $many "and with their pidfds"
+done
+pid=$(main_pid)
+names_length=$(tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^LISTEN_FDNAMES=//p' | wc -c)
+echo "# LISTEN_FDNAMES: $names_length bytes; VmRSS $(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") kB"
+ok $((names_length < 7 * many ? 1 : 0)) "their names were all passed on"
+systemctl stop tced
+cp -p "$logs/state.json" /run/tced/state.json
+systemctl start tced
+end_vmms
+wait_for 10 stored_is 0
+ok $? "the fd store is empty"
+! journalctl -q -u tced -o cat | grep -E 'Assertion|ABRT|SEGV|core-dump|Traceback'
+ok $? "nothing in its journal that should not be"
+systemctl stop tced
+finish
