@@ -24,7 +24,7 @@ tables() { # PID NAME-OF-MAPPING
         done <"/proc/$1/maps" | sort -n | xargs
 }
 
-# netboot PLACEMENT DEVICE KERNEL-KIB QEMU-KIB
+# netboot PLACEMENT DEVICE KERNEL-KIB QEMU-KIB [WORDS...]
 netboot() {
         local pid
         rm -f $rules/*
@@ -32,7 +32,7 @@ netboot() {
         manager Reload >/dev/null
         rm -f $console
         tcectl run --name "boot-$1" -- qemu-system-ppc64 -machine pseries -accel kvm "${cap[@]}" -m 512 -nodefaults -display none \
-                -serial file:$console -netdev user,id=n,tftp=/tmp/tftp,bootfile=boot -device "$2,netdev=n" -boot n >/tmp/out 2>&1 &
+                -serial file:$console -netdev user,id=n,tftp=/tmp/tftp,bootfile=boot "${@:5}" -device "$2,netdev=n" -boot n >/tmp/out 2>&1 &
         pid=$!
         wait_for 45 loaded
         ok $? "$2, $1: the firmware had an address and the file" || { cat /tmp/out; tail -c 600 $console; }
@@ -42,10 +42,11 @@ netboot() {
         wait $pid 2>/dev/null
 }
 for placement in kernel user; do
-        for device in spapr-vlan e1000,romfile=; do
-                all=2048
+        for device in spapr-vlan e1000,romfile= e1000,romfile=,bus=own.0; do
+                all=2048 phb=()
                 [[ $device != spapr-vlan ]] || all="512 2048"
-                [[ $placement == kernel ]] && netboot $placement $device "$all" "" || netboot $placement $device "" "$all"
+                [[ $device != *own* ]] || all="2048 2048" phb=(-device "spapr-pci-host-bridge,index=1,id=own")
+                [[ $placement == kernel ]] && netboot $placement $device "$all" "" "${phb[@]}" || netboot $placement $device "" "$all" "${phb[@]}"
         done
 done
 rm -f $rules/*

@@ -11,39 +11,31 @@ source "$POWER_HOST_TESTS/domain-lib.sh"
 # shellcheck source=tests/power/qemu-lib.sh
 source "$POWER_HOST_TESTS/qemu-lib.sh"
 
-cap=()
-[[ $POWER_HOST_KIND != powernv9 ]] || cap=(-machine "cap-ail-mode-3=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off")
-# hand NAME WORDS...: a QEMU of this name, stopped before its guest runs; its PID is $hand.
-hand() {
-        tcectl run --name "$1" -- qemu-system-ppc64 -machine pseries -accel kvm "${cap[@]}" -m 256 -nodefaults -display none -S \
-                -serial null -monitor pipe:/tmp/monitor "${@:2}" >/tmp/out 2>&1 &
-        hand=$!
-}
-# starts TABLES NAME WORDS...: the same, until it has these tables. On a host as slow as this one tced does not always answer within the 500 ms that
+# starts TABLES NAME WORDS...: a QEMU of this name, stopped before its guest runs, and waited for until it has these tables. On a host as slow as this one tced does not always answer within the 500 ms that
 # QEMU's start waits for it: then it has none of the plan, says so, and is started again.
 starts() {
         local try
         for try in 1 2 3; do
-                hand "${@:2}"
+                hand "$2" stay -S "${@:3}"
                 wait_for 30 tables_are "$1"
-                grep -q 'tced: machine.*timed out' /tmp/out || break
-                sed "s/^/# try $try: /" /tmp/out
-                kill $hand
-                wait $hand
+                grep -q 'tced: machine.*timed out' "/tmp/$2.log" || break
+                sed "s/^/# try $try: /" "/tmp/$2.log"
+                kill "$hand"
+                wait "$hand"
         done
         tables_are "$1"
-        ok $? "$2: its tables in the kernel and in QEMU: $1" || { echo "# $(real_maps $hand), $(memfds $hand)"; cat /tmp/out; }
+        ok $? "$2: its tables in the kernel and in QEMU: $1" || { echo "# $(real_maps "$hand"), $(memfds "$hand")"; cat "/tmp/$2.log"; }
 }
-tables_are() { [[ "$(real_maps $hand) $(memfds $hand)" == "$1" ]]; }
+tables_are() { [[ "$(real_maps "$hand") $(memfds "$hand")" == "$1" ]]; }
 of_machine() { tcectl machines "$1" | tr -s ' '; }
 no_machine() { [[ $(tcectl machines) != *"$1"* ]]; }
 end() {
-        kill $hand
-        wait $hand
+        kill "$hand"
+        wait "$hand"
         wait_for 5 no_machine "$1"
         ok $? "$1: gone with its process"
 }
-mkfifo /tmp/monitor.in /tmp/monitor.out
+
 start_tced
 ok $? "systemctl start tced"
 
@@ -53,7 +45,7 @@ starts "512 2048 512" named -device spapr-vlan,netdev=n,id=uplink -netdev user,i
 like "$(of_machine named)" '*uplink*l-lan@71000003*' "named: tced knows its devices" || of_machine named | sed 's/^/# /'
 like "$(tcectl audit --json=short named)" '*"basis":"machine","verdict":"as-planned"*' "named: the audit finds it as planned" ||
         tcectl audit named | sed 's/^/# /'
-is "$(grep -c tced: /tmp/out)" 0 "named: nothing to say" || cat /tmp/out
+is "$(grep -c tced: /tmp/named.log)" 0 "named: nothing to say" || cat /tmp/named.log
 end named
 no_rule
 
@@ -65,9 +57,9 @@ no_rule
 # A PHB that comes by QMP: nothing knew of it, and its table is asked for.
 rule 'Kind=pci'
 starts " 2048" plugs
-echo "device_add spapr-pci-host-bridge,index=2,id=late" >/tmp/monitor.in
+hmp plugs device_add spapr-pci-host-bridge,index=2,id=late >/tmp/said
 wait_for 10 tables_are " 2048 2048"
-ok $? "plugs: a PHB that is plugged in has its table in QEMU too" || { echo "# $(real_maps $hand), $(memfds $hand)"; timeout 2 cat /tmp/monitor.out /tmp/out; }
+ok $? "plugs: a PHB that is plugged in has its table in QEMU too" || { echo "# $(real_maps "$hand"), $(memfds "$hand")"; cat /tmp/said /tmp/plugs.log; }
 like "$(tcectl audit --json=short plugs)" '*"verdict":"as-planned"*"liobn":2147484160,*"found":"user"*' "plugs: the audit knows it" ||
         tcectl audit plugs | sed 's/^/# /'
 end plugs
@@ -85,9 +77,8 @@ no_rule
 ! tcectl run -- /nonexistent/qemu 2>/tmp/out
 ok $? "no such program"
 like "$(cat /tmp/out)" '*/nonexistent/qemu*' "by name"
-hand refused -device nonsense
-wait $hand
-ok $((! $?)) "QEMU refuses its words: so does tcectl run"
+! tcectl run --name refused -- qemu-system-ppc64 -machine pseries -accel kvm -device nonsense >/tmp/out 2>&1
+ok $? "QEMU refuses its words: so does tcectl run"
 wait_for 5 no_machine refused
 ok $? "and nothing is left of it"
 # Not to be had over the bus either.
