@@ -39,17 +39,19 @@ ok $? "each has its pidfd in the fd store" || echo "# $(stored)"
 all_there() { [[ $(manager ListMachines) == "a(sssuuo) $many "* ]]; }
 all_there
 ok $? "it has all of them"
+# Emulated, a start with as many takes longer than busctl waits for an answer.
+back() { [[ $(main_pid) != 0 && $(main_pid) != "$before" ]] && all_there; }
 for i in 1 2; do
-        killed_and_back
-        ok $? "killed for the $i. time, it is there again"
-        wait_for 60 all_there
-        ok $? "with all of them"
+        before=$(main_pid)
+        kill -9 "$before"
+        wait_for 90 back
+        ok $? "killed for the $i. time, it is there again with all of them"
         is "$(stored)" $many "and with their pidfds"
 done
 pid=$(main_pid)
-names_length=$(tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^LISTEN_FDNAMES=//p' | wc -c)
-echo "# LISTEN_FDNAMES: $names_length bytes; VmRSS $(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") kB"
-ok $((names_length < 7 * many ? 1 : 0)) "their names were all passed on"
+passed=$(tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^LISTEN_FDNAMES=//p')
+echo "# LISTEN_FDNAMES: ${#passed} bytes; VmRSS $(awk '/VmRSS/ { print $2 }' "/proc/$pid/status") kB"
+is "$(tr ':' '\n' <<<"$passed" | grep -cE '^.{1,6}$')" $many "each came back by a name of its own, of 6 characters at most"
 systemctl stop tced
 cp -p "$logs/state.json" /run/tced/state.json
 systemctl start tced

@@ -70,9 +70,9 @@ static void test_files(void) {
         tap_eq(f.error[ADAPTER_SOCKET], ENOENT, "tced never ran");
         fd = listen_at(&tree);
         tap_eq(probe(&tree, true).error[ADAPTER_SOCKET], 0, "it runs");
-        (void) chmod(tree_path(&tree, TCED_SOCKET + 1), 0600);
+        (void) chmod(tree_path(&tree, &TCED_SOCKET[1]), 0600);
         tap_eq(probe(&tree, true).error[ADAPTER_SOCKET], EACCES, "and lets nobody in");
-        (void) chmod(tree_path(&tree, TCED_SOCKET + 1), 0666);
+        (void) chmod(tree_path(&tree, &TCED_SOCKET[1]), 0666);
         fd = fd_close(fd);
         tap_eq(probe(&tree, true).error[ADAPTER_SOCKET], ECONNREFUSED, "it has ended");
         tap_eq(probe(&tree, false).error[ADAPTER_SOCKET], 0, "which does not show to who does not connect");
@@ -160,9 +160,9 @@ static void test_selinux_hidden(void) {
                 tree_remove(&tree);
                 return;
         }
-        (void) snprintf(run, sizeof(run), "%s", tree_path(&tree, TCED_RUNTIME_DIR + 1));
+        (void) snprintf(run, sizeof(run), "%s", tree_path(&tree, &TCED_RUNTIME_DIR[1]));
         (void) chmod(tree.path, 0755);
-        (void) chmod(tree_path(&tree, STORE + 1), 0700);
+        (void) chmod(tree_path(&tree, &STORE[1]), 0700);
         if (seteuid(65534) < 0)
                 exit(99);
         tap_streq(adapter_rules_to_string(probe(&tree, false).selinux), "unknown", "SELinux: the store is root's");
