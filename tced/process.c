@@ -2,6 +2,7 @@
 
 #include "process.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -133,4 +134,30 @@ int process_in_group(int proc_fd, const Process *p, gid_t gid) {
         int r = read_status(proc_fd, p, &status);
 
         return r < 0 ? r : line_has_id(status, "\nGid:", gid) || line_has_id(status, "\nGroups:", gid);
+}
+
+/* The number behind a key, in this base. */
+static bool read_number(const char *status, const char *key, int base, uint64_t *ret) {
+        const char *line = strstr(status, key);
+        char *end;
+
+        if (!line)
+                return false;
+        line += strlen(key);
+        *ret = strtoull(line, &end, base);
+        return end != line;
+}
+
+int process_locked_memory(int proc_fd, const Process *p, uint64_t *ret_bytes, bool *ret_ipc_lock) {
+        _cleanup_free_ char *status = NULL;
+        uint64_t kib, capabilities;
+        int r = read_status(proc_fd, p, &status);
+
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        if (!read_number(status, "\nVmLck:", 10, &kib) || !read_number(status, "\nCapEff:", 16, &capabilities))
+                return -ENODATA;
+        *ret_bytes = multiply_saturated(kib, 1024);
+        *ret_ipc_lock = capabilities >> CAP_IPC_LOCK & 1;
+        return 0;
 }

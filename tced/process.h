@@ -35,5 +35,7 @@ bool process_same(const Process *a, const Process *b);
 
 /* Is this user one of the process's (real, effective, saved, of files), by /proc/PID/status? 1, 0 or negative errno. */
 int process_of_user(int proc_fd, const Process *p, uid_t uid);
+/* What is charged to its locked memory, in bytes, and whether it has CAP_IPC_LOCK, with which no limit of that counts. 0 or negative errno. */
+int process_locked_memory(int proc_fd, const Process *p, uint64_t *ret_bytes, bool *ret_ipc_lock);
 /* Has the process this group, as its own or a supplementary one, by /proc/PID/status? 1, 0 or negative errno. */
 int process_in_group(int proc_fd, const Process *p, gid_t gid);
