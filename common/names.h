@@ -27,6 +27,9 @@
  * max_message_unix_fds). */
 #define TCED_MAX_FDS_PER_MESSAGE 16U
 
+/* polkit's action for a user's VM (data/org.tced1.policy). */
+#define TCED_POLKIT_RAISE_MEMLOCK "org.tced1.raise-memlock"
+
 /* RegisterDomain: the VM runs already. */
 #define TCED_REGISTER_RUNNING UINT64_C(1)
 /* A domain's name, in bytes. libvirt has no limit of its own, but it is part of the names of files. */

@@ -20,6 +20,7 @@ typedef struct Limits {
         uint64_t table_bytes_per_machine_max; /* of `user` tables */
         uint64_t table_bytes_per_user_max;    /* likewise, of machines registered by one user who is not root */
         uint64_t table_bytes_max;             /* likewise, in all */
+        uint64_t raise_memlock_max;           /* no VMM's limit of locked memory is raised above that */
         uint64_t connections_max;             /* on the private socket */
         uint64_t connections_per_user_max;    /* likewise, of one user who is not root */
 } Limits;

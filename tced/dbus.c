@@ -58,6 +58,7 @@ static void connection_free(Connection *c) {
                         break;
                 }
         c->dbus->n_peers -= c->peer;
+        polkit_stop(c);
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
         process_close(&c->process);
@@ -351,6 +352,7 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                 (void) sd_bus_unref(bus);
                 return -ENOMEM;
         }
+        c->polkit = !user;
         r = add_viewer(c);
         if (r >= 0)
                 r = attach_objects(c);
@@ -410,7 +412,8 @@ static void on_machine_changed(Machine *machine, void *userdata) {
         FOREACH_CONNECTION(c, d)
                 if (connection_hears(c, machine))
                         (void) sd_bus_emit_properties_changed(c->bus, path_of_machine(path, machine), TCED_INTERFACE_MACHINE, "Pid",
-                                                              "State", "Findings", "UserBytes", "KernelBytes", "LockedBytes", "Uid", NULL);
+                                                              "State", "Findings", "UserBytes", "KernelBytes", "LockedBytes", "Uid",
+                                                              "MemlockRaised", NULL);
 }
 
 static void on_table_changed(Table *t, void *userdata) {

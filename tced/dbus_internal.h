@@ -22,6 +22,7 @@ typedef struct Viewer {
 
 /* One connection: the bus itself, or a peer on the private socket. The userdata of every vtable on it. */
 typedef struct Connection Connection;
+typedef struct Question Question;
 struct Connection {
         DBus *dbus;
         Manager *manager;
@@ -30,6 +31,8 @@ struct Connection {
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
         Viewer *viewer;  /* of the bus */
+        bool polkit;         /* may be there: it is the system bus */
+        Question *questions; /* to it */
         bool turned_away; /* its user asked for a VM that another process of it runs, and that was logged */
         Connection *next;
 };
@@ -101,6 +104,12 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
 /* And those of dbus_audit.c. */
 int method_audit(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_audit_process(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* Answers RegisterMachine with the machine, once polkit, where it is to be asked, has said whether its VMM may have its limit of locked memory
+ * raised, or has had its time. */
+void polkit_reply_registered(Connection *c, sd_bus_message *registration, const Machine *machine);
+/* Answers whoever waits for polkit. */
+void polkit_stop(Connection *c);
 
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
 int dbus_manager_attach(Connection *c);

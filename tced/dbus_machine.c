@@ -109,6 +109,12 @@ static int get_memlock_charged(sd_bus *bus, const char *path, const char *interf
         return sd_bus_message_append(reply, "t", m->domain.memlock.charged);
 }
 
+static int get_memlock_raised(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                              void *userdata, sd_bus_error *error) {
+        const Machine *m = userdata;
+        return sd_bus_message_append(reply, "t", m->memlock_raised);
+}
+
 static int get_dynamic_windows(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                                void *userdata, sd_bus_error *error) {
         const Machine *m = userdata;
@@ -385,6 +391,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("LockedBytes", "t", get_locked_bytes, 0, CHANGES),
         SD_BUS_PROPERTY("MemlockLimit", "t", get_memlock_limit, 0, CONST),
         SD_BUS_PROPERTY("MemlockCharged", "t", get_memlock_charged, 0, CONST),
+        SD_BUS_PROPERTY("MemlockRaised", "t", get_memlock_raised, 0, CHANGES),
         SD_BUS_PROPERTY("DynamicWindows", "a(usttutbss)", get_dynamic_windows, 0, CONST),
         SD_BUS_PROPERTY("MultiTce", "b", get_multitce, 0, CHANGES),
         SD_BUS_PROPERTY("MultiTceReason", "s", get_multitce_reason, 0, CHANGES),

@@ -330,6 +330,23 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
         (void) sd_bus_message_unref(m);
 }
 
+/* A registration on the bus, whose connection stays as long as anything waits. */
+typedef struct OnBus {
+        Connection *connection;
+        sd_bus_message *message;
+} OnBus;
+
+static void on_registered_on_bus(Machine *machine, const Refusal *refusal, void *userdata) {
+        OnBus *b = userdata;
+
+        if (!machine)
+                reply_refusal(sd_bus_message_ref(b->message), refusal);
+        else
+                polkit_reply_registered(b->connection, b->message, machine);
+        (void) sd_bus_message_unref(b->message);
+        free(b);
+}
+
 /* Without its dashes; whether the digits are hex ones is for the manager to see. */
 static int copy_uuid(const char *text, char ret[33], sd_bus_error *error) {
         size_t n = 0;
@@ -375,6 +392,7 @@ static int read_registration(sd_bus_message *m, Connection *c, Caller *caller, R
 static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         _cleanup_caller_ Caller caller = CALLER_INIT;
+        OnBus *on_bus = NULL;
         Registration *r;
         int n;
 
@@ -388,6 +406,10 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
         n = read_registration(m, c, &caller, r, error);
         if (n >= 0)
                 n = may_register(c, &caller, r->owner, error);
+        if (n >= 0 && !c->peer) {
+                on_bus = malloc(sizeof(*on_bus));
+                n = on_bus ? 0 : -ENOMEM;
+        }
         if (n < 0) {
                 registration_free(r);
                 return n;
@@ -396,7 +418,12 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
                 r->process = caller.process;
                 caller.process = (Process) PROCESS_INIT;
         }
-        manager_register(c->manager, r, on_registered, sd_bus_message_ref(m));
+        if (!on_bus)
+                manager_register(c->manager, r, on_registered, sd_bus_message_ref(m));
+        else {
+                *on_bus = (OnBus) { c, sd_bus_message_ref(m) };
+                manager_register(c->manager, r, on_registered_on_bus, on_bus);
+        }
         return 1;
 }
 

@@ -239,6 +239,7 @@ static int describe_machine(Machine *machine, void *userdata) {
         else
                 json_add_number(o, "memlock_limit", machine->domain.memlock.limit);
         json_add_number(o, "memlock_charged", machine->domain.memlock.charged);
+        json_add_number(o, "memlock_raised", machine->memlock_raised);
         json_add(o, "findings", json_findings(&machine->findings));
         part = json_new_array();
         for (size_t i = 0; i < machine->n_tables; i++)

@@ -206,7 +206,12 @@ int machine_update_findings(Machine *m) {
         findings_clear(&m->findings);
         for (size_t i = 0; i < m->domain.findings.n; i++) {
                 const Finding *f = &m->domain.findings.items[i];
-                int r = findings_add(&m->findings, f->id, f->severity, f->subject, f->remedy, "%s", f->text);
+                int r;
+
+                if (f->id == FINDING_MEMLOCK_LOW && m->memlock_raised >= m->domain.memlock.charged &&
+                    m->memlock_raised >= m->domain.memlock.charged_at_start && m->memlock_raised > 0)
+                        continue;
+                r = findings_add(&m->findings, f->id, f->severity, f->subject, f->remedy, "%s", f->text);
 
                 if (r < 0)
                         return r;

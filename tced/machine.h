@@ -90,6 +90,8 @@ struct Machine {
         OpenedWindow *opened; /* booked beside `charged`; a restart forgets them, and they are booked when they are opened again */
         size_t n_opened, opened_allocated;
         uint64_t opened_bytes; /* the sum */
+        bool memlock_permitted;  /* polkit has let a user's VMM have its limit of locked memory raised */
+        uint64_t memlock_raised; /* what tced has raised it to, bytes; 0: it has not */
         MachineState state;
         /* REGISTERED: the process that registered it, where it ends with that; CLAIMED: the one that runs it. */
         Process process;
@@ -129,6 +131,6 @@ bool machine_has_group(const Machine *m, int group);
 /* Puts a memfd into a table that waits for one; taken over. */
 void table_set_memory(Table *t, TableMemory *memory);
 
-/* The domain's findings, and what its tables' placement says to an administrator: tables on the slow path that no rule put there,
+/* The domain's findings, as far as they still hold, and what its tables' placement says to an administrator: tables on the slow path that no rule put there,
  * each told once. 0 or -ENOMEM. */
 int machine_update_findings(Machine *m);

@@ -108,6 +108,8 @@ static const Member machine_members[] = {
         IS_U32("registrar", offsetof(Machine, registrar), UINT32_MAX),
         IS_U64("serial", offsetof(Machine, serial)),
         IS_U64("charged", offsetof(Machine, charged)),
+        IS_BOOL("memlock_permitted", offsetof(Machine, memlock_permitted)),
+        { .key = "memlock_raised", .type = MEMBER_U64, .offset = offsetof(Machine, memlock_raised), .optional = true },
 };
 
 static const Member process_members[] = {

@@ -223,6 +223,11 @@ void manager_table_handed_out(Manager *m, Table *table);
 
 void manager_unregister(Manager *m, Machine *machine);
 
+/* Would its VMM's limit of locked memory be raised, if someone permitted it? *ret_bytes: what its plan needs; 0: its windows are not known. */
+bool manager_wants_memlock(const Manager *m, const Machine *machine, uint64_t *ret_bytes);
+/* It may: for root's machines that goes without saying. One that is claimed already has it raised now. */
+void manager_permit_memlock(Manager *m, Machine *machine);
+
 /* By UUID (with or without dashes), else by name; by the process that claimed it. NULL: none. */
 Machine *manager_find_machine(Manager *m, const char *name_or_uuid);
 Machine *manager_find_machine_by_uuid(Manager *m, const char *uuid);

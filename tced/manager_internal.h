@@ -30,6 +30,10 @@ void manager_save_without(Manager *m, const Machine *machine);
 void manager_stop_keeping(Manager *m);
 /* Adds what there is to say of a state that was lost. 0 or -ENOMEM. */
 int manager_add_state_finding(const Manager *m, Findings *f);
+/* The process that claimed the machine may lock as much memory as its plan needs, or this window's table that it is about to have the kernel
+ * make, where it may have that at all. The first is to be followed by manager_save(). */
+void manager_raise_memlock(Manager *m, Machine *machine);
+void manager_raise_memlock_for_window(Manager *m, Machine *machine, const PlanTable *t);
 /* The table is elsewhere, or in another state: findings, the state file and the observer follow. */
 void manager_table_changed(Manager *m, Table *t);
 /* Adds those of VMs that are no machines. 0 or -ENOMEM. */

@@ -457,6 +457,7 @@ int manager_claim(Manager *m, Machine *machine, uid_t uid, Process *process, Ref
         machine->state = MACHINE_CLAIMED;
         if (machine->owner == OWNER_UNKNOWN)
                 machine->owner = uid;
+        manager_raise_memlock(m, machine);
         manager_store_process(m, machine);
         manager_save(m, machine);
         log_message(LOG_INFO, TCED_MESSAGE_MACHINE_STR, "%s is run by process %d", machine->name, (int) machine->process.pid);

@@ -222,6 +222,8 @@ int manager_acquire_window(Manager *m, Machine *machine, const WindowRequest *re
                         return r;
         }
         note_opened(m, machine, request, &found);
+        if (found.verdict.placement != PLACEMENT_USER)
+                manager_raise_memlock_for_window(m, machine, &found);
         *ret = (WindowTable) { .placement = found.verdict.placement, .reason = found.verdict.reason, .memory = memory };
         return 0;
 }

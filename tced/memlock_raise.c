@@ -11,26 +11,30 @@
 
 _Static_assert(sizeof(rlim_t) == sizeof(uint64_t) && RLIM_INFINITY == MEMLOCK_NO_LIMIT, "limits are compared as they are");
 
-uint64_t memlock_need(const Plan *plan, const Memlock *domain, const VfioFacts *vfio, uint64_t page_size) {
+MemlockNeed memlock_need(const Plan *plan, const Memlock *domain, const VfioFacts *vfio, uint64_t page_size) {
         uint64_t sum = add_saturated(plan->locked_bytes, plan->dynamic_locked_bytes);
 
         if (domain)
-                return domain->charged > domain->charged_at_start ? domain->charged : domain->charged_at_start;
+                return (MemlockNeed) { domain->charged > domain->charged_at_start ? domain->charged : domain->charged_at_start, true };
         for (size_t i = 0; i < plan->n_tables; i++) {
                 const PlanTable *t = &plan->tables[i];
 
                 if (t->window.kind == DEVICE_VFIO && !t->verdict.refused)
                         sum = add_saturated(sum, vfio_window_charge(&t->window, page_size, vfio, page_size));
         }
-        return sum;
+        return (MemlockNeed) { sum, false };
 }
 
-bool memlock_decide(MemlockState *state, uint64_t need, uint64_t most) {
-        uint64_t limit = add_saturated(state->locked, need);
+static uint64_t wanted(const MemlockState *state, MemlockNeed need) {
+        return need.in_all ? need.bytes : add_saturated(state->locked, need.bytes);
+}
+
+bool memlock_decide(MemlockState *state, MemlockNeed need, uint64_t most) {
+        uint64_t limit = wanted(state, need);
 
         if (limit > most)
                 limit = most;
-        if (state->ipc_lock || need == 0 || limit <= state->soft)
+        if (state->ipc_lock || need.bytes == 0 || limit <= state->soft)
                 return false;
         state->soft = limit;
         if (state->hard < limit)
@@ -46,7 +50,7 @@ static void put_back(pid_t pid, const struct rlimit *set, const struct rlimit *b
                 (void) prlimit(pid, RLIMIT_MEMLOCK, before, NULL);
 }
 
-int memlock_raise(int proc_fd, const Process *process, uint64_t need, uint64_t most, MemlockRaised *ret) {
+int memlock_raise(int proc_fd, const Process *process, MemlockNeed need, uint64_t most, MemlockRaised *ret) {
         struct rlimit before, set;
         MemlockState state = {};
         int r;
@@ -60,7 +64,7 @@ int memlock_raise(int proc_fd, const Process *process, uint64_t need, uint64_t m
         state.soft = before.rlim_cur;
         state.hard = before.rlim_max;
         ret->before = ret->after = state.ipc_lock ? MEMLOCK_NO_LIMIT : state.soft;
-        ret->wanted = add_saturated(state.locked, need);
+        ret->wanted = wanted(&state, need);
         if (!memlock_decide(&state, need, most))
                 return process_alive(process) ? 0 : -ESRCH;
         if (!process_alive(process))

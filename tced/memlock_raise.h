@@ -9,10 +9,16 @@
 
 #define MEMLOCK_NO_LIMIT UINT64_MAX
 
-/* What the kernel will charge for all that the plan has, with the windows that the guest is likely to ask for. domain: what was planned for
- * a domain of libvirt's, guest memory with it; NULL: only the plan's windows are known, those with VFIO devices on the hardware's side as
- * well, by the rule in memlock.h for RAM of ordinary pages. Pure. */
-uint64_t memlock_need(const Plan *plan, const Memlock *domain, const VfioFacts *vfio, uint64_t page_size);
+/* What a VMM will be charged. */
+typedef struct MemlockNeed {
+        uint64_t bytes;
+        bool in_all; /* what it has locked already is in it */
+} MemlockNeed;
+
+/* For all that the plan has, with the windows that the guest is likely to ask for. domain: what was counted for a domain of libvirt's, guest
+ * memory with it; NULL: only the plan's windows are known, those with VFIO devices on the hardware's side as well, by the rule in memlock.h
+ * for RAM of ordinary pages. Pure. */
+MemlockNeed memlock_need(const Plan *plan, const Memlock *domain, const VfioFacts *vfio, uint64_t page_size);
 
 /* A process's limit, and what it may not be. */
 typedef struct MemlockState {
@@ -21,8 +27,8 @@ typedef struct MemlockState {
         bool ipc_lock;       /* CAP_IPC_LOCK: the limit does not count */
 } MemlockState;
 
-/* *state with its limits as they should be for `need` more bytes, none above `most`; never lower than they are. True: they differ. Pure. */
-bool memlock_decide(MemlockState *state, uint64_t need, uint64_t most);
+/* *state with its limits as they should be for that, none above `most`; never lower than they are. True: they differ. Pure. */
+bool memlock_decide(MemlockState *state, MemlockNeed need, uint64_t most);
 
 typedef struct MemlockRaised {
         uint64_t before, after; /* the limit that counts; MEMLOCK_NO_LIMIT: none does */
@@ -31,4 +37,4 @@ typedef struct MemlockRaised {
 
 /* Raises it. 0, also where there is nothing to raise; -ESRCH: the process has ended, and if another had got its PID that has its limit back;
  * other negative errno: it could not be, and *ret is filled in where before is not 0. */
-int memlock_raise(int proc_fd, const Process *process, uint64_t need, uint64_t most, MemlockRaised *ret);
+int memlock_raise(int proc_fd, const Process *process, MemlockNeed need, uint64_t most, MemlockRaised *ret);

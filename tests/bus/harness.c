@@ -179,8 +179,9 @@ static void write_bus_config(const Host *h) {
                    "    <allow receive_type=\"error\"/>\n"
                    "    <allow receive_type=\"signal\"/>\n"
                    "    <allow send_destination=\"org.freedesktop.DBus\"/>\n"
+                   "    <allow send_destination=\"org.freedesktop.PolicyKit1\"/>\n"
                    "  </policy>\n"
-                   "  <policy user=\"%u\"><allow own=\"org.tced1\"/></policy>\n"
+                   "  <policy user=\"%u\"><allow own=\"org.tced1\"/><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\n"
                    "  <include>%s/org.tced1.conf</include>\n"
                    "</busconfig>\n",
                    h->address, (unsigned) geteuid(), data ? data : "/nonexistent");

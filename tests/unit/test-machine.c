@@ -105,6 +105,14 @@ static void test_domain(void) {
         tap_ok(findings_find(&m->findings, FINDING_NO_MAXMEMORY), "the domain's own is there");
         tap_eq(machine_update_findings(m), 0, "updated again");
         tap_eq(m->findings.n, slow + 1, "they don't pile up");
+        m->domain.memlock.charged = 100;
+        tap_ok(findings_add(&m->domain.findings, FINDING_MEMLOCK_LOW, SEVERITY_WARNING, "db1", "x", "y") == 0 && machine_update_findings(m) == 0 &&
+                       findings_find(&m->findings, FINDING_MEMLOCK_LOW),
+               "its limit of locked memory is low");
+        m->memlock_raised = 99;
+        tap_ok(machine_update_findings(m) == 0 && findings_find(&m->findings, FINDING_MEMLOCK_LOW), "also when it was raised, if that is too little");
+        m->memlock_raised = 100;
+        tap_ok(machine_update_findings(m) == 0 && !findings_find(&m->findings, FINDING_MEMLOCK_LOW), "until it was raised to what is needed");
         m->tables[1].error = ENOMEM;
         m->tables[1].plan->verdict.reason = REASON_KERNEL_REFUSED;
         tap_eq(machine_update_findings(m), 0, "the kernel refuses one");

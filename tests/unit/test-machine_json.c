@@ -58,6 +58,8 @@ static Machine *make_machine(const char *name, const char *uuid, MachineSource s
         m->registrar = 4294967294U;
         m->serial = UINT64_MAX;
         m->charged = 1234567890123456789U;
+        m->memlock_permitted = source == MACHINE_SOURCE_BUS;
+        m->memlock_raised = UINT64_MAX - 1;
         m->state = MACHINE_CLAIMED;
         m->process = (Process) { .pid = 4194303, .start = UINT64_C(1) << 62, .pidfd = -EBADF, .by_pid = true };
         strcpy(m->stored_as, "zz09ab");
@@ -154,6 +156,7 @@ static void test_round_trip(MachineSource source) {
         tap_ok(n->source == m->source && n->owner == m->owner && n->registrar == m->registrar && n->serial == m->serial &&
                        n->charged == m->charged && n->state == m->state,
                "what it is");
+        tap_ok(n->memlock_permitted == m->memlock_permitted && n->memlock_raised == m->memlock_raised, "its limit of locked memory");
         tap_ok(n->process.pid == m->process.pid && n->process.start == m->process.start && n->process.pidfd < 0 && n->process.by_pid,
                "its process");
         tap_streq(n->stored_as, m->stored_as, "the name of its pidfd");

@@ -18,6 +18,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define NONE MEMLOCK_NO_LIMIT
+#define MORE(n) ((MemlockNeed) { (n), false })
 
 int __real_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old);
 int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old);
@@ -54,16 +55,18 @@ static void test_need(void) {
         Plan plan = { .locked_bytes = 10 * MIB, .dynamic_locked_bytes = 3 * MIB };
         uint64_t window = vfio_window_charge(&vfio[0].window, 65536, &partition, 65536);
 
-        tap_eq(memlock_need(&(Plan) {}, NULL, &bare, 65536), 0, "nothing is needed for nothing");
-        tap_eq(memlock_need(&plan, NULL, &bare, 65536), 13 * MIB, "its tables, and those its guest may ask for");
-        tap_eq(memlock_need(&plan, &domain, &bare, 65536), 900, "of a domain, what was counted for it, guest memory with it");
-        tap_eq(memlock_need(&plan, &at_start, &bare, 65536), 800, "at its start, where that is more");
+        tap_ok(memlock_need(&plan, &domain, &bare, 65536).in_all && !memlock_need(&plan, NULL, &bare, 65536).in_all,
+               "a domain's is all that it will have locked, a plan's comes on top");
+        tap_eq(memlock_need(&(Plan) {}, NULL, &bare, 65536).bytes, 0, "nothing is needed for nothing");
+        tap_eq(memlock_need(&plan, NULL, &bare, 65536).bytes, 13 * MIB, "its tables, and those its guest may ask for");
+        tap_eq(memlock_need(&plan, &domain, &bare, 65536).bytes, 900, "of a domain, what was counted for it, guest memory with it");
+        tap_eq(memlock_need(&plan, &at_start, &bare, 65536).bytes, 800, "at its start, where that is more");
         plan.tables = vfio;
         plan.n_tables = ELEMENTSOF(vfio);
-        tap_ok(window == 2 * MIB && memlock_need(&plan, NULL, &partition, 65536) == 15 * MIB, "a VFIO window on the hardware's side, once");
-        tap_ok(memlock_need(&plan, NULL, &bare, 65536) > 15 * MIB, "which costs more on bare metal");
+        tap_ok(window == 2 * MIB && memlock_need(&plan, NULL, &partition, 65536).bytes == 15 * MIB, "a VFIO window on the hardware's side, once");
+        tap_ok(memlock_need(&plan, NULL, &bare, 65536).bytes > 15 * MIB, "which costs more on bare metal");
         plan.locked_bytes = UINT64_MAX - 1;
-        tap_eq((long long) memlock_need(&plan, NULL, &partition, 65536), (long long) UINT64_MAX, "more than can be stays at the most");
+        tap_eq((long long) memlock_need(&plan, NULL, &partition, 65536).bytes, (long long) UINT64_MAX, "more than can be stays at the most");
 }
 
 static void test_decide(void) {
@@ -72,9 +75,11 @@ static void test_decide(void) {
                 MemlockState before;
                 uint64_t need, most;
                 uint64_t soft, hard;
+                bool in_all;
         } cases[] = {
                 { "raised, soft and hard", { 8, 8, 0, false }, 100, 1000, 100, 100 },
                 { "what is locked comes on top", { 8, 8, 5, false }, 100, 1000, 105, 105 },
+                { "unless that is in it", { 8, 8, 5, false }, 100, 1000, 100, 100, true },
                 { "a higher hard limit stays", { 8, 500, 0, false }, 100, 1000, 100, 500 },
                 { "no hard limit stays none", { 8, NONE, 0, false }, 100, 1000, 100, NONE },
                 { "a limit of 0", { 0, 0, 0, false }, 100, 1000, 100, 100 },
@@ -94,7 +99,7 @@ static void test_decide(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 MemlockState s = cases[i].before;
-                bool changed = memlock_decide(&s, cases[i].need, cases[i].most);
+                bool changed = memlock_decide(&s, (MemlockNeed) { cases[i].need, cases[i].in_all }, cases[i].most);
 
                 tap_ok(s.soft == cases[i].soft && s.hard == cases[i].hard, "%s", cases[i].name);
                 tap_ok(changed == (s.soft != cases[i].before.soft), "%s: is told so", cases[i].name);
@@ -171,19 +176,19 @@ static void test_raise(int proc_fd) {
 
         if (process_open(proc_fd, pid, &p) < 0 || process_open(proc_fd, root, &of_root) < 0)
                 exit(EXIT_FAILURE);
-        tap_eq(memlock_raise(proc_fd, &p, 2 * MIB, 0, &raised), 0, "switched off");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(2 * MIB), 0, &raised), 0, "switched off");
         tap_ok(has_limit(pid, 65536, CHILD_HARD) && raised.after == 65536 && raised.wanted == 2 * MIB, "nothing happens, which is told");
-        tap_eq(memlock_raise(proc_fd, &p, 2 * MIB, MIB, &raised), 0, "not beyond what is allowed");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(2 * MIB), MIB, &raised), 0, "not beyond what is allowed");
         tap_ok(has_limit(pid, MIB, hard_for(MIB)) && raised.before == 65536 && raised.after == MIB && raised.wanted == 2 * MIB,
                "it has what is allowed, and is told what is missing");
-        tap_eq(memlock_raise(proc_fd, &p, 2 * MIB, NONE, &raised), 0, "raised");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(2 * MIB), NONE, &raised), 0, "raised");
         tap_ok(has_limit(pid, 2 * MIB, hard_for(2 * MIB)) && raised.after == raised.wanted, "as far as it needs");
-        tap_eq(memlock_raise(proc_fd, &p, MIB, NONE, &raised), 0, "once more, for less");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(MIB), NONE, &raised), 0, "once more, for less");
         tap_ok(has_limit(pid, 2 * MIB, hard_for(2 * MIB)) && raised.before == raised.after, "it is not lowered");
-        tap_eq(memlock_raise(proc_fd, &of_root, 2 * MIB, NONE, &raised), 0, "a process with CAP_IPC_LOCK");
+        tap_eq(memlock_raise(proc_fd, &of_root, MORE(2 * MIB), NONE, &raised), 0, "a process with CAP_IPC_LOCK");
         tap_ok(has_limit(root, 65536, 65536) && raised.after == NONE, "needs nothing");
         end_child(pid);
-        tap_eq(memlock_raise(proc_fd, &p, 2 * MIB, NONE, &raised), -ESRCH, "a process that has ended");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(2 * MIB), NONE, &raised), -ESRCH, "a process that has ended");
         end_child(root);
         process_close(&p);
         process_close(&of_root);
@@ -199,7 +204,7 @@ static void test_other(int proc_fd) {
                 exit(EXIT_FAILURE);
         p.pid = other;
         ends_meanwhile = pid;
-        tap_eq(memlock_raise(proc_fd, &p, 2 * MIB, NONE, &raised), -ESRCH, "a process that ends meanwhile");
+        tap_eq(memlock_raise(proc_fd, &p, MORE(2 * MIB), NONE, &raised), -ESRCH, "a process that ends meanwhile");
         tap_eq(ends_meanwhile, 0, "it ended while the limit was set");
         tap_ok(has_limit(other, 65536, CHILD_HARD), "whoever has its PID has the limit back that was its own");
         tap_eq(raised.after, 65536, "nothing was raised");
@@ -219,7 +224,7 @@ static void test_not_allowed(int proc_fd) {
         as_user = fork();
         if (as_user == 0) {
                 drop(false);
-                _exit(memlock_raise(proc_fd, &p, 2 * MIB, NONE, &raised) == -EPERM && raised.before == 65536 &&
+                _exit(memlock_raise(proc_fd, &p, MORE(2 * MIB), NONE, &raised) == -EPERM && raised.before == 65536 &&
                               raised.after == 65536 && raised.wanted == 2 * MIB ? EXIT_SUCCESS : EXIT_FAILURE);
         }
         (void) waitpid(as_user, &status, 0);
