@@ -499,6 +499,17 @@ static void test_restart(Host *h, gid_t group, uint64_t locked) {
         (void) sd_bus_flush_close_unref(root);
 }
 
+/* polkit lets tced's user ask for others, and give details, as the action's owner alone. */
+static void test_policy_file(void) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+
+        if (asprintf(&path, "%s/org.tced1.policy", getenv("TCED_DATA")) < 0)
+                bail_out("no memory");
+        text = read_whole(path);
+        tap_ok(strstr(text, "<action id=\"" TCED_POLKIT_RAISE_MEMLOCK "\">"), "the action that is asked for is installed");
+        tap_ok(strstr(text, "<annotate key=\"org.freedesktop.policykit.owner\">unix-user:tced</annotate>"), "tced owns it");
+}
+
 static void run(Host *h) {
         const struct group *g = getgrnam(GROUP);
         gid_t group = g ? g->gr_gid : 65534;
@@ -511,6 +522,7 @@ static void run(Host *h) {
         locked = (uint64_t) get_number(root, path, TCED_INTERFACE_MACHINE, "LockedBytes", 't');
         tap_ok(locked > 2 * MIB && locked < 3 * MIB, "a table of 2 MiB and its descriptor are locked");
         (void) unregister(root, path, NULL);
+        test_policy_file();
         test_root(h, root);
         test_domain(h, root);
         test_polkit(h, root, group);
