@@ -231,6 +231,20 @@ static bool has_vfio_table(const Plan *plan) {
         return false;
 }
 
+/* Is it the adapter's wrapper? Its QEMU claims the VM as soon as KVM has made it, before it makes a table or registers memory with VFIO, and
+ * tced raises its limit then. Of a QEMU that locks all of itself what is counted is the least of it. */
+static bool has_limit_raised(const Domain *d) {
+        const char *slash = d->emulator ? strrchr(d->emulator, '/') : NULL;
+
+        return slash && streq(slash + 1, "tced-qemu-system-ppc64") && !d->locked;
+}
+
+static Severity memlock_severity(bool start_fails, bool raised) {
+        if (start_fails)
+                return raised ? SEVERITY_WARNING : SEVERITY_ERROR;
+        return raised ? SEVERITY_INFO : SEVERITY_WARNING;
+}
+
 /* Too low for what QEMU does at the start is an end with VFIO (hw/vfio/spapr.c: "Memory registering failed") and where all memory
  * is to be locked (system/vl.c: os_mlock()); a table that KVM refuses is QEMU's own then, with one line on stderr. For the
  * guest's 64-bit window it ends QEMU (hw_error()) with VFIO. TCG has no tables in KVM, but may have VFIO. Huge pages that are
@@ -239,7 +253,7 @@ static bool has_vfio_table(const Plan *plan) {
 static int check_memlock(Check *c) {
         const Memlock *m = &c->plan->memlock;
         const Domain *d = &c->plan->domain;
-        bool vfio = has_vfio_table(&c->plan->plan), fatal = vfio || d->locked, start_fails;
+        bool vfio = has_vfio_table(&c->plan->plan), fatal = vfio || d->locked, start_fails, raised = has_limit_raised(d);
         uint64_t start = m->charged_at_start, all = m->charged, ram = multiply_saturated(domain_memory_at_start(d).mapped, KIB);
         char limit[32], charge[32];
         _cleanup_free_ char *remedy = NULL;
@@ -266,12 +280,14 @@ static int check_memlock(Check *c) {
                          d->hard_limit > 0 ? "Raise it to" : "Set", memlock_hard_limit(c->plan, c->host));
         if (r < 0)
                 return r;
-        return findings_add(&c->plan->findings, FINDING_MEMLOCK_LOW, start_fails ? SEVERITY_ERROR : SEVERITY_WARNING,
-                            domain_label(d), remedy, "libvirt will limit locked memory to %s (%s), and %s will be charged%s: %s",
+        return findings_add(&c->plan->findings, FINDING_MEMLOCK_LOW, memlock_severity(start_fails, raised), domain_label(d), remedy,
+                            "libvirt will limit locked memory to %s (%s), and %s will be charged%s: %s%s",
                             format_bytes(limit, sizeof(limit), m->limit),
                             d->hard_limit > 0 ? "<hard_limit>" : "by its own formula",
                             format_bytes(charge, sizeof(charge), start_fails ? start : all),
-                            start_fails ? " at the start" : "", costs);
+                            start_fails ? " at the start" : "",
+                            raised ? "tced raises the limit when QEMU claims the VM, within RaiseMemlockMax= of tced.conf; where it does not, " : "",
+                            costs);
 }
 
 static bool by_demand(const PlanTable *table) {

@@ -23,6 +23,7 @@ typedef struct Expected {
         const char *remedy[2];
 } Expected;
 
+#define WRAPPER "<emulator>/usr/bin/tced-qemu-system-ppc64</emulator>"
 #define E(id, severity, ...) \
         { FINDING_##id, SEVERITY_##severity, __VA_ARGS__ }
 #define TEXT(...) \
@@ -434,6 +435,18 @@ static const Case cases[] = {
           NULL,
           KVM_MEMORY(MEMORY "<memtune><hard_limit unit='MiB'>2</hard_limit></memtune>", ""),
           { E(MEMLOCK_LOW, WARNING, "web1", TEXT("2 MiB", "exit")) } },
+        { "tables do not fit, and tced raises the limit",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='MiB'>2</hard_limit></memtune>", WRAPPER),
+          { E(MEMLOCK_LOW, INFO, "web1", TEXT("2 MiB", "tced raises the limit", "exit")) } },
+        { "guest memory does not, and tced raises the limit",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune>", WRAPPER GOOD_HOSTDEV),
+          { E(MEMLOCK_LOW, WARNING, "web1", TEXT("4 GiB (<hard_limit>)", "at the start", "tced raises the limit")) } },
+        { "all is locked: more than tced raises the limit to",
+          NULL,
+          KVM_MEMORY(MEMORY "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune><memoryBacking><locked/></memoryBacking>", WRAPPER),
+          { E(MEMLOCK_LOW, ERROR, "web1", TEXT("lock the guest's memory")) } },
         { "tables fit, guest memory is not locked",
           NULL,
           KVM_MEMORY(MEMORY "<memtune><hard_limit unit='MiB'>3</hard_limit></memtune>", ""),
