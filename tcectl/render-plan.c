@@ -150,8 +150,11 @@ static int render_limited(uint64_t charged, uint64_t limit, const Output *out) {
 
 int render_locked(json_object *json, const Output *out) {
         json_object *limit = NULL;
-        uint64_t bytes = 0;
+        uint64_t bytes = 0, raised = 0;
 
+        if (view_u64(json, "memlock_raised", &raised) && raised > 0)
+                return render_field(out, "Locked", COLOUR_NONE, "%s will be charged; tced has raised the limit to %s",
+                                    SHOWN(show_bytes(json, "memlock_charged")), SHOWN(show_bytes(json, "memlock_raised")));
         if (view_u64(json, "memlock_limit", &bytes) && bytes > 0)
                 return render_limited(view_count(json, "memlock_charged"), bytes, out);
         return render_field(out, "Locked", COLOUR_NONE, "%s will be charged; libvirt %s", SHOWN(show_bytes(json, "memlock_charged")),

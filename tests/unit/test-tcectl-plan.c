@@ -459,6 +459,10 @@ static void test_lines(void) {
         } cases[] = {
                 { "no limit", "{ 'memlock_limit': null, 'memlock_charged': 4096 }",
                   "Locked    4 KiB will be charged; libvirt allows all of it\n", SCREEN_PLAN },
+                { "a limit that tced has raised", "{ 'memlock_limit': 2048, 'memlock_charged': 4096, 'memlock_raised': 8192 }",
+                  "Locked    4 KiB will be charged; tced has raised the limit to 8 KiB\n", SCREEN_PLAN },
+                { "a limit that is left", "{ 'memlock_limit': 4096, 'memlock_charged': 4096, 'memlock_raised': 0 }",
+                  "Locked    4 KiB will be charged, of 4 KiB that libvirt allows\n", SCREEN_PLAN },
                 { "a limit that is not set", "{ 'memlock_limit': 0, 'memlock_charged': 4096 }",
                   "Locked    4 KiB will be charged; libvirt sets no limit\n", SCREEN_PLAN },
                 { "a limit that just does", "{ 'memlock_limit': 4096, 'memlock_charged': 4096 }",
