@@ -115,8 +115,27 @@ else
 fi
 no_rule
 
-# The kernel refuses: locked memory is short, and the VMM has no CAP_IPC_LOCK.
+# Locked memory is short, and the VMM has no CAP_IPC_LOCK: tced raises its limit to what its tables take, to the byte.
 short=(prlimit --memlock=65536:65536 setpriv --bounding-set=-ipc_lock "$POWER_HOST_TESTS/test-vmm")
+output=$("${short[@]}" --name raised --window $pci --window $wide 2>&1)
+ok $? "a guest whose VMM may lock 64 KiB, until it claims its VM"
+expect 80000000 kernel in-kernel 1
+expect 80000001 kernel in-kernel 1
+"${short[@]}" --name held --window $pci --window $wide --hold 60 >"$dumps/held" 2>&1 &
+vmm_pid=$!
+wait_for 30 grep -q holding "$dumps/held"
+machine=$(busctl call org.tced1 /org/tced1 org.tced1.Manager GetMachine s held | cut -d'"' -f2)
+raised=$(property "$machine" org.tced1.Machine MemlockRaised)
+is "$raised" "$(property "$machine" org.tced1.Machine LockedBytes)" "its limit was raised to what is planned: $raised"
+is "$(awk '/^Max locked memory/ { print $4, $5 }' /proc/$vmm_pid/limits)" "${raised#t } ${raised#t }" "it has that limit, soft and hard"
+is "$(awk '/^VmLck/ { print $2 * 1024 }' /proc/$vmm_pid/status)" "${raised#t }" "and has all of it locked"
+kill $vmm_pid
+wait $vmm_pid 2>/dev/null
+
+# The kernel refuses, where tced may not raise the limit.
+mkdir -p /etc/tced/tced.conf.d
+printf '%s\n' '[Limits]' RaiseMemlockMax=0 >/etc/tced/tced.conf.d/50-test.conf
+manager Reload >/dev/null
 output=$("${short[@]}" --name short --window $pci 2>&1)
 ok $? "a guest whose VMM may lock 64 KiB"
 expect 80000000 user kernel-refused 1001
@@ -133,6 +152,7 @@ output=$("${short[@]}" --name demanded --window $pci 2>&1)
 is "$? $(value errno)" "1 ENOMEM" "a rule demands the kernel: the refusal comes back"
 vmm demanded --window $pci
 expect 80000000 kernel in-kernel 1
+rm /etc/tced/tced.conf.d/50-test.conf
 no_rule
 
 # A passthrough device: its group is linked, and hypercalls end in the kernel, hardware included.
