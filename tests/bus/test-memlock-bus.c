@@ -4,6 +4,7 @@
  * KVM and the limits are made up, too (fake-kvm.c). Needs root, which alone can be others. */
 
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,13 +14,13 @@
 #include "tap.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define GROUP "nogroup"
 
 /* A table of 2 MiB, and one of 128 MiB. */
 static const TestWindow small = { "pci", "pci.0", 0x80000000, 0, UINT64_C(1) << 30, 12, 0, -1 };
 static const TestWindow large = { "pci", "pci.0", 0x80000000, 0, UINT64_C(64) << 30, 12, 0, -1 };
 
 static uid_t member_uid;
+static const struct group *group; /* whose members may register */
 
 typedef struct World {
         const Host *host;
@@ -95,7 +96,7 @@ static void claim_it(void *userdata) {
 static void configure(const Host *h, sd_bus *root, const char *most) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
-        host_write(h, "root/etc/tced/tced.conf", "[Limits]\nRaiseMemlockMax=%s\n[Manager]\nGroup=%s\n", most, GROUP);
+        host_write(h, "root/etc/tced/tced.conf", "[Limits]\nRaiseMemlockMax=%s\n[Manager]\nGroup=%s\n", most, group->gr_name);
         if (root)
                 went_well(call_manager(root, "Reload", &error, ""), &error, "RaiseMemlockMax=%s", most);
 }
@@ -293,22 +294,22 @@ static void register_and_claim(void *userdata) {
         tap_ok(limit_is(w, w->want ? locked : 0, 0), "%s: its limit", w->name);
 }
 
-static void test_polkit(const Host *h, sd_bus *root, gid_t group) {
+static void test_polkit(const Host *h, sd_bus *root) {
         static const struct {
                 const char *mode; /* NULL: there is none */
                 bool on_peer, asked, raised;
                 const char *log;
                 uint64_t least, most; /* milliseconds */
         } cases[] = {
-                { NULL, false, false, false, "org.tced1.raise-memlock: The name org.freedesktop.PolicyKit1 was not", 0, 900 },
-                { "yes", false, true, true, "mine: raised the locked-memory limit", 0, 900 },
-                { "yes", true, false, false, "", 0, 900 },
-                { "no", false, true, false, "org.tced1.raise-memlock: its rules say no", 0, 900 },
-                { "challenge", false, true, false, "org.tced1.raise-memlock: it would have to ask for a password", 0, 900 },
-                { "error", false, true, false, "org.tced1.raise-memlock: no such action", 0, 900 },
-                { "odd", false, true, false, "org.tced1.raise-memlock: its answer can't be read", 0, 900 },
-                { "leave", false, true, false, "org.tced1.raise-memlock: Message recipient disconnected", 0, 900 },
-                { "hang", false, true, false, "timed out", 900, 5000 },
+                { NULL, false, false, false, "org.tced1.raise-memlock: The name org.freedesktop.PolicyKit1 was not", 0, 5000 },
+                { "yes", false, true, true, "mine: raised the locked-memory limit", 0, 5000 },
+                { "yes", true, false, false, "", 0, 5000 },
+                { "no", false, true, false, "org.tced1.raise-memlock: its rules say no", 0, 5000 },
+                { "challenge", false, true, false, "org.tced1.raise-memlock: it would have to ask for a password", 0, 5000 },
+                { "error", false, true, false, "org.tced1.raise-memlock: no such action", 0, 5000 },
+                { "odd", false, true, false, "org.tced1.raise-memlock: its answer can't be read", 0, 5000 },
+                { "leave", false, true, false, "org.tced1.raise-memlock: Message recipient disconnected", 0, 5000 },
+                { "hang", false, true, false, "timed out", 900, 10000 },
         };
 
         configure(h, root, "64M");
@@ -320,9 +321,9 @@ static void test_polkit(const Host *h, sd_bus *root, gid_t group) {
                 if (cases[i].mode)
                         polkit = start_polkit(h, cases[i].mode);
                 began = now_msec();
-                run_as(member_uid, &group, 1, register_and_claim, &w);
+                run_as(member_uid, &group->gr_gid, 1, register_and_claim, &w);
                 began = now_msec() - began;
-                if (!tap_ok(began >= cases[i].least && began <= cases[i].most * 2, "%s: in time", w.name))
+                if (!tap_ok(began >= cases[i].least && began <= cases[i].most, "%s: in time", w.name))
                         printf("#   it took %llu ms\n", (unsigned long long) began);
                 tap_ok(was_asked(h) == cases[i].asked, "%s: asked", w.name);
                 if (*cases[i].log)
@@ -354,16 +355,16 @@ static void register_only(void *userdata) {
         tap_ok(!was_asked(w->host), "%s: polkit is not asked", w->name);
 }
 
-static void test_not_asked(const Host *h, sd_bus *root, gid_t group) {
+static void test_not_asked(const Host *h, sd_bus *root) {
         Actor polkit = start_polkit(h, "yes");
         World w = { .host = h, .name = "a table in the VMM alone" };
         _cleanup_free_ char *path = NULL;
 
-        run_as(member_uid, &group, 1, register_user_table, &w);
+        run_as(member_uid, &group->gr_gid, 1, register_user_table, &w);
         wait_gone(root);
         configure(h, root, "0");
         w.name = "with RaiseMemlockMax=0";
-        run_as(member_uid, &group, 1, register_only, &w);
+        run_as(member_uid, &group->gr_gid, 1, register_only, &w);
         wait_gone(root);
         configure(h, root, "64M");
         w.name = "by root";
@@ -393,18 +394,18 @@ static void open_window(void *userdata) {
                w->name);
 }
 
-static void test_windows(const Host *h, sd_bus *root, gid_t group, uint64_t locked) {
+static void test_windows(const Host *h, sd_bus *root, uint64_t locked) {
         World w = { .host = h, .want = locked, .name = "a user's, and polkit says yes" };
         _cleanup_free_ char *path = NULL;
         Actor polkit = start_polkit(h, "yes");
 
-        run_as(member_uid, &group, 1, open_window, &w);
+        run_as(member_uid, &group->gr_gid, 1, open_window, &w);
         wait_gone(root);
         actor_kill(&polkit);
         polkit = start_polkit(h, "no");
         w.name = "polkit says no";
         w.want = 0;
-        run_as(member_uid, &group, 1, open_window, &w);
+        run_as(member_uid, &group->gr_gid, 1, open_window, &w);
         wait_gone(root);
         actor_kill(&polkit);
         (void) register_windows(root, "vm", "", NULL, 0, member_uid, &path, NULL);
@@ -435,28 +436,18 @@ static void be_member(int fd, void *userdata) {
 }
 
 /* While it hangs everyone else is served, and a user's question stays one. */
-static void test_hanging(const Host *h, sd_bus *root, gid_t group) {
+static void test_hanging(const Host *h, sd_bus *root) {
         Actor polkit = start_polkit(h, "hang"), member;
-        World w = { .host = h, .group = group };
-        uint64_t slowest = 0, began;
-        unsigned n = 0;
+        World w = { .host = h, .group = group->gr_gid };
+        struct pollfd pfd;
 
         member = actor_start(NO_UID, be_member, &w);
         (void) actor_hear(&member);
         for (unsigned i = 0; i < HARNESS_PATIENCE * 100 && !was_asked(h); i++)
                 (void) usleep(10 * 1000);
-        began = now_msec();
-        while (now_msec() - began < 600) {
-                uint64_t at = now_msec();
-
-                tap_eq(count_machines(root), 1, "it is known already");
-                at = now_msec() - at;
-                slowest = at > slowest ? at : slowest;
-                n++;
-                (void) usleep(100 * 1000);
-        }
-        if (!tap_ok(n > 2 && slowest < 500, "others are answered while polkit says nothing"))
-                printf("#   %u answers, the slowest after %llu ms\n", n, (unsigned long long) slowest);
+        tap_eq(count_machines(root), 1, "others are answered while polkit says nothing");
+        pfd = (struct pollfd) { .fd = member.fd, .events = POLLIN };
+        tap_eq(poll(&pfd, 1, 0), 0, "and who registered waits");
         tap_eq(actor_hear(&member), 'r', "who registered is answered in the end");
         actor_tell(&member, 'c');
         tap_eq(actor_hear(&member), 'y', "and claims it, with the limit that it has");
@@ -475,9 +466,9 @@ static void test_hanging(const Host *h, sd_bus *root, gid_t group) {
 }
 
 /* What was permitted, and what was raised, outlives tced. */
-static void test_restart(Host *h, gid_t group, uint64_t locked) {
+static void test_restart(Host *h, uint64_t locked) {
         Actor polkit = start_polkit(h, "yes"), member;
-        World w = { .host = h, .group = group, .want = locked };
+        World w = { .host = h, .group = group->gr_gid, .want = locked };
         _cleanup_free_ char *path = NULL;
         sd_bus *root;
 
@@ -511,8 +502,6 @@ static void test_policy_file(void) {
 }
 
 static void run(Host *h) {
-        const struct group *g = getgrnam(GROUP);
-        gid_t group = g ? g->gr_gid : 65534;
         sd_bus *root = open_bus(h);
         _cleanup_free_ char *path = NULL;
         uint64_t locked;
@@ -525,13 +514,13 @@ static void run(Host *h) {
         test_policy_file();
         test_root(h, root);
         test_domain(h, root);
-        test_polkit(h, root, group);
-        test_not_asked(h, root, group);
-        test_windows(h, root, group, locked);
-        test_hanging(h, root, group);
+        test_polkit(h, root);
+        test_not_asked(h, root);
+        test_windows(h, root, locked);
+        test_hanging(h, root);
         (void) sd_bus_flush_close_unref(root);
         if (tap_ok(host_start_tced(h, NULL), "tced is started again"))
-                test_restart(h, group, locked);
+                test_restart(h, locked);
 }
 
 int main(void) {
@@ -547,13 +536,14 @@ int main(void) {
         (void) chmod(limits, 0777);
         (void) setenv("TCED_FAKE_LIMITS", limits, 1);
         host_write(&h, "root/etc/tced/rules.d/10-slow.rule", "[Match]\nDevice=slow\n[Policy]\nAccel=user\n");
-        configure(&h, NULL, "64M");
-        if (geteuid() != 0 || !user) {
+        group = user ? getgrgid(user->pw_gid) : NULL;
+        if (geteuid() != 0 || !group) {
                 tap_skip("this needs root, and the user nobody", "raised limits");
                 host_done(&h);
                 return tap_done();
         }
         member_uid = user->pw_uid;
+        configure(&h, NULL, "64M");
         if (!host_start_bus(&h)) {
                 tap_skip("there is no dbus-daemon", "raised limits");
                 host_done(&h);
