@@ -99,7 +99,8 @@ int tced_register(struct tced *t, const char *name, const char *uuid, const stru
 /* A machine that is registered, by name or UUID. The caller owns *ret. Errors: ESRCH (none that this process may see). */
 int tced_find(struct tced *t, const char *name_or_uuid, struct tced_machine **ret);
 
-/* Says that this process runs the VM: tced holds it by its pidfd. Claiming again is no error. Errors: EALREADY (another has). */
+/* Says that this process runs the VM: tced holds it by its pidfd, and raises its RLIMIT_MEMLOCK as far as the VM's plan needs, where that is
+ * allowed (tced(8), "Locked memory"): it comes before the tables. Claiming again is no error. Errors: EALREADY (another has). */
 int tced_claim(struct tced_machine *m);
 
 /* Fetches the plan and brings every table into place, before the guest runs. vm_fd: this process's VM, which stays the
