@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 #include <sys/stat.h>
 
+#include "build-config.h"
 #include "domain.h"
 #include "tap.h"
 
@@ -541,6 +542,40 @@ static void test_while_proving(Host *h) {
         host_stop_tced(h);
 }
 
+/* Whoever puts what is missing in its place and asks again is told so, without anything between. */
+static void test_adapter(const World *w, sd_bus *root) {
+        static const char *const parts[] = { TCED_QEMU_WRAPPER, TCED_QEMU_PROGRAM, TCED_QEMU_LIBRARY };
+        static const char *const missing[] = { "<emulator>, is not there", "becomes, is not there", "libtced-qemu.so is not there" };
+        static const char xml[] = "<domain type='kvm'><name>a</name><memory unit='GiB'>1</memory><os><type arch='ppc64le' "
+                                  "machine='pseries-9.2'>hvm</type></os><devices><emulator>" TCED_QEMU_WRAPPER "</emulator></devices></domain>";
+        _cleanup_free_ char *described = NULL;
+
+        for (size_t i = 0; i <= ELEMENTSOF(parts); i++) {
+                _cleanup_free_ char *json = NULL, *findings = NULL;
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                char path[256];
+
+                went_well(plan_domain(root, xml, NULL, &error, &json), &error, "a domain with the adapter's wrapper");
+                findings = member(json, "findings");
+                for (size_t j = 0; findings && j < ELEMENTSOF(parts); j++)
+                        tap_eq(strstr(findings, missing[j]) != NULL, j >= i, "%s is %s", parts[j], j >= i ? "missing" : "there");
+                if (i == ELEMENTSOF(parts))
+                        break;
+                (void) snprintf(path, sizeof(path), "root%s", parts[i]);
+                host_write(w->host, path, "#!/bin/false\n");
+                (void) snprintf(path, sizeof(path), "%s/root%s", w->host->dir, parts[i]);
+                (void) chmod(path, 0755);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                char path[256];
+
+                (void) snprintf(path, sizeof(path), "root%s", parts[i]);
+                host_remove(w->host, path);
+        }
+        described = describe_text(root);
+        tap_ok(described && strstr(described, "tced-qemu-system-ppc64\",\"error\":\"No such file or directory\""), "what has gone again is described so");
+}
+
 int main(void) {
         World w = {};
         Host h;
@@ -564,6 +599,7 @@ int main(void) {
                 root = open_one(&w);
                 wait_probed(root);
                 test_plan(&w, root);
+                test_adapter(&w, root);
                 test_register(&w, root);
                 test_again(&w, root);
                 test_refused(&w, root);

@@ -57,7 +57,7 @@ static Manager rich_host(void) {
                 .vfio = { .platform = PLATFORM_PSERIES, .groups_supported = true, .iommu_class = true, .no_maxmem = true,
                           .groups = groups, .n_groups = ELEMENTSOF(groups) },
                 .adapter = { .known = true, .error = { [ADAPTER_QEMU] = ENOENT, [ADAPTER_SOCKET] = EACCES },
-                             .apparmor = ADAPTER_RULES_NOT_INCLUDED, .selinux = ADAPTER_RULES_UNKNOWN },
+                             .apparmor = ADAPTER_RULES_NOT_INCLUDED, .selinux = ADAPTER_RULES_MISSING },
         };
 
         outcome_set(&m.kvm.vm, PROOF_YES, "created a VM");
