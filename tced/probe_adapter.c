@@ -86,6 +86,9 @@ static AdapterRules look_at_apparmor(const char *root, const char *sys) {
         /* Where it may not be read the module is there all the same. */
         if (n < 0 ? n != -EACCES && n != -EPERM : enabled[0] != 'Y')
                 return ADAPTER_RULES_UNNEEDED;
+        /* libvirt's virt-aa-helper gives each VM its profile by it. Debian's kernel has AppArmor on where none of it is installed. */
+        if (access(PATH_BELOW(root, "/usr/sbin/apparmor_parser"), F_OK) < 0 && access(PATH_BELOW(root, "/sbin/apparmor_parser"), F_OK) < 0)
+                return ADAPTER_RULES_UNNEEDED;
         if (access(PATH_BELOW(root, APPARMOR ABSTRACTIONS), R_OK) < 0)
                 return errno == ENOENT ? ADAPTER_RULES_UNNEEDED : ADAPTER_RULES_UNKNOWN;
         included = has_include(PATH_BELOW(root, APPARMOR ABSTRACTIONS), &local) ||

@@ -22,6 +22,8 @@
 #define ENFORCE "/sys/fs/selinux/enforce"
 #define STORE "/var/lib/selinux/targeted/active"
 #define MODULE STORE "/modules/400/tced_qemu/cil"
+#define PARSER "/usr/sbin/apparmor_parser"
+#define AT_WORK TEXT(ENABLED, "Y\n"), TEXT(PARSER, "#!")
 /* Libvirt's, old and new. */
 #define OLD "  #include <abstractions/base>\n  # include <abstractions/libvirt-qemu.d>\n  #include <local/abstractions/libvirt-qemu>\n"
 #define NEW "  include <abstractions/base>\n  include if exists <abstractions/libvirt-qemu.d>\n"
@@ -92,30 +94,32 @@ static void test_files(void) {
 static void test_apparmor(void) {
         static const struct {
                 const char *name;
-                TreeEntry entries[5];
+                TreeEntry entries[6];
                 AdapterRules want;
         } cases[] = {
                 { "no such module", { TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_UNNEEDED },
-                { "switched off", { TEXT(ENABLED, "N\n"), TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_UNNEEDED },
-                { "a libvirt without it", { TEXT(ENABLED, "Y\n") }, ADAPTER_RULES_UNNEEDED },
-                { "rules that are included", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, NEW), TEXT(RULES, "#") }, ADAPTER_RULES_READY },
-                { "no rules", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_MISSING },
-                { "no rules, and no include", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, OLD) }, ADAPTER_RULES_MISSING },
-                { "a libvirt that does not include them", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, OLD), TEXT(RULES, "#") },
+                { "switched off", { TEXT(ENABLED, "N\n"), TEXT(PARSER, "#!"), TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_UNNEEDED },
+                { "a kernel with it, and no more", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_UNNEEDED },
+                { "its parser elsewhere", { TEXT(ENABLED, "Y\n"), TEXT("/sbin/apparmor_parser", "#!"), TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_MISSING },
+                { "a libvirt without it", { AT_WORK }, ADAPTER_RULES_UNNEEDED },
+                { "rules that are included", { AT_WORK, TEXT(ABSTRACTION, NEW), TEXT(RULES, "#") }, ADAPTER_RULES_READY },
+                { "no rules", { AT_WORK, TEXT(ABSTRACTION, NEW) }, ADAPTER_RULES_MISSING },
+                { "no rules, and no include", { AT_WORK, TEXT(ABSTRACTION, OLD) }, ADAPTER_RULES_MISSING },
+                { "a libvirt that does not include them", { AT_WORK, TEXT(ABSTRACTION, OLD), TEXT(RULES, "#") },
                   ADAPTER_RULES_NOT_INCLUDED },
                 { "nor does the administrator",
-                  { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "# include <abstractions/libvirt-qemu.d>\n") },
+                  { AT_WORK, TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "# include <abstractions/libvirt-qemu.d>\n") },
                   ADAPTER_RULES_NOT_INCLUDED },
                 { "the administrator does",
-                  { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "  include if exists <abstractions/libvirt-qemu.d>\n") },
+                  { AT_WORK, TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "  include if exists <abstractions/libvirt-qemu.d>\n") },
                   ADAPTER_RULES_READY },
                 { "the one file",
-                  { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "#include \"abstractions/libvirt-qemu.d/tced-qemu\"") },
+                  { AT_WORK, TEXT(ABSTRACTION, OLD), TEXT(RULES, "#"), TEXT(LOCAL, "#include \"abstractions/libvirt-qemu.d/tced-qemu\"") },
                   ADAPTER_RULES_READY },
-                { "another folder", { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, "include <abstractions/libvirt-qemu.dd>\n"), TEXT(RULES, "#") },
+                { "another folder", { AT_WORK, TEXT(ABSTRACTION, "include <abstractions/libvirt-qemu.dd>\n"), TEXT(RULES, "#") },
                   ADAPTER_RULES_NOT_INCLUDED },
                 { "a local file that nobody includes",
-                  { TEXT(ENABLED, "Y\n"), TEXT(ABSTRACTION, "include <abstractions/base>\n"), TEXT(RULES, "#"),
+                  { AT_WORK, TEXT(ABSTRACTION, "include <abstractions/base>\n"), TEXT(RULES, "#"),
                     TEXT(LOCAL, "include <abstractions/libvirt-qemu.d>\n") },
                   ADAPTER_RULES_NOT_INCLUDED },
         };
