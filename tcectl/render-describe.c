@@ -19,8 +19,8 @@ static void tree(json_object *json, const char *skip, unsigned indent, const Out
 static bool is_bytes(const char *key) {
         size_t n = strlen(key);
 
-        return strstr(key, "Bytes") || streq(key, "size") || streq(key, "bytes") || streq(key, "page_size") ||
-               streq(key, "page_sizes") || (n > 6 && streq(key + n - 6, "_bytes"));
+        return strstr(key, "Bytes") || strstr(key, "Memlock") || strncmp(key, "memlock_", 8) == 0 || streq(key, "size") ||
+               streq(key, "bytes") || streq(key, "page_size") || streq(key, "page_sizes") || (n > 6 && streq(key + n - 6, "_bytes"));
 }
 
 /* Members that are read in hexadecimal, and with how many digits at least; 0: those that are not. */
