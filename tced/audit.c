@@ -163,6 +163,13 @@ static bool take_memfd(Making *m, AuditTable *t) {
         return false;
 }
 
+static bool is_in_log(const AuditExpectation *e, int64_t liobn) {
+        for (size_t i = 0; i < e->n_refused; i++)
+                if ((int64_t) e->refused[i] == liobn)
+                        return true;
+        return false;
+}
+
 /* The plan's tables, in its order, and what is known of each by its name; those that are still to be counted are MISSING. */
 static int add_static(Making *m, const AuditExpectation *e) {
         int r = 0;
@@ -179,6 +186,7 @@ static int add_static(Making *m, const AuditExpectation *e) {
                         break;
                 t->found = AUDIT_FOUND_MISSING;
                 t->reported = error == AUDIT_REPORTED_MADE;
+                t->by_log = error == 0 && t->placement != PLACEMENT_USER && is_in_log(e, t->liobn);
                 if (!take_memfd(m, t) && (error > 0 || t->reason == REASON_KERNEL_REFUSED))
                         t->found = AUDIT_FOUND_USER;
                 if (error > 0) {
@@ -193,6 +201,31 @@ static int add_static(Making *m, const AuditExpectation *e) {
         return r;
 }
 
+/* A table of which the log says that it was refused is none of KVM's: the others of its length are. Where KVM has more of them than those, a
+ * refused one was made since, as at a reset, and which that was is not known. */
+static void settle_by_log(Making *m) {
+        for (size_t i = 0; i < m->audit.n_tables; i++) {
+                uint64_t length = round_up(m, m->audit.tables[i].bytes);
+                unsigned others = 0;
+                bool made;
+
+                if (!m->audit.tables[i].by_log)
+                        continue;
+                for (size_t j = 0; j < m->audit.n_tables; j++)
+                        others += m->audit.tables[j].found == AUDIT_FOUND_MISSING && !m->audit.tables[j].by_log &&
+                                  round_up(m, m->audit.tables[j].bytes) == length;
+                made = count_free(m, length) > others;
+                for (size_t j = i; made && j < m->audit.n_tables; j++)
+                        if (round_up(m, m->audit.tables[j].bytes) == length)
+                                m->audit.tables[j].by_log = false;
+        }
+}
+
+/* Is it to be counted among those of its length? */
+static bool is_counted(const AuditTable *t) {
+        return t->found == AUDIT_FOUND_MISSING && !t->by_log;
+}
+
 /* Of the plan's tables that are not settled by name: those of one length are counted against KVM's of that length. */
 static void count_static(Making *m) {
         size_t n = m->audit.n_tables;
@@ -202,10 +235,10 @@ static void count_static(Making *m) {
                 const SeenTable *seen;
                 unsigned all = 0, wanted = 0, have;
 
-                if (m->audit.tables[i].found != AUDIT_FOUND_MISSING || m->audit.tables[i].n_of_size > 0)
+                if (!is_counted(&m->audit.tables[i]) || m->audit.tables[i].n_of_size > 0)
                         continue;
                 for (size_t j = i; j < n; j++) {
-                        bool counts = m->audit.tables[j].found == AUDIT_FOUND_MISSING && round_up(m, m->audit.tables[j].bytes) == length;
+                        bool counts = is_counted(&m->audit.tables[j]) && round_up(m, m->audit.tables[j].bytes) == length;
 
                         all += counts;
                         wanted += counts && m->audit.tables[j].placement != PLACEMENT_USER;
@@ -216,7 +249,7 @@ static void count_static(Making *m) {
                 for (size_t j = i; j < n; j++) {
                         AuditTable *t = &m->audit.tables[j];
 
-                        if (t->found != AUDIT_FOUND_MISSING || t->n_of_size > 0 || round_up(m, t->bytes) != length)
+                        if (!is_counted(t) || t->n_of_size > 0 || round_up(m, t->bytes) != length)
                                 continue;
                         t->n_of_size = all;
                         t->n_kernel_of_size = have;
@@ -243,13 +276,13 @@ static void count_unmapped(Making *m) {
                 mapped += m->process->tables[i].kernel;
         have = m->process->n_kernel_fds > mapped ? m->process->n_kernel_fds - mapped : 0;
         for (size_t i = 0; i < m->audit.n_tables; i++)
-                wanted += m->audit.tables[i].found == AUDIT_FOUND_MISSING && m->audit.tables[i].placement != PLACEMENT_USER;
+                wanted += is_counted(&m->audit.tables[i]) && m->audit.tables[i].placement != PLACEMENT_USER;
         if (have == 0 || wanted == 0)
                 return;
         for (size_t i = 0; i < m->audit.n_tables; i++) {
                 AuditTable *t = &m->audit.tables[i];
 
-                if (t->found != AUDIT_FOUND_MISSING || t->placement == PLACEMENT_USER)
+                if (!is_counted(t) || t->placement == PLACEMENT_USER)
                         continue;
                 t->found = have >= wanted ? AUDIT_FOUND_KERNEL : AUDIT_FOUND_SOME;
                 t->by_fds = true;
@@ -443,6 +476,19 @@ static bool explain_by_memlock(const Making *m, AuditTable *t) {
         return true;
 }
 
+/* What the log says; the limit, where it would have been the reason, makes that whole. */
+static bool explain_by_log(const Making *m, AuditTable *t) {
+        char limit[AUDIT_WHY_MAX];
+
+        if (!t->by_log)
+                return false;
+        (void) explain_by_memlock(m, t);
+        (void) snprintf(limit, sizeof(limit), "%s", t->why);
+        t->why_source = AUDIT_WHY_SEEN;
+        (void) snprintf(t->why, sizeof(t->why), "the kernel refused it, says QEMU's log%s%.200s", t->memlock ? ": " : "", limit);
+        return true;
+}
+
 /* Is it not in the kernel, or maybe one of those of its size that are not? */
 static bool maybe_short(const AuditTable *t) {
         return t->found == AUDIT_FOUND_MISSING || t->found == AUDIT_FOUND_USER ||
@@ -471,7 +517,7 @@ static void judge_table(const Making *m, AuditTable *t) {
                 return;
         }
         t->differs = t->slow = maybe_short(t);
-        if (!t->slow || *t->why || explain_by_memlock(m, t))
+        if (!t->slow || *t->why || explain_by_log(m, t) || explain_by_memlock(m, t))
                 return;
         if (t->found == AUDIT_FOUND_USER)
                 (void) snprintf(t->why, sizeof(t->why), "the VMM has a memfd of tced's instead");
@@ -564,6 +610,7 @@ int audit_make(const SeenProcess *process, const AuditExpectation *expectation, 
                 if (expectation->plan)
                         r = add_static(&m, expectation);
                 if (r >= 0) {
+                        settle_by_log(&m);
                         count_static(&m);
                         count_unmapped(&m);
                         r = expectation->plan ? add_dynamic(&m, expectation->plan) : 0;

@@ -37,7 +37,7 @@ int audit_found_from_string(const char *text);
 /* Whose word the reason of a difference is. */
 typedef enum AuditWhySource {
         AUDIT_WHY_NONE,
-        AUDIT_WHY_SEEN,     /* the VMM reported it, or it is there to be seen */
+        AUDIT_WHY_SEEN,     /* the VMM reported it, its log says it, or it is there to be seen */
         AUDIT_WHY_INFERRED, /* from limits, capabilities, the host's facts */
         _AUDIT_WHY_SOURCE_MAX,
 } AuditWhySource;
@@ -82,6 +82,7 @@ typedef struct AuditTable {
         AuditWhySource why_source;
         char why[AUDIT_WHY_MAX]; /* "": there is nothing to explain */
         bool reported; /* the VMM says that it has made it in the kernel */
+        bool by_log;  /* QEMU's log says that the kernel refused it */
         bool memlock; /* the reason is the locked-memory limit */
 } AuditTable;
 
@@ -107,6 +108,8 @@ typedef struct AuditExpectation {
         /* For each of the plan's tables what the VMM reported: the kernel's refusal, a positive errno; AUDIT_REPORTED_MADE; 0: nothing.
          * NULL: it reported nothing at all. */
         const int *errors;
+        const uint32_t *refused; /* the LIOBNs of which the VM's log says that the kernel refused them */
+        size_t n_refused;
 } AuditExpectation;
 
 /* 0 or -ENOMEM; *ret is untouched on failure. page_size: the host's. */

@@ -4,6 +4,7 @@
 
 #include "domain_plan.h"
 #include "qemu_args.h"
+#include "qemu_options.h"
 #include "util.h"
 
 /* What does not end in a NUL byte is not whole: nothing is said of it. */
@@ -53,4 +54,24 @@ int audit_expect_command_line(const SeenProcess *process, const KvmFacts *kvm, c
                 (void) utf8_mend(why);
         }
         return -ENOENT;
+}
+
+int audit_guest_name(const SeenProcess *process, char **ret) {
+        _cleanup_free_ const char **words = NULL;
+        size_t n = 0;
+        int r = process->command_line ? split(process, &words, &n) : 0;
+
+        *ret = NULL;
+        for (size_t i = 1; r >= 0 && !*ret && i + 1 < n; i++) {
+                _cleanup_(qemu_options_clear) QemuOptions o = {};
+                const char *name;
+
+                if (!streq(words[i], "-name"))
+                        continue;
+                r = qemu_options_parse(words[i + 1], "guest", &o);
+                name = r < 0 ? NULL : qemu_options_get(&o, "guest");
+                if (name && !(*ret = strdup(name)))
+                        r = -ENOMEM;
+        }
+        return r;
 }

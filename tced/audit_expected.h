@@ -9,5 +9,8 @@
 
 #define AUDIT_UNKNOWN_MAX 192
 
+/* What QEMU's -name says that its VM is called; NULL in *ret: it says nothing. 0 or -ENOMEM. */
+int audit_guest_name(const SeenProcess *process, char **ret);
+
 /* 0; -ENOENT where there is nothing to go by, and why is filled in with the reason; -ENOMEM. *ret is untouched on failure. */
 int audit_expect_command_line(const SeenProcess *process, const KvmFacts *kvm, const VfioFacts *vfio, Plan *ret, char why[AUDIT_UNKNOWN_MAX]);

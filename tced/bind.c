@@ -2,10 +2,11 @@
 
 /* tced-bind: the helper that does what needs CAP_DAC_OVERRIDE, so that the daemon needs no such thing. It listens on a socket that
  * belongs to the user tced and is closed to all others, is started when tced first asks, and ends when it has been idle. It opens
- * the group fds that vfio keeps for root; it decides nothing: who may have a group is tced's business. */
+ * the group fds that vfio keeps for root, and the logs that libvirt does; it decides nothing: who may have a group is tced's business. */
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@ typedef struct Bind {
         sd_event *event;
         sd_event_source *idle;
         const char *dev;
+        const char *logs;
         uid_t client;
         uint64_t idle_usec;
         unsigned n_connections;
@@ -61,6 +63,26 @@ static void open_group(Bind *b, uint32_t group, BindReply *reply) {
         }
 }
 
+/* libvirt's file of what the domain's QEMU says on standard error (src/qemu/qemu_domain.c: qemuDomainLogContextNew), for tced to find the tables
+ * that the kernel refused. */
+static void open_log(Bind *b, const char *name, BindReply *reply) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (strchr(name, '/')) {
+                refuse(reply, EINVAL, "a domain's name has no '/' in it");
+                return;
+        }
+        (void) snprintf(path, sizeof(path), "%s/%s.log", b->logs, name);
+        reply->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (reply->fd < 0)
+                refuse(reply, errno, "%.256s: %s", path, strerror(errno));
+        else if (fstat(reply->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+                reply->fd = fd_close(reply->fd);
+                refuse(reply, EINVAL, "%.256s is no file", path);
+        }
+}
+
 static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Bind *b = userdata;
         BindRequest request;
@@ -76,10 +98,13 @@ static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userda
                 case BIND_OPEN_GROUP:
                         open_group(b, request.group, &reply);
                         break;
+                case BIND_OPEN_LOG:
+                        open_log(b, request.name, &reply);
+                        break;
                 case _BIND_OPERATION_MAX:
                         break;
                 }
-                log_debug("%s %" PRIu32 ": %s", bind_operation_to_string(request.operation), request.group,
+                log_debug("%s %" PRIu32 "%s: %s", bind_operation_to_string(request.operation), request.group, request.name,
                           reply.error ? reply.text : "opened");
                 r = bind_send_reply(fd, &reply) < 0 ? -EPIPE : 1;
                 reply.fd = fd_close(reply.fd);
@@ -152,9 +177,10 @@ static int run(Bind *b, int listener) {
 }
 
 static int usage(FILE *to, int status) {
-        (void) fputs("tced-bind [--dev=DIR] [--user=NAME|UID] [--idle=SECONDS]\n"
-                     "The helper of tced that opens VFIO groups; started by tced-bind.socket.\n"
+        (void) fputs("tced-bind [--dev=DIR] [--logs=DIR] [--user=NAME|UID] [--idle=SECONDS]\n"
+                     "The helper of tced that opens VFIO groups and VMs' logs; started by tced-bind.socket.\n"
                      "  --dev=DIR     where the device nodes are (/dev)\n"
+                     "  --logs=DIR    where libvirt keeps its domains' logs (/var/log/libvirt/qemu)\n"
                      "  --user=NAME   the only user, besides root, that is served (tced)\n"
                      "  --idle=SECONDS  end when nobody has been connected for so long (30)\n"
                      "  --version\n", to);
@@ -180,13 +206,14 @@ static int find_client(const char *name, uid_t *ret) {
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "dev", required_argument, NULL, 'd' },
+                { "logs", required_argument, NULL, 'l' },
                 { "user", required_argument, NULL, 'u' },
                 { "idle", required_argument, NULL, 'i' },
                 { "version", no_argument, NULL, 'v' },
                 { "help", no_argument, NULL, 'h' },
                 {},
         };
-        Bind b = { .dev = "/dev" };
+        Bind b = { .dev = "/dev", .logs = "/var/log/libvirt/qemu" };
         uint64_t idle = IDLE_SECONDS;
         const char *user = "tced";
         int c, r;
@@ -195,6 +222,9 @@ int main(int argc, char *argv[]) {
                 switch (c) {
                 case 'd':
                         b.dev = optarg;
+                        break;
+                case 'l':
+                        b.logs = optarg;
                         break;
                 case 'u':
                         user = optarg;

@@ -9,6 +9,7 @@
 
 static const char *const operation_names[_BIND_OPERATION_MAX] = {
         [BIND_OPEN_GROUP] = "open-group",
+        [BIND_OPEN_LOG] = "open-log",
 };
 
 DEFINE_POINTER_CLEANUP(struct json_object, json_object_put, json_putp)
@@ -154,8 +155,10 @@ int bind_send_request(int socket, const BindRequest *request) {
         if (!json)
                 return -ENOMEM;
         if (json_object_object_add(json, "id", json_object_new_uint64(request->id)) < 0 ||
-            json_object_object_add(json, "operation", json_object_new_string(operation_names[request->operation])) < 0 ||
-            json_object_object_add(json, "group", json_object_new_uint64(request->group)) < 0)
+            json_object_object_add(json, "operation", json_object_new_string(operation_names[request->operation])) < 0)
+                return -ENOMEM;
+        if ((request->operation == BIND_OPEN_LOG ? json_object_object_add(json, "name", json_object_new_string(request->name))
+                                                 : json_object_object_add(json, "group", json_object_new_uint64(request->group))) < 0)
                 return -ENOMEM;
         return send_packet(socket, json, -EBADF);
 }
@@ -172,10 +175,33 @@ int bind_send_reply(int socket, const BindReply *reply) {
         return send_packet(socket, json, reply->fd);
 }
 
+/* What the operation is about. */
+static int get_subject(struct json_object *json, BindRequest *request) {
+        const char *name;
+        uint64_t group;
+
+        switch (request->operation) {
+        case BIND_OPEN_GROUP:
+                if (get_number(json, "group", UINT32_MAX, &group) < 0)
+                        return -EBADMSG;
+                request->group = (uint32_t) group;
+                return 0;
+        case BIND_OPEN_LOG:
+                name = get_string(json, "name");
+                if (isempty(name) || strlen(name) > BIND_NAME_MAX)
+                        return -EBADMSG;
+                (void) strcpy(request->name, name);
+                return 0;
+        case _BIND_OPERATION_MAX:
+                break;
+        }
+        return -EBADMSG;
+}
+
 int bind_receive_request(int socket, BindRequest *ret) {
         _cleanup_json_ struct json_object *json = NULL;
         _cleanup_fd_ int fd = -EBADF;
-        uint64_t id, group;
+        BindRequest request = {};
         const char *name;
         int r, operation;
 
@@ -184,9 +210,13 @@ int bind_receive_request(int socket, BindRequest *ret) {
                 return r;
         name = get_string(json, "operation");
         operation = name ? bind_operation_from_string(name) : -EBADMSG;
-        if (operation < 0 || get_number(json, "id", INT64_MAX, &id) < 0 || get_number(json, "group", UINT32_MAX, &group) < 0)
+        if (operation < 0 || get_number(json, "id", INT64_MAX, &request.id) < 0)
                 return -EBADMSG;
-        *ret = (BindRequest) { .id = id, .operation = (BindOperation) operation, .group = (uint32_t) group };
+        request.operation = (BindOperation) operation;
+        r = get_subject(json, &request);
+        if (r < 0)
+                return r;
+        *ret = request;
         return 1;
 }
 

@@ -10,20 +10,23 @@
 
 #define BIND_PACKET_MAX 4096U
 #define BIND_TEXT_MAX 512U
+#define BIND_NAME_MAX 255U
 
 typedef enum BindOperation {
         BIND_OPEN_GROUP, /* open /dev/vfio/N and hand it over */
+        BIND_OPEN_LOG,   /* the same of the file in which libvirt keeps what a domain's QEMU says, to read */
         _BIND_OPERATION_MAX,
 } BindOperation;
 
-/* "open-group" */
+/* "open-group", "open-log" */
 const char *bind_operation_to_string(BindOperation operation);
 int bind_operation_from_string(const char *text);
 
 typedef struct BindRequest {
         uint64_t id; /* comes back with the answer */
         BindOperation operation;
-        uint32_t group;
+        uint32_t group;               /* of BIND_OPEN_GROUP */
+        char name[BIND_NAME_MAX + 1]; /* of BIND_OPEN_LOG: the domain's */
 } BindRequest;
 
 typedef struct BindReply {

@@ -121,7 +121,7 @@ static int on_reply(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 if (q->id == reply.id) {
                         if (reply.error == 0 && reply.fd < 0) {
                                 reply.error = EBADMSG;
-                                (void) snprintf(reply.text, sizeof(reply.text), "tced-bind answered without the group's fd");
+                                (void) snprintf(reply.text, sizeof(reply.text), "tced-bind answered without an fd");
                         }
                         answer(q, reply.error, reply.text, reply.fd);
                         return 0;
@@ -160,8 +160,7 @@ static int helper_connect(Helper *h) {
         return 0;
 }
 
-int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata) {
-        BindRequest request = { .operation = BIND_OPEN_GROUP, .group = group };
+static int ask(Helper *h, BindRequest *request, HelperDone done, void *userdata) {
         Question *q;
         int r;
 
@@ -171,12 +170,12 @@ int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata
         if (!q)
                 return -ENOMEM;
         *q = (Question) { .helper = h, .id = ++h->last_id, .done = done, .userdata = userdata };
-        request.id = q->id;
+        request->id = q->id;
         r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, h->deadline_usec, 0, on_deadline, q);
         if (r >= 0)
                 r = helper_connect(h);
         if (r >= 0)
-                r = bind_send_request(h->fd, &request);
+                r = bind_send_request(h->fd, request);
         if (r < 0) {
                 (void) sd_event_source_disable_unref(q->deadline);
                 free(q);
@@ -187,4 +186,19 @@ int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata
         q->next = h->questions;
         h->questions = q;
         return 0;
+}
+
+int helper_open_group(Helper *h, uint32_t group, HelperDone done, void *userdata) {
+        BindRequest request = { .operation = BIND_OPEN_GROUP, .group = group };
+
+        return ask(h, &request, done, userdata);
+}
+
+int helper_open_log(Helper *h, const char *name, HelperDone done, void *userdata) {
+        BindRequest request = { .operation = BIND_OPEN_LOG };
+
+        if (isempty(name) || strlen(name) > BIND_NAME_MAX || strchr(name, '/'))
+                return -EINVAL;
+        (void) strcpy(request.name, name);
+        return ask(h, &request, done, userdata);
 }

@@ -9,7 +9,7 @@
 
 typedef struct Helper Helper;
 
-/* error: 0, or a positive errno with a text for people; EHOSTDOWN: the helper can't be reached; ETIMEDOUT. fd: the group's, only valid
+/* error: 0, or a positive errno with a text for people; EHOSTDOWN: the helper can't be reached; ETIMEDOUT. fd: what was asked for, only valid
  * where error is 0; the callee owns it. */
 typedef void (*HelperDone)(int error, const char *text, int fd, void *userdata);
 
@@ -24,3 +24,5 @@ void helper_set_deadline(Helper *helper, uint64_t usec);
 /* Asks for /dev/vfio/N. 0, and done is called later; or negative errno, and it is not. done may ask again. -ECANCELED: the helper
  * is being freed, and this its last questions' done(). */
 int helper_open_group(Helper *helper, uint32_t group, HelperDone done, void *userdata);
+/* The same for the log of libvirt's domain of this name; -EINVAL: no domain has such a name. */
+int helper_open_log(Helper *helper, const char *name, HelperDone done, void *userdata);

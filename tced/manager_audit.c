@@ -14,6 +14,7 @@
 #include "libvirt_claim.h"
 #include "log.h"
 #include "manager_internal.h"
+#include "manager_log.h"
 #include "names.h"
 #include "util.h"
 
@@ -23,6 +24,8 @@
 #define UNEXPLAINED_USEC (30 * SECOND_USEC)
 /* VMs of which an audit is still to come; a host has no more, and whoever makes VMs without end gets no memory by it. */
 #define DUES_MAX 8192U
+/* As often is a VM's log looked into that has no table where it should be. */
+#define LOG_LOOKS_MAX 8U
 
 static const uint64_t stages_usec[] = { SECOND_USEC, 10 * SECOND_USEC, 60 * SECOND_USEC, 600 * SECOND_USEC };
 
@@ -201,8 +204,20 @@ const AuditTable *manager_audit_of_table(Manager *m, const Table *table) {
         return NULL;
 }
 
+/* Whose log may be looked into: one of libvirt's domains, by what only root can have said. NULL: none. */
+static char *find_domain(Manager *m, const SeenProcess *process, const Machine *machine) {
+        _cleanup_free_ char *name = NULL;
+
+        if (machine)
+                return machine->source == MACHINE_SOURCE_LIBVIRT ? strdup(machine->name) : NULL;
+        if (audit_guest_name(process, &name) < 0 || !name || strchr(name, '/') ||
+            libvirt_claim_running(m->places.libvirt_run, name) != process->pid)
+                return NULL;
+        return TAKE_PTR(name);
+}
+
 /* By the machine's plan, else by what a stock VMM would do. */
-static int audit_process(Manager *m, const SeenProcess *process, const Machine *machine, Audit *ret) {
+static int audit_process(Manager *m, const SeenProcess *process, const Machine *machine, const AuditRecord *before, Audit *ret) {
         _cleanup_(plan_clear) Plan plan = {};
         _cleanup_free_ int *errors = NULL;
         char unknown[AUDIT_UNKNOWN_MAX] = "";
@@ -223,13 +238,17 @@ static int audit_process(Manager *m, const SeenProcess *process, const Machine *
                         errors[i] = machine->tables[i].state == TABLE_MADE ? AUDIT_REPORTED_MADE : machine->tables[i].error;
                 e = (AuditExpectation) { .basis = AUDIT_BY_MACHINE, .plan = &machine->plan, .errors = errors };
         }
+        if (before) {
+                e.refused = before->refused;
+                e.n_refused = before->n_refused;
+        }
         return audit_make(process, &e, m->kvm.page_size, ret);
 }
 
 /* Is the table on the slow path without anyone having been told? What the plan itself says of a machine's tables, and what the VMM reported,
  * is among its findings anyway. */
 static bool is_silent(const Audit *a, const AuditTable *t) {
-        return t->slow && (a->basis != AUDIT_BY_MACHINE || (t->differs && t->why_source != AUDIT_WHY_SEEN));
+        return t->slow && (a->basis != AUDIT_BY_MACHINE || (t->differs && (t->why_source != AUDIT_WHY_SEEN || t->by_log)));
 }
 
 /* Is there a reason to be seen for one of them at least? Then it is no matter of waiting. */
@@ -347,15 +366,54 @@ static void tell_tables(Manager *m, Machine *machine, const Audit *before, const
         }
 }
 
+typedef struct LogAsk {
+        Manager *manager;
+        pid_t pid;
+        uint64_t start;
+} LogAsk;
+
+/* If it tells more than was known, the VM is looked at again. */
+static void on_log(const uint32_t *liobns, size_t n, void *userdata) {
+        LogAsk *ask = userdata;
+        Manager *m = ask->manager;
+        AuditRecord *r = find_record(m->auditor, ask->pid);
+
+        if (r && r->process.start == ask->start && !m->ending) {
+                bool news = n != r->n_refused || memcmp(liobns, r->refused, n * sizeof(*liobns)) != 0;
+
+                r->log_open = false;
+                memcpy(r->refused, liobns, n * sizeof(*liobns));
+                r->n_refused = n;
+                if (news)
+                        (void) manager_audit(m, ask->pid, NULL, NULL);
+        }
+        free(ask);
+}
+
+/* It says for certain what is else only likely. QEMU may not have come so far, so each look at the VM looks there as well, a few times. */
+static void look_into_log(Auditor *a, AuditRecord *r, const char *domain) {
+        LogAsk *ask = malloc(sizeof(*ask));
+
+        if (!ask)
+                return;
+        *ask = (LogAsk) { .manager = a->manager, .pid = r->process.pid, .start = r->process.start };
+        r->log_looks++;
+        r->log_open = manager_read_log(a->manager, domain, on_log, ask) >= 0;
+        if (!r->log_open)
+                free(ask);
+}
+
 /* Takes over what was read of a process: the record of it follows. */
 static int take_process(Auditor *a, const Owners *owners, SeenProcess *process) {
         Manager *m = a->manager;
         Machine *machine = find_machine(owners, process);
         AuditRecord *r = find_record(a, process->pid), before;
+        bool same = r && r->process.start == process->start;
+        _cleanup_free_ char *domain = NULL;
         Audit audit;
         int error;
 
-        error = audit_process(m, process, machine, &audit);
+        error = audit_process(m, process, machine, same ? r : NULL, &audit);
         if (error < 0)
                 return error;
         if (!r) {
@@ -369,6 +427,14 @@ static int take_process(Auditor *a, const Owners *owners, SeenProcess *process) 
         before = *r;
         *r = (AuditRecord) { .process = *process, .audit = audit, .usec = now_usec(CLOCK_MONOTONIC), .realtime_usec = now_usec(CLOCK_REALTIME) };
         *process = (SeenProcess) {};
+        if (same) {
+                memcpy(r->refused, before.refused, sizeof(r->refused));
+                r->n_refused = before.n_refused;
+                r->log_looks = before.log_looks;
+                r->log_open = before.log_open;
+        }
+        if (has_silent(&audit) && !r->log_open && r->log_looks < LOG_LOOKS_MAX)
+                domain = find_domain(m, &r->process, machine);
         free(TAKE_PTR(r->process.command_line));
         r->process.command_line_size = 0;
         if (machine)
@@ -376,13 +442,15 @@ static int take_process(Auditor *a, const Owners *owners, SeenProcess *process) 
         log_debug("Audited process %d (%s): %s, %u tables in the kernel, %u elsewhere", (int) r->process.pid,
                   machine ? machine->name : r->process.name, audit_verdict_to_string(audit.verdict), audit.n_kernel, audit.n_out);
         if (has_silent(&audit)) {
-                bool same = before.slow_usec > 0 && before.process.start == r->process.start;
+                bool still = same && before.slow_usec > 0;
 
-                r->slow_usec = same ? before.slow_usec : r->usec;
-                r->told = (same && before.told) || is_explained(&audit) || r->usec - r->slow_usec >= UNEXPLAINED_USEC;
-                if (r->told && !(same && before.told))
+                r->slow_usec = still ? before.slow_usec : r->usec;
+                r->told = (still && before.told) || is_explained(&audit) || r->usec - r->slow_usec >= UNEXPLAINED_USEC;
+                if (r->told && !(still && before.told))
                         tell(m, r, machine);
         }
+        if (domain)
+                look_into_log(a, r, domain);
         tell_tables(m, machine, &before.audit, &r->audit);
         if (machine || r->told || before.told)
                 publish(m, r, machine);

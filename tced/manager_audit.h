@@ -6,6 +6,7 @@
 
 #include "audit.h"
 #include "manager.h"
+#include "qemu_log.h"
 
 /* What is kept of one VM. */
 typedef struct AuditRecord {
@@ -15,6 +16,10 @@ typedef struct AuditRecord {
         uint64_t realtime_usec; /* and of CLOCK_REALTIME */
         uint64_t slow_usec;  /* since when it is on the slow path, of CLOCK_MONOTONIC; 0: it is not */
         bool told;           /* that it is on the slow path */
+        uint32_t refused[QEMU_LOG_REFUSED_MAX]; /* what its log says that the kernel refused */
+        size_t n_refused;
+        unsigned log_looks;  /* so often was that looked into */
+        bool log_open;       /* it is just now */
         char uuid[33];       /* of its machine; "": none */
 } AuditRecord;
 

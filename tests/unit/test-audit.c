@@ -43,6 +43,7 @@ typedef struct Case {
         uint64_t limit, locked; /* ROOM: none */
         unsigned n_fds; /* of KVM's tables; 0: as many as are mapped */
         bool no_plan, ipc_lock, no_vcpu;
+        uint32_t refused[2]; /* says QEMU's log */
         int closed, no_fds;
         const char *verdict;
         const char *lines[7];
@@ -69,6 +70,24 @@ static const Case cases[] = {
           .limit = 2112 * KIB - 1, .verdict = "slow-path", .lines = { "80000000 missing 262144 inferred memlock slow differs" } },
         { "CAP_IPC_LOCK: the limit does not count", 65536, { PHB(0x80000000) }, {}, .limit = 1, .ipc_lock = true,
           .verdict = "slow-path", .lines = { "80000000 missing 262144 none slow differs" } },
+        { "what its log says is certain", 65536, { VIO(0x71000000), PHB(0x80000000) }, { { .bytes = 512 * KIB } }, .limit = ROOM,
+          .refused = { 0x80000000 }, .verdict = "slow-path",
+          .lines = { "71000000 kernel 65536 none", "80000000 missing 262144 seen log slow differs" } },
+        { "and why, where that can be seen", 65536, { PHB(0x80000000) }, {}, .limit = 2112 * KIB - 1, .refused = { 0x80000000 },
+          .verdict = "slow-path", .lines = { "80000000 missing 262144 seen log memlock slow differs" } },
+        { "it tells those of one size apart", 4096, { VIO(0x71000000), VIO(0x71000001), VIO(0x71000002) },
+          { { .bytes = 512 * KIB }, { .bytes = 512 * KIB } }, .limit = ROOM, .refused = { 0x71000001 }, .verdict = "slow-path",
+          .lines = { "71000000 kernel: 2 of 2 of this size 65536 none", "71000001 missing 65536 seen log slow differs",
+                     "71000002 kernel: 2 of 2 of this size 65536 none" } },
+        { "one that was made since is no news", 4096, { VIO(0x71000000), VIO(0x71000001) },
+          { { .bytes = 512 * KIB }, { .bytes = 512 * KIB } }, .limit = ROOM, .refused = { 0x71000001 }, .verdict = "as-planned",
+          .lines = { "71000000 kernel: 2 of 2 of this size 65536 none", "71000001 kernel: 2 of 2 of this size 65536 none" } },
+        { "one of two that were refused was made since", 4096, { VIO(0x71000000), VIO(0x71000001) }, { { .bytes = 512 * KIB } }, .limit = ROOM,
+          .refused = { 0x71000000, 0x71000001 }, .verdict = "slow-path",
+          .lines = { "71000000 kernel: 1 of 2 of this size 65536 none slow differs", "71000001 kernel: 1 of 2 of this size 65536 none slow differs" } },
+        { "a table that is meant for the VMM is none that was refused", 4096, { { 0x71000001, 65536, PLACEMENT_USER, REASON_RULE_USER } },
+          { { true, 512 * KIB, 4096, 0x71000001 } }, .limit = ROOM, .refused = { 0x71000001 }, .verdict = "as-planned",
+          .lines = { "71000001 user 65536 inferred" } },
         { "what the VMM reported goes before", 65536, { { 0x80000000, 262144, KERNEL, .error = ENOMEM } }, {}, .limit = ROOM,
           .verdict = "slow-path", .lines = { "80000000 user 262144 seen memlock slow differs" } },
         { "a refused one that moved to the VMM was expected in the kernel", 65536,
@@ -155,8 +174,8 @@ static void line_of(const AuditTable *t, char *buf, size_t size) {
                 (void) snprintf(entries, sizeof(entries), "%" PRIu64, t->entries);
         else
                 (void) snprintf(entries, sizeof(entries), "%" PRIu64 "..%" PRIu64, t->entries_min, t->entries);
-        (void) snprintf(buf, size, "%s %s %s %s%s%s%s", liobn, audit_found_text(t, found, sizeof(found)), entries,
-                        audit_why_source_to_string(t->why_source), t->memlock ? " memlock" : "", t->slow ? " slow" : "",
+        (void) snprintf(buf, size, "%s %s %s %s%s%s%s%s", liobn, audit_found_text(t, found, sizeof(found)), entries,
+                        audit_why_source_to_string(t->why_source), strstr(t->why, "QEMU's log") ? " log" : "", t->memlock ? " memlock" : "", t->slow ? " slow" : "",
                         t->differs ? " differs" : "");
 }
 
@@ -169,7 +188,8 @@ static void run_case(const Case *c) {
                 .lock_limit = c->limit, .ipc_lock = c->ipc_lock, .maps_error = c->closed, .fds_error = c->no_fds,
         };
         int errors[6] = {};
-        const AuditExpectation e = { .basis = AUDIT_BY_MACHINE, .plan = c->no_plan ? NULL : &plan, .errors = errors };
+        const AuditExpectation e = { .basis = AUDIT_BY_MACHINE, .plan = c->no_plan ? NULL : &plan, .errors = errors, .refused = c->refused,
+                                     .n_refused = c->refused[1] ? 2 : c->refused[0] != 0 };
         Audit a = {};
         size_t n = 0;
 

@@ -24,7 +24,7 @@ static const char *program;
 
 /* tced-bind as it runs, with its socket and its /dev. */
 typedef struct Place {
-        char folder[40], dev[64], vfio[64], socket[64];
+        char folder[40], dev[64], vfio[64], logs[64], socket[64];
         int listener;
         pid_t pid;
 } Place;
@@ -37,10 +37,11 @@ static Place place_make(void) {
                 exit(EXIT_FAILURE);
         (void) snprintf(p.dev, sizeof(p.dev), "%s/dev", p.folder);
         (void) snprintf(p.vfio, sizeof(p.vfio), "%s/dev/vfio", p.folder);
+        (void) snprintf(p.logs, sizeof(p.logs), "%s/logs", p.folder);
         (void) snprintf(p.socket, sizeof(p.socket), "%s/socket", p.folder);
         (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", p.socket);
         p.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (chmod(p.folder, 0755) < 0 || mkdir(p.dev, 0755) < 0 || bind(p.listener, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+        if (chmod(p.folder, 0755) < 0 || mkdir(p.dev, 0755) < 0 || mkdir(p.logs, 0700) < 0 || bind(p.listener, (struct sockaddr *) &address, sizeof(address)) < 0 ||
             chmod(p.socket, 0777) < 0 || listen(p.listener, 8) < 0)
                 exit(EXIT_FAILURE);
         return p;
@@ -85,10 +86,11 @@ static pid_t start(int listener, int output, uid_t uid, char *const *arguments) 
 }
 
 static void place_start(Place *p, uid_t as, uid_t client, const char *idle) {
-        char dev[80], user[32], idle_option[32];
-        char *arguments[] = { (char *) "tced-bind", dev, user, idle_option, NULL };
+        char dev[80], logs[80], user[32], idle_option[32];
+        char *arguments[] = { (char *) "tced-bind", dev, logs, user, idle_option, NULL };
 
         (void) snprintf(dev, sizeof(dev), "--dev=%s", p->dev);
+        (void) snprintf(logs, sizeof(logs), "--logs=%s", p->logs);
         (void) snprintf(user, sizeof(user), "--user=%u", (unsigned) client);
         (void) snprintf(idle_option, sizeof(idle_option), "--idle=%s", idle);
         p->pid = start(p->listener, -EBADF, as, arguments);
@@ -129,6 +131,17 @@ static int ask(const Place *p, uint32_t group, BindReply *ret) {
         _cleanup_fd_ int fd = connect_to(p);
         int r = bind_send_request(fd, &(BindRequest) { .id = 99, .operation = BIND_OPEN_GROUP, .group = group });
 
+        *ret = (BindReply) { .fd = -EBADF };
+        return r < 0 ? r : await_reply(fd, ret);
+}
+
+static int ask_log(const Place *p, const char *name, BindReply *ret) {
+        BindRequest request = { .id = 98, .operation = BIND_OPEN_LOG };
+        _cleanup_fd_ int fd = connect_to(p);
+        int r;
+
+        (void) snprintf(request.name, sizeof(request.name), "%s", name);
+        r = bind_send_request(fd, &request);
         *ret = (BindReply) { .fd = -EBADF };
         return r < 0 ? r : await_reply(fd, ret);
 }
@@ -226,6 +239,54 @@ static void check_opened(const char *name, const Place *p, uint32_t group, dev_t
         tap_ok(reply.fd >= 0 && fstat(reply.fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == device, "%s: the device", name);
         tap_ok((fcntl(reply.fd, F_GETFL) & O_ACCMODE) == O_RDWR, "%s: to read and write", name);
         (void) fd_close(reply.fd);
+}
+
+/* Of the domain's name nothing leads out of the folder of logs; what is there is opened to read and no more. */
+static void test_logs(void) {
+        static const struct {
+                const char *name, *domain;
+                int error;
+        } cases[] = {
+                { "a log", "web1", 0 },
+                { "a name with odd letters", "we b'1 <&>", 0 },
+                { "no log", "web2", ENOENT },
+                { "a folder above", "../secret", EINVAL },
+                { "a path", "/etc/passwd", EINVAL },
+                { "two dots", "..", ENOENT },
+                { "a link", "link", ELOOP },
+                { "a folder", "folder", EINVAL },
+                { "a FIFO, which nobody writes to", "fifo", EINVAL },
+        };
+        static const char *const files[] = { "logs/web1.log", "logs/we b'1 <&>.log", "secret.log" };
+        Place p = place_make();
+        char path[128], text[8] = "";
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", p.folder, files[i]);
+                (void) fd_close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        }
+        (void) snprintf(path, sizeof(path), "%s/web1.log", p.logs);
+        (void) truncate(path, 4);
+        (void) snprintf(path, sizeof(path), "%s/link.log", p.logs);
+        (void) symlink("web1.log", path);
+        (void) snprintf(path, sizeof(path), "%s/folder.log", p.logs);
+        (void) mkdir(path, 0755);
+        (void) snprintf(path, sizeof(path), "%s/fifo.log", p.logs);
+        (void) mkfifo(path, 0600);
+        place_start(&p, (uid_t) -1, getuid(), "30");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                BindReply reply;
+
+                tap_ok(ask_log(&p, cases[i].domain, &reply) == 1 && reply.error == cases[i].error && reply.id == 98, "log, %s: %d '%s'",
+                       cases[i].name, reply.error, reply.text);
+                tap_ok((reply.fd >= 0) == (cases[i].error == 0), "log, %s: %s", cases[i].name, cases[i].error ? "no fd" : "its fd");
+                if (i == 0)
+                        tap_ok(read(reply.fd, text, sizeof(text)) == 4 && (fcntl(reply.fd, F_GETFL) & O_ACCMODE) == O_RDONLY,
+                               "it is that file, to read");
+                (void) fd_close(reply.fd);
+        }
+        (void) place_stop(&p);
+        place_remove(&p);
 }
 
 static void test_null(void) {
@@ -463,6 +524,7 @@ int main(int argc, char *argv[]) {
         program = argv[1];
         test_command_line();
         test_no_groups();
+        test_logs();
         test_null();
         test_terminal();
         test_users();

@@ -57,6 +57,10 @@ static void test_requests(void) {
                 { "an id that is a string", "{\"id\":\"5\",\"operation\":\"open-group\",\"group\":7}", -EBADMSG, 0, 0 },
                 { "an id that is a fraction", "{\"id\":5.0,\"operation\":\"open-group\",\"group\":7}", -EBADMSG, 0, 0 },
                 { "no id", "{\"operation\":\"open-group\",\"group\":7}", -EBADMSG, 0, 0 },
+                { "a log", "{\"id\":5,\"operation\":\"open-log\",\"name\":\"web1\"}", 1, 5, 0 },
+                { "a log of no name", "{\"id\":5,\"operation\":\"open-log\",\"group\":7}", -EBADMSG, 0, 0 },
+                { "an empty name", "{\"id\":5,\"operation\":\"open-log\",\"name\":\"\"}", -EBADMSG, 0, 0 },
+                { "a name that is a number", "{\"id\":5,\"operation\":\"open-log\",\"name\":7}", -EBADMSG, 0, 0 },
                 { "no group", "{\"id\":5,\"operation\":\"open-group\"}", -EBADMSG, 0, 0 },
                 { "a group below zero", "{\"id\":5,\"operation\":\"open-group\",\"group\":-1}", -EBADMSG, 0, 0 },
                 { "a group of 2^32", "{\"id\":5,\"operation\":\"open-group\",\"group\":4294967296}", -EBADMSG, 0, 0 },
@@ -81,15 +85,16 @@ static void test_requests(void) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                BindRequest request = { .id = 77, .group = 78 };
-                bool fails = cases[i].want < 0;
+                BindRequest request = { .id = 77, .group = 78, .name = "kept" };
+                bool fails = cases[i].want < 0, log = !fails && strstr(cases[i].packet, "open-log");
                 int ends[2];
 
                 make_pair(ends);
                 send_raw(ends[0], cases[i].packet, strlen(cases[i].packet), -EBADF, 0);
                 tap_eq(bind_receive_request(ends[1], &request), cases[i].want, "request: %s", cases[i].name);
                 tap_ok(request.id == (fails ? 77 : cases[i].id) && request.group == (fails ? 78 : cases[i].group) &&
-                               request.operation == BIND_OPEN_GROUP,
+                               request.operation == (log ? BIND_OPEN_LOG : BIND_OPEN_GROUP) &&
+                               streq(request.name, fails ? "kept" : log ? "web1" : ""),
                        "request: %s: %s", cases[i].name, fails ? "nothing is kept" : "what it says");
                 close_pair(ends);
         }

@@ -279,7 +279,7 @@ static void test_answers(void) {
                 { "the other end closes", MOOD_CLOSES, EHOSTDOWN, "tced-bind went away" },
                 { "answers that nobody asked for, then the right one", MOOD_ANSWERS_OTHERS_FIRST, 0, "" },
                 { "the same answer twice", MOOD_ANSWERS_TWICE, 0, "" },
-                { "a grant without an fd", MOOD_NO_FD, EBADMSG, "tced-bind answered without the group's fd" },
+                { "a grant without an fd", MOOD_NO_FD, EBADMSG, "tced-bind answered without an fd" },
                 { "a grant with three fds", MOOD_THREE_FDS, 0, "" },
                 { "a grant with twenty fds", MOOD_TWENTY_FDS, EHOSTDOWN, "tced-bind went away" },
                 { "an empty packet", MOOD_EMPTY, EHOSTDOWN, "tced-bind went away" },
@@ -321,6 +321,7 @@ static void test_request(void) {
         _cleanup_event_ sd_event *event = loop_new();
         Peer *peer = peer_new(event, MOOD_OPENS);
         Helper *helper = helper_make(event, peer->path);
+        char name[300] = "";
         Told told = {};
 
         (void) helper_open_group(helper, UINT32_MAX, on_answer, &told);
@@ -329,7 +330,13 @@ static void test_request(void) {
         (void) helper_open_group(helper, 0, on_answer, &told);
         (void) loop_until(event, &told.calls, 2, LOOP_LIMIT_USEC);
         tap_streq(peer->text, "{\"id\":2,\"operation\":\"open-group\",\"group\":0}", "each time by another id");
-        tap_ok(let_go(peer) && peer->connections == 2, "a connection lasts while something is asked, so that tced-bind can end");
+        tap_eq(helper_open_log(helper, "web1", on_answer, &told), 0, "a log is asked for");
+        (void) loop_until(event, &told.calls, 3, LOOP_LIMIT_USEC);
+        tap_streq(peer->text, "{\"id\":3,\"operation\":\"open-log\",\"name\":\"web1\"}", "by the domain's name");
+        memset(name, 'x', sizeof(name) - 1);
+        tap_ok(helper_open_log(helper, "../x", on_answer, &told) == -EINVAL && helper_open_log(helper, "", on_answer, &told) == -EINVAL &&
+               helper_open_log(helper, name, on_answer, &told) == -EINVAL, "which is none with a slash, or too long");
+        tap_ok(let_go(peer) && peer->connections == 3, "a connection lasts while something is asked, so that tced-bind can end");
         (void) helper_free(helper);
         (void) peer_free(peer);
 }
