@@ -40,15 +40,16 @@ gone() {
 }
 
 # hand NAME WORDS ARG...: the packaged QEMU by `tcectl run`, as an administrator starts it, with a Linux that gets those words. Its PID is in
-# $hand, its console in /tmp/NAME.console, what QEMU says in /tmp/NAME.log, what its monitor says in /tmp/NAME.monitor.
+# $hand, what its console says in /tmp/NAME.console, QEMU in /tmp/NAME.log, its monitor in /tmp/NAME.monitor.
 hand() {
         local name=$1 words=$2 cap=()
         [[ $POWER_HOST_KIND != powernv9 ]] || cap=(-machine "cap-ail-mode-3=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off")
-        rm -f "/tmp/$name".{in,out,console,log,monitor}
-        mkfifo "/tmp/$name".{in,out}
-        cat "/tmp/$name.out" >"/tmp/$name.monitor" &
+        rm -f "/tmp/$name".{hmp.in,hmp.out,tty.in,tty.out}
+        mkfifo "/tmp/$name".{hmp.in,hmp.out,tty.in,tty.out}
+        cat "/tmp/$name.hmp.out" >"/tmp/$name.monitor" &
+        cat "/tmp/$name.tty.out" >"/tmp/$name.console" &
         tcectl run --name "$name" -- qemu-system-ppc64 -machine pseries -accel kvm "${cap[@]}" -m $MIB -nodefaults -display none \
-                -serial "file:/tmp/$name.console" -chardev "pipe,id=monitor,path=/tmp/$name" -mon monitor \
+                -chardev "pipe,id=tty,path=/tmp/$name.tty" -serial chardev:tty -chardev "pipe,id=hmp,path=/tmp/$name.hmp" -mon hmp \
                 -kernel $GUEST/vmlinux -initrd $GUEST/initrd -append "console=hvc0 $words" "${@:3}" >"/tmp/$name.log" 2>&1 &
         hand=$!
 }
@@ -57,7 +58,7 @@ hand() {
 hmp() {
         local before=0
         wait_for 20 answered "$1" && before=$(stat -c %s "/tmp/$1.monitor")
-        echo "${*:2}" >"/tmp/$1.in"
+        echo "${*:2}" >"/tmp/$1.hmp.in"
         wait_for 20 answered "$1" $((before + 1))
         tail -c "+$((before + 1))" "/tmp/$1.monitor" | tail -n +2 | head -n -1 | tr -d '\r'
 }
@@ -69,5 +70,23 @@ reading() {
         local count
         count=$(reads "$1" "$2")
         ((${count:-0} > $3))
+}
+# tell NAME LINE: its Linux, which listens, does that; its console's lines since are in $told.
+tell() {
+        local before
+        before=$(stat -c %s "/tmp/$1.console")
+        echo "$2" >"/tmp/$1.tty.in"
+        wait_for "${3:-60}" did "$1" "$before"
+        told=$(tail -c "+$((before + 1))" "/tmp/$1.console" | tr -d '\r')
+        [[ $told == *'guest: did it: 0'* ]]
+}
+did() { tail -c "+$(($2 + 1))" "/tmp/$1.console" | grep -aq '^guest: did it: [0-9]'; }
+# complaints NAME: what QEMU or the adapter has to say; but for what an emulated host makes them say, which is slow, and what VFIO answers about
+# the error state of a device that has gone.
+complaints() { grep -vE 'irqchip|vfio/eeh|no answer about a window: Connection timed out' "/tmp/$1.log"; }
+# audited NAME: where tced's answers came too late it does not know of every window.
+audited() {
+        [[ $(tcectl audit --json=short "$1") == *'"verdict":"as-planned"'* ]] || grep -q 'Connection timed out' "/tmp/$1.log"
+        ok $? "$1: the audit finds it as planned" || { tcectl audit "$1" | sed 's/^/# /'; sed 's/^/# /' "/tmp/$1.log"; }
 }
 said_by() { grep -aq "$2" "/tmp/$1.console"; }
