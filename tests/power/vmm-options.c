@@ -28,6 +28,8 @@ static const char help[] =
         "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM\n"
         "  --busy          the guest goes on mapping its pages meanwhile, and looks\n"
         "                  whether its tables are as they were\n"
+        "  --heir SECONDS  leave a process behind that has all tables mapped, and nothing\n"
+        "                  else of the VM, and writes to them for so long\n"
         "  --demo          tell it for people; otherwise KEY=VALUE\n";
 
 /* The next field of text, cut off; NULL where there is none. */
@@ -76,7 +78,7 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, WINDOW, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, BUSY, DEMO, HELP };
+enum { NAME = 'n', UUID, WINDOW, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
         uint64_t seconds;
@@ -94,9 +96,10 @@ static int parse_option(int option, char *value, VmmOptions *o) {
         case DEMO: o->demo = true; break;
         case BUSY: o->busy = true; break;
         case HOLD:
+        case HEIR:
                 r = parse_u64(value, 1000000, &seconds);
                 if (r >= 0)
-                        o->hold = (unsigned) seconds;
+                        *(option == HOLD ? &o->hold : &o->heir) = (unsigned) seconds;
                 break;
         case WINDOW:
                 r = o->n_windows < VMM_WINDOWS_MAX ? parse_window(value, o->windows + o->n_windows) : -E2BIG;
@@ -117,8 +120,9 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
                 { "indirect", no_argument, NULL, INDIRECT },   { "stuff", no_argument, NULL, STUFF },
                 { "multitce", no_argument, NULL, MULTITCE },   { "socket", required_argument, NULL, SOCKET },
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },
-                { "busy", no_argument, NULL, BUSY },           { "demo", no_argument, NULL, DEMO },
-                { "help", no_argument, NULL, HELP },           {},
+                { "busy", no_argument, NULL, BUSY },           { "heir", required_argument, NULL, HEIR },
+                { "demo", no_argument, NULL, DEMO },           { "help", no_argument, NULL, HELP },
+                {},
         };
         VmmOptions o = { .puts = 1000 };
         int option;

@@ -25,7 +25,7 @@ typedef struct VmmOptions {
         VmmWindow windows[VMM_WINDOWS_MAX];
         size_t n_windows;
         uint64_t puts;
-        unsigned hold;                        /* seconds */
+        unsigned hold, heir;                  /* seconds */
         bool indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
 } VmmOptions;
 
