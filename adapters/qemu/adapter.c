@@ -266,7 +266,10 @@ static int set_attribute(Adapter *a, int fd, unsigned long request, void *argume
         switch (attribute->attr) {
         case KVM_VFIO_GROUP_ADD:
                 memcpy(&group, (const void *) (uintptr_t) attribute->addr, sizeof(group));
-                if (fcntl(group, F_GETFD) < 0 || a->n_pending == ADAPTER_GROUPS_MAX || find_pending(a, group) < a->n_pending)
+                /* One that waits by this number was closed without a word: it is this one's now. */
+                if (find_pending(a, group) < a->n_pending)
+                        return 0;
+                if (fcntl(group, F_GETFD) < 0 || a->n_pending == ADAPTER_GROUPS_MAX)
                         return a->next(fd, request, argument);
                 a->pending[a->n_pending++] = group;
                 return 0;

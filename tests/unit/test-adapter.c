@@ -213,6 +213,11 @@ static void test_vfio(void) {
         (void) group_attribute(&w, KVM_VFIO_GROUP_DEL, other, -1);
         tap_streq(kernel.trace, "add;link;link;del;", "once, and it is taken away there");
         clear_trace();
+        (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, other, -1);
+        tap_eq(group_attribute(&w, KVM_VFIO_GROUP_ADD, other, -1), 0, "one whose number another had, which was closed unsaid");
+        tap_eq(group_attribute(&w, KVM_VFIO_GROUP_SET_SPAPR_TCE, other, KVM_FD), 0, "linked");
+        tap_streq(kernel.trace, "add;link;", "it is added once");
+        clear_trace();
         (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, 12345, -1);
         tap_streq(kernel.trace, "add;", "an fd that is none is the kernel's to refuse");
         (void) close(table);
