@@ -209,12 +209,19 @@ static Phb *phb_by_bus_name(const Layout *l, const Domain *d, const Buses *buses
         return NULL;
 }
 
-/* The last PHB of <qemu:commandline> that stands before this place, of those that are JSON or those that are not. */
+/* The last PHB of <qemu:commandline> that stands before this place, of those that are JSON or those that are not. NULL also where it is one
+ * beyond BUSES_MAX. */
 static Phb *phb_before(const Layout *l, const Domain *d, size_t place, bool plain) {
-        while (place-- > 0)
-                for (size_t i = 0; is_qemu_phb(&d->devices[place]) && d->devices[place].plain == plain && i < l->n_phbs; i++)
-                        if (l->phbs[i].controller_index < 0 && l->phbs[i].alias == d->devices[place].alias)
+        while (place-- > 0) {
+                const DomainDevice *device = &d->devices[place];
+
+                if (device->plain != plain || !is_qemu_phb(device))
+                        continue;
+                for (size_t i = 0; i < l->n_phbs; i++)
+                        if (l->phbs[i].controller_index < 0 && l->phbs[i].alias == device->alias)
                                 return &l->phbs[i];
+                return NULL;
+        }
         return NULL;
 }
 

@@ -8,6 +8,9 @@
 #include "qemu_options.h"
 #include "util.h"
 
+/* Any user's process may call itself a QEMU, and its words are read while the loop waits. A VM with a thousand disks has less. */
+#define WORDS_MAX 4096U
+
 /* hw/ppc/spapr.c: spapr_machine_class_init(), default_ram_size */
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
 
@@ -147,17 +150,21 @@ static int copy_words(const char *const *argv, size_t n, QemuWord *ret, char **r
 }
 
 int qemu_args_read(const char *const *argv, size_t n, Domain *ret, DomainError *error) {
-        _cleanup_free_ QemuWord *words = calloc(n + 1, sizeof(*words));
-        _cleanup_free_ QemuArgument *arguments = calloc(n + 1, sizeof(*arguments));
+        _cleanup_free_ QemuArgument *arguments = NULL;
+        _cleanup_free_ QemuWord *words = NULL;
         _cleanup_(domain_clear) Domain d = { .bare = true, .id = -1, .live = true, .memory = MEMORY_DEFAULT };
         _cleanup_free_ char *accel = NULL, *text = NULL;
         size_t n_arguments = 0;
         int r;
 
-        if (!words || !arguments)
-                return -ENOMEM;
         if (n == 0)
                 return qemu_fail(error, &(QemuWord) {}, "there is no program; give a QEMU and its arguments");
+        if (n > WORDS_MAX)
+                return qemu_fail(error, &(QemuWord) {}, "it has more than %u words, and tced reads no more; give it fewer", WORDS_MAX);
+        words = calloc(n, sizeof(*words));
+        arguments = calloc(n, sizeof(*arguments));
+        if (!words || !arguments)
+                return -ENOMEM;
         r = copy_words(argv + 1, n - 1, words, &text);
         if (r >= 0)
                 r = set_text(&d.emulator, argv[0]);

@@ -13,6 +13,9 @@
 
 #define PHB_DRIVER "spapr-pci-host-bridge"
 
+/* Each device looks through all of them; a person writes a few for each PHB. */
+#define PROPERTIES_MAX 4096
+
 /* The -netdev of a command line. They are read once, as each device may ask for one. */
 typedef struct Netdev {
         char *id;
@@ -53,6 +56,8 @@ int qemu_add_property(Domain *d, const char *driver, const char *device, const c
         QemuProperty p = { .line = at->line };
         int r = value && (!driver || streq(driver, PHB_DRIVER)) ? check_property(at, property, value, error) : 0;
 
+        if (r >= 0 && d->n_properties == PROPERTIES_MAX)
+                return qemu_fail(error, at, "%.64s: more than %d properties of devices; tced reads no more", property, PROPERTIES_MAX);
         if (r >= 0)
                 r = ARRAY_RESERVE(d->properties, d->properties_allocated, d->n_properties + 1);
         if (r >= 0)

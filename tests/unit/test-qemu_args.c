@@ -128,6 +128,29 @@ static void check_kvm(const char *program, const char *line, bool want) {
         tap_ok(qemu_args_read(words, n, &d, &error) == 0 && d.kvm == want, "%s %s: %s", program, line, want ? "KVM" : "no KVM");
 }
 
+/* Words without end, as a process that calls itself a QEMU may have them: they are not read. */
+static void check_bounds(void) {
+        static const char *words[5000] = { "qemu-system-ppc64" };
+        static char properties[32768] = "spapr-pci-host-bridge";
+        const char *phb[] = { "qemu-system-ppc64", "-device", properties };
+        DomainError error = {};
+        Domain d = {};
+
+        for (size_t i = 1; i < ELEMENTSOF(words); i++)
+                words[i] = "-S";
+        tap_ok(qemu_args_read(words, ELEMENTSOF(words), &d, &error) == -EINVAL && strstr(error.text, "more than 4096 words"), "too many words");
+        tap_ok(qemu_args_read(words, 4096, &d, &error) == 0, "as many as can be");
+        domain_clear(&d);
+        d = (Domain) {};
+        for (size_t at = strlen(properties); at + 4 < sizeof(properties); at += 3)
+                strcpy(properties + at, ",x=");
+        tap_ok(qemu_args_read(phb, ELEMENTSOF(phb), &d, &error) == -EINVAL && strstr(error.text, "more than 4096 properties"),
+               "too many properties");
+        properties[3000] = '\0';
+        tap_ok(qemu_args_read(phb, ELEMENTSOF(phb), &d, &error) == 0, "and fewer");
+        domain_clear(&d);
+}
+
 int main(void) {
         static const char *const none[1] = { NULL };
         DomainError error = {};
@@ -140,6 +163,7 @@ int main(void) {
         check_memory("-m 1.5G,slots=4,maxmem=4G", UINT64_C(3) << 29, UINT64_C(4) << 30);
         check_memory("-m size=1048576k,maxmem=2147483648", UINT64_C(1) << 30, UINT64_C(2) << 30);
         check_memory("-m 512 -m maxmem=1t", UINT64_C(512) << 20, UINT64_C(1) << 40);
+        check_bounds();
         check_kvm("qemu-system-ppc64", "", false);
         check_kvm("/usr/libexec/qemu-kvm", "", true);
         check_kvm("qemu-system-ppc64", "-enable-kvm", true);
