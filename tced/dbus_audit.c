@@ -73,14 +73,17 @@ static int ask(sd_bus_message *m, Connection *c, pid_t pid, bool own, sd_bus_err
         Asking *a;
         int r;
 
-        r = caller_get(m, true, &caller, error);
+        /* Root sees all, also where it has ended meanwhile: libvirt's hook asks and goes. */
+        r = caller_get(m, false, &caller, error);
+        if (r >= 0 && (own || !is_master(caller.uid)))
+                r = caller_get(m, true, &caller, error);
         if (r < 0)
                 return r;
         a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
         *a = (Asking) { .connection = c, .manager = c->manager, .all = is_master(caller.uid), .pid = own ? caller.process.pid : pid };
-        if (!caller.process.by_pid) {
+        if (caller.process.pid > 0 && !caller.process.by_pid) {
                 a->caller_pid = caller.process.pid;
                 a->caller_start = caller.process.start;
         }

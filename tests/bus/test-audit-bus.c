@@ -230,6 +230,61 @@ static void test_others(Host *h) {
         host_remove(h, "proc/4711");
 }
 
+/* Asks without waiting for an answer, and is gone before tced reads that. */
+static int ask_and_go(const Host *h, int go, int ready) {
+        sd_bus_message *m = NULL;
+        char c = 'r';
+        sd_bus *peer;
+        int r;
+
+        if (read(go, &c, 1) != 1)
+                return 1;
+        peer = open_peer(h);
+        if (!answers(peer, "Audit", ALL, "\"vms\":[]") || write(ready, &c, 1) != 1 || read(go, &c, 1) != 1)
+                return 1;
+        r = sd_bus_message_new_method_call(peer, &m, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Audit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "t", UINT64_C(0));
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, 0);
+        if (r >= 0)
+                r = sd_bus_send(peer, m, NULL);
+        return r < 0 || sd_bus_flush(peer) < 0;
+}
+
+/* As libvirt's hook does when a VM has started. Nobody has had a VM yet: once tced has looked after its start it does not by itself. */
+static void test_who_goes(const Host *h, sd_bus *bus) {
+        _cleanup_signals_ Signals signals = {};
+        int go[2], ready[2];
+        char c = 'g', path[64];
+        pid_t pid;
+
+        if (pipe2(go, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0 || fflush(stdout) != 0 || (pid = fork()) < 0)
+                bail_out("can't fork: %s", strerror(errno));
+        if (pid == 0)
+                _exit(ask_and_go(h, go[0], ready[1]));
+        write_process(h, pid, 0, UINT64_MAX, 0);
+        (void) snprintf(path, sizeof(path), "proc/%d/fd", (int) pid);
+        host_remove(h, path);
+        host_mkdir(h, path);
+        signals_record(bus, &signals);
+        (void) usleep(1500000);
+        if (write(go[1], &c, 1) != 1 || read(ready[0], &c, 1) != 1 || kill(h->tced_pid, SIGSTOP) < 0)
+                bail_out("the process that asks does not get ready");
+        write_qemu(h, 4711, "/usr/bin/qemu-system-ppc64|-accel|kvm|-nodefaults", 0, 4096, 4);
+        tap_eq((c = (char) write(go[1], &c, 1), wait_exit(pid)), 0, "who asks does not wait for the answer");
+        (void) kill(h->tced_pid, SIGCONT);
+        tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 vmm"), "VMs are looked at all the same");
+        (void) snprintf(path, sizeof(path), "proc/%d", (int) pid);
+        host_remove(h, path);
+        host_remove(h, "proc/4711");
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "and their end is seen");
+        (void) close(go[0]);
+        (void) close(go[1]);
+        (void) close(ready[0]);
+        (void) close(ready[1]);
+}
+
 int main(void) {
         char proc[96];
         const char *extra[] = { proc, NULL };
@@ -259,6 +314,7 @@ int main(void) {
                         host_mkdir(&h, path);
                 }
                 wait_probed(bus);
+                test_who_goes(&h, bus);
                 test_unknown(&h, bus);
                 test_stock(&h, bus);
                 test_machine(&h, bus);
