@@ -37,7 +37,8 @@ static bool is_kvm_program(const char *program) {
 }
 
 bool qemu_args_is_qemu(const char *program) {
-        static const char *const names[] = { "kvm", "qemu-kvm", "qemu-system-ppc64" };
+        /* Debian has two names for one program; the adapter's wrapper hands its own on. */
+        static const char *const names[] = { "kvm", "qemu-kvm", "qemu-system-ppc64", "qemu-system-ppc64le", "tced-qemu-system-ppc64" };
         const char *slash = strrchr(program, '/');
 
         return name_lookup(names, ELEMENTSOF(names), slash ? slash + 1 : program) >= 0;

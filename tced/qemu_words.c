@@ -29,9 +29,10 @@ int qemu_split(const QemuWord *words, size_t n, QemuArgument *ret, size_t *ret_n
                 "m", "machine", "name", "net", "netdev", "nic", "object", "prom-env", "readconfig", "serial", "set", "smbios",
         };
         static const char *const alone[] = {
-                "S", "async-teardown", "daemonize", "enable-kvm", "enable-sync-profile", "full-screen", "help", "h", "mem-prealloc", "no-acpi",
-                "no-fd-bootchk", "no-hpet", "no-quit", "no-reboot", "no-shutdown", "no-user-config", "nodefaults", "nographic",
-                "old-param", "one-insn-per-tb", "only-migratable", "preconfig", "semihosting", "singlestep", "snapshot", "usb", "version",
+                "S", "async-teardown", "audio-help", "daemonize", "enable-kvm", "enable-sync-profile", "full-screen", "help", "h", "mem-prealloc",
+                "no-acpi", "no-fd-bootchk", "no-hpet", "no-quit", "no-reboot", "no-shutdown", "no-user-config", "nodefaults", "nographic",
+                "old-param", "one-insn-per-tb", "only-migratable", "portrait", "preconfig", "s", "semihosting", "singlestep", "snapshot", "usb",
+                "version", "win2k-hack", "xen-attach", "xen-domid-restrict",
         };
         size_t found = 0;
 

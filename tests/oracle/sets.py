@@ -455,6 +455,7 @@ BARE = [(name, f"-vga none {words}") for name, words in (
     ("maxmem alone", "-nodefaults -m maxmem=2g,slots=1"),
     ("a fraction of memory", "-nodefaults -m 1.5G"),
     ("memory in KiB", "-nodefaults -m 1048576k"),
+    ("a disk's image behind an option without a value", "-nodefaults -portrait null-co://"),
     ("a value that looks like an option", "-nodefaults -name -nic"),
     ("a value that looks like an option, of an option that is not known here", "-nodefaults -uuid 11111111-2222-3333-4444-555566667777 -net nic"),
 )]
