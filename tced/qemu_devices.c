@@ -115,14 +115,25 @@ static void netdevs_clear(Netdevs *netdevs) {
         free(netdevs->items);
 }
 
+/* A tap has it too where only its fds are given, or where it is forced (net/tap.c: net_init_tap_one). */
+static bool is_vhost(const char *type, const QemuOptions *o) {
+        const char *vhost = qemu_options_get(o, "vhost");
+
+        if (!streq(type, "tap"))
+                return streq(type, "vhost-user") || streq(type, "vhost-vdpa");
+        return vhost ? qemu_is_on(vhost)
+                     : qemu_options_get(o, "vhostfd") || qemu_options_get(o, "vhostfds") || qemu_is_on(qemu_options_get(o, "vhostforce"));
+}
+
+/* As JSON since QEMU 7.0, so written by libvirt. What is none is left to QEMU. */
 static int add_netdev(Netdevs *netdevs, const char *text) {
         _cleanup_(qemu_options_clear) QemuOptions o = {};
         const char *type, *id;
-        char *copy;
-        int r = qemu_options_parse(text, "type", &o);
+        char *copy, what[64];
+        int r = text[0] == '{' ? qemu_options_parse_json(text, &(JsonFault) { what, sizeof(what), "" }, &o) : qemu_options_parse(text, "type", &o);
 
         if (r < 0)
-                return r;
+                return r == -EINVAL ? 0 : r;
         type = qemu_options_get(&o, "type");
         id = qemu_options_get(&o, "id");
         if (!type || !id)
@@ -133,10 +144,7 @@ static int add_netdev(Netdevs *netdevs, const char *text) {
         copy = strdup(id);
         if (!copy)
                 return -ENOMEM;
-        netdevs->items[netdevs->n++] = (Netdev) {
-                .id = copy,
-                .vhost = streq(type, "vhost-user") || streq(type, "vhost-vdpa") || (streq(type, "tap") && qemu_is_on(qemu_options_get(&o, "vhost"))),
-        };
+        netdevs->items[netdevs->n++] = (Netdev) { .id = copy, .vhost = is_vhost(type, &o) };
         return 0;
 }
 

@@ -37,6 +37,7 @@ static const Case cases[] = {
         { "another machine has none", "-M powernv9", "" },
         { "none at all, as libvirt asks for to see what QEMU can", "-S -no-user-config -nodefaults -nographic -machine none,accel=kvm:tcg", "" },
         { "a device that is a value", "-nodefaults -append -device -kernel -nic", PHB0 DYNAMIC0 },
+        { "a disk's image behind an option that has no value", "-nodefaults -s disk.img", "71000001 vio v-scsi@71000001 10000000 " PHB0 DYNAMIC0 },
         { "what is not UTF-8", "-nodefaults -device spapr-vlan,id=\xff", "71000001 vio ? 10000000 " PHB0 DYNAMIC0 },
         { "a file of options", "-readconfig /etc/vm.conf", "error: -readconfig: /etc/vm.conf" },
         { "no size", "-m 1Q", "error: -m: size='1Q'" },
@@ -128,6 +129,20 @@ static void check_kvm(const char *program, const char *line, bool want) {
         tap_ok(qemu_args_read(words, n, &d, &error) == 0 && d.kvm == want, "%s %s: %s", program, line, want ? "KVM" : "no KVM");
 }
 
+/* Who serves a card's queues: only vhost is told of what is mapped. */
+static void check_notifier(const char *netdev, bool want) {
+        const char *words[] = { "qemu-system-ppc64", "-nodefaults", "-netdev", netdev, "-device", "virtio-net-pci,netdev=n,iommu_platform=on" };
+        _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
+        DomainError error = {};
+        PlanHost host;
+        Host h;
+
+        good_host(&h);
+        host = plan_host(&h);
+        tap_ok(domain_plan_make_bare(words, ELEMENTSOF(words), true, &host, &plan, &error) == 0 && plan.plan.n_tables == 1 &&
+               plan.plan.tables[0].window.notifier == want, "-netdev %s: %s", netdev, want ? "vhost" : "QEMU");
+}
+
 /* Words without end, as a process that calls itself a QEMU may have them: they are not read. */
 static void check_bounds(void) {
         static const char *words[5000] = { "qemu-system-ppc64" };
@@ -164,6 +179,15 @@ int main(void) {
         check_memory("-m size=1048576k,maxmem=2147483648", UINT64_C(1) << 30, UINT64_C(2) << 30);
         check_memory("-m 512 -m maxmem=1t", UINT64_C(512) << 20, UINT64_C(1) << 40);
         check_bounds();
+        check_notifier("user,id=n", false);
+        check_notifier("tap,id=n", false);
+        check_notifier("tap,id=n,vhost=on", true);
+        check_notifier("tap,id=n,vhostforce=on", true);
+        check_notifier("tap,id=n,fd=3,vhostfd=4", true);
+        check_notifier("tap,id=n,vhost=off,vhostforce=on", false);
+        check_notifier("{\"type\":\"tap\",\"fd\":\"3\",\"vhost\":true,\"vhostfd\":\"4\",\"id\":\"n\"}", true);
+        check_notifier("{\"type\":\"tap\",\"id\":\"n\"}", false);
+        check_notifier("{\"type\":", false);
         check_kvm("qemu-system-ppc64", "", false);
         check_kvm("/usr/libexec/qemu-kvm", "", true);
         check_kvm("qemu-system-ppc64", "-enable-kvm", true);
@@ -173,7 +197,8 @@ int main(void) {
         check_kvm("qemu-system-ppc64", "-machine accel=tcg", false);
         check_kvm("qemu-system-ppc64", "-accel accel=kvm", true);
         tap_ok(qemu_args_read(none, 0, &d, &error) == -EINVAL && strstr(error.text, "no program"), "no words at all");
-        tap_ok(qemu_args_is_qemu("/usr/bin/qemu-system-ppc64") && qemu_args_is_qemu("qemu-kvm") && !qemu_args_is_qemu("qemu-system-x86_64") &&
+        tap_ok(qemu_args_is_qemu("/usr/bin/qemu-system-ppc64") && qemu_args_is_qemu("qemu-kvm") &&
+               qemu_args_is_qemu("/usr/bin/qemu-system-ppc64le") && qemu_args_is_qemu("/usr/bin/tced-qemu-system-ppc64") && !qemu_args_is_qemu("qemu-system-x86_64") &&
                !qemu_args_is_qemu("vmm") && !qemu_args_is_qemu(""), "which program is a QEMU for POWER");
         return tap_done();
 }
