@@ -69,13 +69,15 @@ static int read_size(const QemuArgument *a, const QemuOptions *o, const char *na
         return 0;
 }
 
-/* A size without a unit is MiB, but maxmem's is bytes (seen of QEMU 7.2). */
+/* A size without a unit is MiB, but maxmem's is bytes (seen of QEMU 7.2). 0 is the default. */
 static int read_memory(const QemuArgument *a, Domain *d, DomainError *error) {
         _cleanup_(qemu_options_clear) QemuOptions o = {};
         int r = a->value.text ? qemu_options_parse(a->value.text, "size", &o) : 0;
 
         if (r >= 0)
                 r = read_size(a, &o, "size", 'M', &d->memory, error);
+        if (d->memory == 0)
+                d->memory = MEMORY_DEFAULT;
         return r < 0 ? r : read_size(a, &o, "maxmem", 'B', &d->max_memory, error);
 }
 

@@ -450,6 +450,7 @@ BARE = [(name, f"-vga none {words}") for name, words in (
     ("-global for all PHBs", "-nodefaults -global spapr-pci-host-bridge.pgsz=0x1000 -device spapr-pci-host-bridge,index=1,id=b"),
     ("-set for one", "-nodefaults -device spapr-pci-host-bridge,index=1,id=b -set device.b.ddw=off"),
     ("memory in MiB", "-nodefaults -m 1024"),
+    ("no memory is the default", "-nodefaults -m 0"),
     ("memory with its unit", "-nodefaults -m 1G,slots=2,maxmem=3G"),
     ("maxmem in bytes", "-nodefaults -m size=1G,slots=2,maxmem=4294967296"),
     ("maxmem alone", "-nodefaults -m maxmem=2g,slots=1"),

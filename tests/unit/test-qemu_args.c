@@ -177,6 +177,7 @@ int main(void) {
         check_memory("-m 2048", UINT64_C(2) << 30, 0);
         check_memory("-m 1.5G,slots=4,maxmem=4G", UINT64_C(3) << 29, UINT64_C(4) << 30);
         check_memory("-m size=1048576k,maxmem=2147483648", UINT64_C(1) << 30, UINT64_C(2) << 30);
+        check_memory("-m 0", UINT64_C(512) << 20, 0);
         check_memory("-m 512 -m maxmem=1t", UINT64_C(512) << 20, UINT64_C(1) << 40);
         check_bounds();
         check_notifier("user,id=n", false);
