@@ -21,10 +21,11 @@
 #define VM_FD 901
 #define VFIO_FD 902
 #define TABLE_FD 903
+#define OTHER_FD 904
 
 static struct {
         char trace[512];
-        int table_error;
+        int table_error, device_fd;
 } kernel;
 
 static void _printf_(1, 2) trace(const char *format, ...) {
@@ -46,7 +47,7 @@ static int made_up_kernel(int fd, unsigned long request, void *argument) {
         case KVM_CREATE_VM:
                 return VM_FD;
         case KVM_CREATE_DEVICE:
-                device->fd = VFIO_FD;
+                device->fd = (uint32_t) kernel.device_fd;
                 return 0;
         case KVM_CREATE_SPAPR_TCE:
         case KVM_CREATE_SPAPR_TCE_64:
@@ -85,6 +86,7 @@ typedef struct World {
 
 static void world_begin(World *w, const FakePlan *plan, const char *name) {
         memset(&kernel, 0, sizeof(kernel));
+        kernel.device_fd = VFIO_FD;
         *w = (World) {};
         if (plan && fake_start(&w->fake, plan) < 0)
                 exit(EXIT_FAILURE);
@@ -118,8 +120,8 @@ static void world_end(World *w) {
 static int make_table(World *w, uint32_t liobn, uint32_t shift, uint64_t base, uint64_t entries) {
         struct kvm_spapr_tce_64 args = { .liobn = liobn, .page_shift = shift, .offset = base >> shift, .size = entries };
 
-        /* As QEMU has it: its ioctl numbers are ints, and come extended by their sign. */
-        return adapter_ioctl(&w->adapter, VM_FD, (unsigned long) (long) (int) KVM_CREATE_SPAPR_TCE_64, &args);
+        /* As QEMU has it on POWER: its ioctl numbers are ints, below zero there, and come extended by their sign. */
+        return adapter_ioctl(&w->adapter, VM_FD, KVM_CREATE_SPAPR_TCE_64 | UINT64_C(0xffffffff) << 32, &args);
 }
 
 static bool is_memfd(int fd, uint64_t bytes) {
@@ -171,6 +173,7 @@ static void test_tables(void) {
 
 static void test_others(void) {
         struct kvm_enable_capability indirect = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_PUT_TCE_INDIRECT, 1 } };
+        struct kvm_enable_capability stuff = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_STUFF_TCE, 1 } };
         struct kvm_enable_capability off = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_STUFF_TCE, 0 } };
         struct kvm_enable_capability put = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_PUT_TCE, 1 } };
 
@@ -182,9 +185,10 @@ static void test_others(void) {
                 errno = 0;
                 tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_ENABLE_CAP, &indirect), allowed ? 0 : -1, "multi-TCE, allowed %u", allowed);
                 tap_eq(errno, allowed ? 0 : EINVAL, "with the kernel's errno of one that has it not");
+                tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_ENABLE_CAP, &stuff), allowed ? 0 : -1, "its other half, allowed %u", allowed);
                 tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_ENABLE_CAP, &off), 0, "turned off it may be");
                 tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_ENABLE_CAP, &put), 0, "another hypercall");
-                tap_streq(kernel.trace, allowed ? "cap 104 13c;cap 104 138;cap 104 20;" : "cap 104 138;cap 104 20;", "what reached the kernel");
+                tap_streq(kernel.trace, allowed ? "cap 104 13c;cap 104 138;cap 104 138;cap 104 20;" : "cap 104 138;cap 104 20;", "what reached the kernel");
                 clear_trace();
                 tap_eq(adapter_ioctl(&w.adapter, KVM_FD, KVM_CHECK_EXTENSION, (void *) KVM_CAP_SPAPR_TCE_VFIO), 42,
                        "KVM_CHECK_EXTENSION is the kernel's");
@@ -192,6 +196,44 @@ static void test_others(void) {
                 tap_eq(adapter_ioctl(&w.adapter, 77, KVM_RUN, NULL), 42, "and so is all else");
                 world_end(&w);
         }
+}
+
+/* A process may have another VM, and other devices: what is not this VM's is none of its business. */
+static void test_not_ours(void) {
+        struct kvm_enable_capability indirect = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_PUT_TCE_INDIRECT, 1 } };
+        struct kvm_enable_capability alike = { .cap = KVM_CAP_SPAPR_MULTITCE, .args = { H_PUT_TCE_INDIRECT, 1 } };
+        struct kvm_spapr_tce_64 new = { .liobn = FAKE_LIOBN_USER, .page_shift = 12, .size = FAKE_PAGES };
+        struct kvm_spapr_tce old = { .liobn = FAKE_LIOBN_USER, .window_size = FAKE_PAGES << 12 };
+        struct kvm_new_device devices[] = {
+                { .type = KVM_DEVICE_TYPE_VFIO }, { .type = KVM_DEVICE_TYPE_VFIO, .flags = 1 }, { .type = KVM_DEVICE_TYPE_VFIO + 1 },
+        };
+        int32_t group = 0;
+        struct kvm_attribute attribute = {
+                .group = KVM_VFIO_ATTR_GROUP, .attr = KVM_VFIO_GROUP_ADD, .addr = (uint64_t) (uintptr_t) &group,
+        };
+        World w;
+
+        world_begin(&w, &(FakePlan){ .n_user = 1 }, "vm");
+        (void) make_vm(&w);
+        tap_eq(adapter_ioctl(&w.adapter, OTHER_FD, KVM_CREATE_SPAPR_TCE_64, &new), TABLE_FD, "a table of another VM's");
+        tap_eq(adapter_ioctl(&w.adapter, OTHER_FD, KVM_CREATE_SPAPR_TCE, &old), TABLE_FD, "by the older ioctl too");
+        tap_eq(adapter_ioctl(&w.adapter, OTHER_FD, KVM_ENABLE_CAP, &indirect), 0, "multi-TCE of another VM's");
+        tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_ENABLE_CAP, &alike), 0, "another capability with the same arguments");
+        (void) adapter_ioctl(&w.adapter, OTHER_FD, KVM_SET_DEVICE_ATTR, &attribute);
+        attribute.group++;
+        (void) adapter_ioctl(&w.adapter, VFIO_FD, KVM_SET_DEVICE_ATTR, &attribute);
+        tap_streq(kernel.trace, "table 71000000;table 71000000;cap 104 13c;cap 94 13c;add;add;",
+                  "all reached the kernel, with attributes of another device and of another kind");
+        clear_trace();
+        kernel.device_fd = OTHER_FD;
+        for (size_t i = 0; i < ELEMENTSOF(devices); i++)
+                (void) adapter_ioctl(&w.adapter, i == 0 ? OTHER_FD : VM_FD, KVM_CREATE_DEVICE, &devices[i]);
+        attribute.group--;
+        (void) adapter_ioctl(&w.adapter, VFIO_FD, KVM_SET_DEVICE_ATTR, &attribute);
+        tap_streq(kernel.trace, "", "the VM's VFIO device is none of another VM's, none that is only tried, none of another type");
+        new.flags = 1;
+        tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_CREATE_SPAPR_TCE_64, &new), TABLE_FD, "a table with flags that nobody knows is the kernel's");
+        world_end(&w);
 }
 
 static void test_vfio(void) {
@@ -349,6 +391,7 @@ static void test_nobody(void) {
 int main(void) {
         test_tables();
         test_others();
+        test_not_ours();
         test_vfio();
         test_refused();
         test_away();
