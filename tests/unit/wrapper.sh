@@ -20,16 +20,20 @@ try() {
         fi
 }
 uuid=3f2c1111-2222-3333-4444-555566667777
-try "a domain of libvirt's" "machine=$uuid preload=yes" -name guest=web1,debug-threads=on -machine pseries,accel=kvm -uuid $uuid -S
-try "two dashes" "machine=$uuid preload=yes" --uuid $uuid
-try "by its name alone" "machine=web1 preload=yes" -name guest=web1,debug-threads=on
-try "by a name with a comma" "machine=a,b preload=yes" -name a,,b,process=x
+try "a domain of libvirt's" "machine=$uuid preload=libtced-qemu.so" -name guest=web1,debug-threads=on -machine pseries,accel=kvm -uuid $uuid -S
+try "two dashes" "machine=$uuid preload=libtced-qemu.so" --uuid $uuid
+try "by its name alone" "machine=web1 preload=libtced-qemu.so" -name guest=web1,debug-threads=on
+try "by a name with a comma" "machine=a,b preload=libtced-qemu.so" -name a,,b,process=x
 try "what libvirt asks a QEMU" "machine=none preload=" -S -no-user-config -nodefaults -machine none,accel=kvm:tcg -uuid $uuid
 try "the same, in short" "machine=none preload=" -uuid $uuid -M none
 try "by its type" "machine=none preload=" -uuid $uuid -machine accel=kvm,type=none
+try "a machine whose name begins so" "machine=$uuid preload=libtced-qemu.so" -uuid $uuid -M nonesuch
 try "nobody's" "machine=none preload=" -version
 try "a word that is no option" "machine=none preload=" -drive uuid
 try "an option without a value" "machine=none preload=" -uuid
+
+# libm does no harm to any program.
+LD_PRELOAD=libm.so.6 try "what was preloaded before is so still" "machine=$uuid preload=libtced-qemu.so:libm.so.6" -uuid $uuid
 
 have=$("$WRAPPER_LOST" -uuid $uuid 2>&1)
 points=$((points + 1))
