@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <time.h>
@@ -25,7 +26,7 @@
 
 static struct {
         char trace[512];
-        int table_error, device_fd;
+        int table_error, device_fd, add_error, added;
 } kernel;
 
 static void _printf_(1, 2) trace(const char *format, ...) {
@@ -58,8 +59,11 @@ static int made_up_kernel(int fd, unsigned long request, void *argument) {
                 }
                 return TABLE_FD;
         case KVM_SET_DEVICE_ATTR:
+                if (attribute->attr == KVM_VFIO_GROUP_ADD)
+                        memcpy(&kernel.added, (const void *) (uintptr_t) attribute->addr, sizeof(int32_t));
                 trace(attribute->attr == KVM_VFIO_GROUP_ADD ? "add;" : attribute->attr == KVM_VFIO_GROUP_DEL ? "del;" : "link;");
-                return 0;
+                errno = kernel.add_error;
+                return attribute->attr == KVM_VFIO_GROUP_ADD && kernel.add_error ? -1 : 0;
         case KVM_ENABLE_CAP:
                 trace("cap %u %x;", cap->cap, (unsigned) cap->args[0]);
                 return 0;
@@ -127,7 +131,7 @@ static int make_table(World *w, uint32_t liobn, uint32_t shift, uint64_t base, u
 static bool is_memfd(int fd, uint64_t bytes) {
         struct stat st;
 
-        return fd >= 0 && fd != TABLE_FD && fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 && (uint64_t) st.st_size >= bytes;
+        return fd >= 0 && fd != TABLE_FD && fcntl(fd, F_GET_SEALS) >= F_SEAL_SHRINK && fstat(fd, &st) == 0 && (uint64_t) st.st_size >= bytes;
 }
 
 static int group_attribute(World *w, uint64_t what, int group, int table) {
@@ -178,6 +182,7 @@ static void test_others(void) {
         struct kvm_enable_capability put = { .cap = KVM_CAP_PPC_ENABLE_HCALL, .args = { H_PUT_TCE, 1 } };
 
         for (unsigned allowed = 0; allowed < 2; allowed++) {
+                unsigned same = 0;
                 World w;
 
                 world_begin(&w, &(FakePlan){ .n_kernel = 1, .multitce = allowed }, "vm");
@@ -192,7 +197,9 @@ static void test_others(void) {
                 clear_trace();
                 tap_eq(adapter_ioctl(&w.adapter, KVM_FD, KVM_CHECK_EXTENSION, (void *) KVM_CAP_SPAPR_TCE_VFIO), 42,
                        "KVM_CHECK_EXTENSION is the kernel's");
-                tap_eq(adapter_ioctl(&w.adapter, VM_FD, KVM_CHECK_EXTENSION, (void *) KVM_CAP_SPAPR_TCE_VFIO), 42, "of a VM too");
+                for (uintptr_t i = 0; i < 300; i++)
+                        same += adapter_ioctl(&w.adapter, VM_FD, KVM_CHECK_EXTENSION, (void *) i) == 42;
+                tap_eq(same, 300, "of a VM too, whatever is asked for");
                 tap_eq(adapter_ioctl(&w.adapter, 77, KVM_RUN, NULL), 42, "and so is all else");
                 world_end(&w);
         }
@@ -251,6 +258,7 @@ static void test_vfio(void) {
         tap_streq(kernel.trace, "", "a group is not added before it is linked");
         tap_eq(group_attribute(&w, KVM_VFIO_GROUP_SET_SPAPR_TCE, other, KVM_FD), 0, "linked to a table of the kernel's");
         tap_streq(kernel.trace, "add;link;", "it is added and linked");
+        tap_eq(kernel.added, other, "as the group that it is");
         (void) group_attribute(&w, KVM_VFIO_GROUP_SET_SPAPR_TCE, other, KVM_FD);
         (void) group_attribute(&w, KVM_VFIO_GROUP_DEL, other, -1);
         tap_streq(kernel.trace, "add;link;link;del;", "once, and it is taken away there");
@@ -262,10 +270,38 @@ static void test_vfio(void) {
         clear_trace();
         (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, 12345, -1);
         tap_streq(kernel.trace, "add;", "an fd that is none is the kernel's to refuse");
+        clear_trace();
+        (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, group, -1);
+        kernel.add_error = EPERM;
+        tap_ok(group_attribute(&w, KVM_VFIO_GROUP_SET_SPAPR_TCE, group, KVM_FD) == -1 && errno == EPERM,
+               "one that the kernel does not add when it is linked is refused then");
+        tap_streq(kernel.trace, "add;", "and not linked");
+        kernel.add_error = 0;
+        clear_trace();
+        (void) group_attribute(&w, KVM_VFIO_GROUP_DEL, group, -1);
+        (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, group, -1);
+        tap_streq(kernel.trace, "", "it waits again when it was taken away and added");
         (void) close(table);
         world_end(&w);
         (void) close(group);
         (void) close(other);
+}
+
+/* More groups than are kept waiting: the others are added at once, as without an adapter. */
+static void test_many_groups(void) {
+        int groups[ADAPTER_GROUPS_MAX + 1];
+        World w;
+
+        world_begin(&w, &(FakePlan){ .n_vfio = 1 }, "vm");
+        (void) make_vm(&w);
+        for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
+                groups[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+                (void) group_attribute(&w, KVM_VFIO_GROUP_ADD, groups[i], -1);
+        }
+        tap_streq(kernel.trace, "add;", "of %u groups one does not wait", (unsigned) ELEMENTSOF(groups));
+        for (size_t i = 0; i < ELEMENTSOF(groups); i++)
+                (void) close(groups[i]);
+        world_end(&w);
 }
 
 static void test_refused(void) {
@@ -277,6 +313,7 @@ static void test_refused(void) {
                 { "no locked memory", "kernel refused its table: Cannot allocate memory (mostly RLIMIT_MEMLOCK", ENOMEM, 0, false },
                 { "that LIOBN is there", "", EBUSY, EBUSY, false },
                 { "another's VM", "", EIO, EIO, false },
+                { "arguments that can't be read", "", EFAULT, EFAULT, false },
                 { "a rule demands the kernel", "", ENOMEM, ENOMEM, true },
         };
 
@@ -297,6 +334,35 @@ static void test_refused(void) {
                 tap_ok(strstr(said(&w), cases[i].says), "%s: said: %s", cases[i].name, w.said);
                 if (fd >= 0)
                         (void) close(fd);
+                kernel.table_error = 0;
+                (void) close(make_table(&w, 0x80000001, 16, UINT64_C(1) << 59, FAKE_PAGES));
+                tap_eq(w.fake.log->n_made, 0, "%s: that it was made was not said", cases[i].name);
+                world_end(&w);
+        }
+}
+
+/* What the kernel refuses while tced is away, or what tced will not have elsewhere. */
+static void test_refused_alone(void) {
+        static const char said_so[] = "kernel refused its table: Cannot allocate memory";
+
+        for (unsigned demanded = 0; demanded < 2; demanded++) {
+                World w;
+                int fd;
+
+                world_begin(&w, &(FakePlan){ .n_kernel = 1, .must_be_kernel = demanded }, "vm");
+                (void) make_vm(&w);
+                kernel.table_error = ENOMEM;
+                /* A window that is not in the plan: tced says `kernel`, and is asked again. */
+                fd = make_table(&w, FAKE_LIOBN_KERNEL, 16, UINT64_C(1) << 59, FAKE_PAGES);
+                tap_ok(demanded ? fd == -1 && errno == ENOMEM : is_memfd(fd, FAKE_PAGES * 8), "refused: by tced as well, %u", demanded);
+                tap_ok(strstr(said(&w), said_so), "said: %s", w.said);
+                (void) fd_close(fd);
+                fake_stop(&w.fake);
+                w.fake_runs = false;
+                fd = make_table(&w, FAKE_LIOBN_KERNEL, 12, 0, FAKE_PAGES);
+                tap_ok(demanded ? fd == -1 && errno == ENOMEM : is_memfd(fd, FAKE_PAGES * 8), "without tced: a rule demands the kernel, %u",
+                       demanded);
+                (void) fd_close(fd);
                 world_end(&w);
         }
 }
@@ -342,6 +408,7 @@ static void test_lost(void) {
         world_begin(&w, &(FakePlan){ .n_user = 1, .n_kernel = 1 }, "vm");
         (void) make_vm(&w);
         (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
+        (void) close(make_table(&w, 0x80000a05, 12, 0, FAKE_PAGES));
         (void) adapter_ioctl(&w.adapter, 77, KVM_RUN, NULL);
         clear_trace();
         fake_stop(&w.fake);
@@ -353,7 +420,14 @@ static void test_lost(void) {
         tap_ok(is_memfd(fd, FAKE_PAGES * 16), "one that the guest may ask for as well");
         (void) close(fd);
         tap_eq(make_table(&w, FAKE_LIOBN_KERNEL, 12, 0, FAKE_PAGES), TABLE_FD, "one for the kernel goes through");
+        tap_eq(make_table(&w, 0x80000002, 16, UINT64_C(1) << 59, FAKE_PAGES), TABLE_FD, "and another of a PHB that has its in the kernel");
         tap_eq(make_table(&w, 0x80000900, 12, 0, FAKE_PAGES), TABLE_FD, "and one that nobody knows");
+        fd = make_table(&w, 0x80000a05, 12, 0, FAKE_PAGES);
+        tap_ok(is_memfd(fd, FAKE_PAGES * 8), "one of which tced said where it goes goes there again");
+        (void) close(fd);
+        fd = make_table(&w, 0x80000a06, 12, 0, FAKE_PAGES);
+        tap_ok(is_memfd(fd, FAKE_PAGES * 8), "as does another of its PHB");
+        (void) close(fd);
         tap_ok(strstr(said(&w), "as planned") && strchr(w.said, '\n') == w.said + strlen(w.said) - 1, "one line says so: %s", w.said);
         world_end(&w);
 
@@ -375,6 +449,44 @@ static void test_lost(void) {
                 (void) usleep(20000);
         }
         tap_ok(w.fake.log->n_claimed > 1 && w.fake.log->n_windows_opened > 1, "it is found again once it answers");
+        (void) kill(w.fake.pid, SIGSTOP);
+        (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
+        (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
+        (void) kill(w.fake.pid, SIGCONT);
+        tap_ok(strchr(said(&w), '\n') < strrchr(w.said, '\n'), "and is lost once more, of which a line says so: %s", w.said);
+        world_end(&w);
+}
+
+/* At the VM's start tced may take its time: up to half a second. */
+static void test_slow_start(void) {
+        unsigned before, opened = 0;
+        World w;
+
+        world_begin(&w, &(FakePlan){ .n_user = 1 }, "vm");
+        (void) make_vm(&w);
+        before = w.fake.log->n_acquire;
+        (void) adapter_ioctl(&w.adapter, KVM_FD, KVM_CREATE_VM, NULL);
+        tap_ok(before == 1 && w.fake.log->n_acquire == before, "another VM of the process asks for no other plan");
+        (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
+        /* Now and then the host is slow, too. */
+        for (unsigned i = 0; i < 5 && (i == 0 || *said(&w)); i++) {
+                pid_t pid;
+
+                (void) ftruncate(w.adapter.log_fd, 0);
+                w.adapter.told_away = false;
+                opened = w.fake.log->n_windows_opened;
+                (void) kill(w.fake.pid, SIGSTOP);
+                pid = fork();
+                if (pid == 0) {
+                        (void) usleep(120 * 1000);
+                        (void) kill(w.fake.pid, SIGCONT);
+                        _exit(0);
+                }
+                (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
+                (void) waitpid(pid, NULL, 0);
+        }
+        tap_streq(said(&w), "", "before the VM runs tced may take a tenth of a second");
+        tap_eq(w.fake.log->n_windows_opened, opened + 1, "its answer is waited for");
         world_end(&w);
 }
 
@@ -393,9 +505,12 @@ int main(void) {
         test_others();
         test_not_ours();
         test_vfio();
+        test_many_groups();
         test_refused();
+        test_refused_alone();
         test_away();
         test_lost();
+        test_slow_start();
         test_nobody();
         return tap_done();
 }
