@@ -4,6 +4,7 @@
  * reaches it. What a real QEMU and a real kernel do with it is tested on the POWER hosts. */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -131,7 +132,7 @@ static int make_table(World *w, uint32_t liobn, uint32_t shift, uint64_t base, u
 static bool is_memfd(int fd, uint64_t bytes) {
         struct stat st;
 
-        return fd >= 0 && fd != TABLE_FD && fcntl(fd, F_GET_SEALS) >= F_SEAL_SHRINK && fstat(fd, &st) == 0 && (uint64_t) st.st_size >= bytes;
+        return fd >= 0 && fd != TABLE_FD && (fcntl(fd, F_GET_SEALS) & (INT_MIN | F_SEAL_SHRINK)) == F_SEAL_SHRINK && fstat(fd, &st) == 0 && (uint64_t) st.st_size >= bytes;
 }
 
 static int group_attribute(World *w, uint64_t what, int group, int table) {
@@ -472,7 +473,8 @@ static void test_slow_start(void) {
         for (unsigned i = 0; i < 5 && (i == 0 || *said(&w)); i++) {
                 pid_t pid;
 
-                (void) ftruncate(w.adapter.log_fd, 0);
+                (void) !ftruncate(w.adapter.log_fd, 0);
+                (void) lseek(w.adapter.log_fd, 0, SEEK_SET);
                 w.adapter.told_away = false;
                 opened = w.fake.log->n_windows_opened;
                 (void) kill(w.fake.pid, SIGSTOP);
