@@ -16,7 +16,7 @@
 #define POLKIT_INTERFACE POLKIT_NAME ".Authority"
 
 #define PATIENCE_USEC (1000U * 1000U)
-/* Questions at a time: who registers without end while polkit does not answer gets no more of them. */
+/* Questions of a user at a time: who registers and unregisters without end while polkit does not answer gets no more of them. */
 #define QUESTIONS_MAX 64U
 
 struct Question {
@@ -25,6 +25,7 @@ struct Question {
         sd_bus_slot *slot;
         char uuid[33];
         uint64_t serial; /* of the machine */
+        uid_t user;
         Question *next;
 };
 
@@ -109,14 +110,15 @@ void polkit_reply_registered(Connection *c, sd_bus_message *registration, const 
         size_t n = 0;
 
         for (const Question *other = c->questions; other; other = other->next)
-                n++;
+                n += other->user == machine->registrar;
         if (c->polkit && n < QUESTIONS_MAX && manager_wants_memlock(c->manager, machine, &need))
                 q = calloc(1, sizeof(*q));
         if (!q) {
                 reply_path(registration, machine->uuid);
                 return;
         }
-        *q = (Question) { .connection = c, .registration = sd_bus_message_ref(registration), .serial = machine->serial, .next = c->questions };
+        *q = (Question) { .connection = c, .registration = sd_bus_message_ref(registration), .serial = machine->serial,
+                          .user = machine->registrar, .next = c->questions };
         memcpy(q->uuid, machine->uuid, sizeof(q->uuid));
         c->questions = q;
         if (ask(q, machine, need) < 0)

@@ -467,6 +467,55 @@ static void test_hanging(const Host *h, sd_bus *root) {
         actor_kill(&polkit);
 }
 
+/* One who registers and unregisters without end. */
+static void register_often(void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_one(w);
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < 70; i++) {
+                _cleanup_message_ sd_bus_message *m = NULL;
+                char uuid[33], path[128];
+
+                (void) snprintf(uuid, sizeof(uuid), "%032x", i + 1);
+                (void) snprintf(path, sizeof(path), TCED_MACHINE_PREFIX "/%s", uuid);
+                if (sd_bus_message_new_method_call(bus, &m, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine") < 0 ||
+                    sd_bus_message_append(m, "ssa(ssuttubi)a{sv}t", "mine", uuid, 0, 0, UINT64_C(0)) < 0 || sd_bus_send(bus, m, NULL) < 0)
+                        break;
+                for (unsigned tries = 0; tries < 1000 && unregister(bus, path, NULL) < 0; tries++)
+                        ;
+                n++;
+        }
+        tap_eq(n, 70, "%s: registers without end", w->name);
+}
+
+static void register_other(void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_one(w);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        went_well(register_windows(bus, "mine", "", &small, 1, NO_UID, NULL, &error), &error, "%s: registers", w->name);
+        tap_ok(was_asked(w->host), "%s: polkit is asked all the same", w->name);
+}
+
+static void test_flood(const Host *h, sd_bus *root) {
+        Actor polkit = start_polkit(h, "hang");
+        const struct passwd *other = getpwnam("daemon"); /* a bus lets in whom it knows alone */
+        World w = { .host = h, .name = "one user" };
+
+        if (!other) {
+                tap_skip("there is no user daemon", "two users");
+                actor_kill(&polkit);
+                return;
+        }
+        run_as(member_uid, &group->gr_gid, 1, register_often, &w);
+        host_remove(h, "polkit.asked");
+        w.name = "another";
+        run_as(other->pw_uid, &group->gr_gid, 1, register_other, &w);
+        wait_gone(root);
+        actor_kill(&polkit);
+}
+
 /* What was permitted, and what was raised, outlives tced. */
 static void test_restart(Host *h, uint64_t locked) {
         Actor polkit = start_polkit(h, "yes"), member;
@@ -519,6 +568,7 @@ static void run(Host *h) {
         test_polkit(h, root);
         test_not_asked(h, root);
         test_windows(h, root, locked);
+        test_flood(h, root);
         test_hanging(h, root);
         (void) sd_bus_flush_close_unref(root);
         if (tap_ok(host_start_tced(h, NULL), "tced is started again"))
