@@ -118,6 +118,7 @@ typedef struct DomainDevice {
         uint64_t video_ram; /* video: <model vram=>, bytes; 0: not given */
         bool primary;    /* video: <model primary='yes'> */
         bool notifier;   /* vhost or vDPA behind iommu_platform (<driver iommu='on'>): an IOMMU notifier on its PHB */
+        bool vhost; /* of QEMU's words: it has one if a -global or -set gives it iommu_platform */
         unsigned isolation_group; /* 0: emulated; IOMMU group + 1; pool interfaces count down from UINT_MAX */
 } DomainDevice;
 

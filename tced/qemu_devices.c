@@ -249,6 +249,7 @@ static int read_place(const QemuWord *at, const Netdevs *netdevs, const QemuOpti
         if (netdev)
                 vhost = netdev_is_vhost(netdevs, netdev);
         v->notifier = vhost && qemu_is_on(qemu_options_get(o, "iommu_platform"));
+        v->vhost = vhost && !qemu_options_get(o, "iommu_platform");
         return copy_text(qemu_options_get(o, "bus"), &v->bus);
 }
 
@@ -295,5 +296,9 @@ int qemu_devices_read(const QemuArgument *arguments, size_t n, Domain *d, Domain
                 else if (streq(a->name, "device"))
                         r = read_qemu_device(&netdevs, &a->value, d, error);
         }
+        /* Where it stands among the words does not matter. */
+        for (size_t i = 0; r >= 0 && i < d->n_devices; i++)
+                if (d->devices[i].vhost)
+                        d->devices[i].notifier = qemu_is_on(domain_property(d, d->devices[i].model, d->devices[i].alias, "iommu_platform"));
         return r;
 }

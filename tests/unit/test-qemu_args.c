@@ -130,8 +130,8 @@ static void check_kvm(const char *program, const char *line, bool want) {
 }
 
 /* Who serves a card's queues: only vhost is told of what is mapped. */
-static void check_notifier(const char *netdev, bool want) {
-        const char *words[] = { "qemu-system-ppc64", "-nodefaults", "-netdev", netdev, "-device", "virtio-net-pci,netdev=n,iommu_platform=on" };
+static void check_notifier(const char *netdev, const char *device, const char *option, const char *value, bool want) {
+        const char *words[] = { "qemu-system-ppc64", "-nodefaults", "-netdev", netdev, "-device", device, option, value };
         _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
         DomainError error = {};
         PlanHost host;
@@ -140,7 +140,7 @@ static void check_notifier(const char *netdev, bool want) {
         good_host(&h);
         host = plan_host(&h);
         tap_ok(domain_plan_make_bare(words, ELEMENTSOF(words), true, &host, &plan, &error) == 0 && plan.plan.n_tables == 1 &&
-               plan.plan.tables[0].window.notifier == want, "-netdev %s: %s", netdev, want ? "vhost" : "QEMU");
+               plan.plan.tables[0].window.notifier == want, "-netdev %s -device %s %s %s: %s", netdev, device, option, value, want ? "vhost" : "QEMU");
 }
 
 /* Words without end, as a process that calls itself a QEMU may have them: they are not read. */
@@ -180,15 +180,20 @@ int main(void) {
         check_memory("-m 0", UINT64_C(512) << 20, 0);
         check_memory("-m 512 -m maxmem=1t", UINT64_C(512) << 20, UINT64_C(1) << 40);
         check_bounds();
-        check_notifier("user,id=n", false);
-        check_notifier("tap,id=n", false);
-        check_notifier("tap,id=n,vhost=on", true);
-        check_notifier("tap,id=n,vhostforce=on", true);
-        check_notifier("tap,id=n,fd=3,vhostfd=4", true);
-        check_notifier("tap,id=n,vhost=off,vhostforce=on", false);
-        check_notifier("{\"type\":\"tap\",\"fd\":\"3\",\"vhost\":true,\"vhostfd\":\"4\",\"id\":\"n\"}", true);
-        check_notifier("{\"type\":\"tap\",\"id\":\"n\"}", false);
-        check_notifier("{\"type\":", false);
+        check_notifier("user,id=n", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", false);
+        check_notifier("tap,id=n", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", false);
+        check_notifier("tap,id=n,vhost=on", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", true);
+        check_notifier("tap,id=n,vhostforce=on", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", true);
+        check_notifier("tap,id=n,fd=3,vhostfd=4", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", true);
+        check_notifier("tap,id=n,vhost=off,vhostforce=on", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", false);
+        check_notifier("{\"type\":\"tap\",\"fd\":\"3\",\"vhost\":true,\"vhostfd\":\"4\",\"id\":\"n\"}", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", true);
+        check_notifier("{\"type\":\"tap\",\"id\":\"n\"}", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", false);
+        check_notifier("tap,id=n,vhost=on", "virtio-net-pci,netdev=n", "-global", "virtio-net-pci.iommu_platform=on", true);
+        check_notifier("tap,id=n,vhost=on", "virtio-net-pci,netdev=n,id=a", "-set", "device.a.iommu_platform=on", true);
+        check_notifier("tap,id=n,vhost=on", "virtio-net-pci,netdev=n,iommu_platform=off", "-global", "virtio-net-pci.iommu_platform=on", false);
+        check_notifier("tap,id=n", "virtio-net-pci,netdev=n", "-global", "virtio-net-pci.iommu_platform=on", false);
+        check_notifier("tap,id=n,vhost=on", "virtio-net-pci,netdev=n", "-global", "virtio-blk-pci.iommu_platform=on", false);
+        check_notifier("{\"type\":", "virtio-net-pci,netdev=n,iommu_platform=on", "-m", "1G", false);
         check_kvm("qemu-system-ppc64", "", false);
         check_kvm("/usr/libexec/qemu-kvm", "", true);
         check_kvm("qemu-system-ppc64", "-enable-kvm", true);
