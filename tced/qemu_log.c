@@ -11,13 +11,25 @@
 
 /* libvirt's (src/qemu/qemu_process.c: qemuLogOperation) */
 #define STARTED ": starting up "
-#define REFUSED "Failed to create TCE table for liobn 0x"
+/* KVM_CREATE_SPAPR_TCE's and KVM_CREATE_SPAPR_TCE_64's */
+static const char *const refusals[] = { "Failed to create TCE table for liobn 0x", "Failed to create TCE64 table for liobn 0x" };
 
 static bool has(const uint32_t *liobns, size_t n, uint32_t liobn) {
         for (size_t i = 0; i < n; i++)
                 if (liobns[i] == liobn)
                         return true;
         return false;
+}
+
+/* Behind the words that say so; NULL: the line has none of it. */
+static const char *find_refusal(const char *line, size_t length) {
+        for (size_t i = 0; i < ELEMENTSOF(refusals); i++) {
+                const char *at = memmem(line, length, refusals[i], strlen(refusals[i]));
+
+                if (at)
+                        return at + strlen(refusals[i]);
+        }
+        return NULL;
 }
 
 size_t qemu_log_refused(const char *text, size_t size, uint32_t ret[QEMU_LOG_REFUSED_MAX]) {
@@ -33,10 +45,9 @@ size_t qemu_log_refused(const char *text, size_t size, uint32_t ret[QEMU_LOG_REF
                 length = (size_t) ((stop ? stop : end) - line);
                 if (memmem(line, length, STARTED, strlen(STARTED)))
                         n = 0;
-                at = memmem(line, length, REFUSED, strlen(REFUSED));
+                at = find_refusal(line, length);
                 if (!at)
                         continue;
-                at += strlen(REFUSED);
                 length -= (size_t) (at - line);
                 (void) snprintf(number, sizeof(number), "%.*s", (int) (length < 8 ? length : 8), at);
                 number[strspn(number, "0123456789abcdefABCDEF")] = '\0';

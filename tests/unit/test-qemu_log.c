@@ -11,7 +11,7 @@
 #include "util.h"
 
 #define START "2026-11-28 08:35:29.123+0000: starting up libvirt version: 9.0.0, package: 4+deb12u2, qemu version: 7.2.22, kernel: 6.1.0, hostname: host\n"
-#define REFUSED(liobn) "KVM: Failed to create TCE table for liobn 0x" liobn "\n"
+#define REFUSED(liobn) "KVM: Failed to create TCE64 table for liobn 0x" liobn "\n"
 
 static const struct {
         const char *name, *text;
@@ -26,7 +26,8 @@ static const struct {
         { "those of an earlier start don't count", START REFUSED("1000") START REFUSED("80000000"), { 0x80000000 }, 1 },
         { "all is well since", START REFUSED("1000") START, {}, 0 },
         { "a log of which this is the end", "ther words\n" REFUSED("1000"), { 0x1000 }, 1 },
-        { "a line that has not ended", START "KVM: Failed to create TCE table for liobn 0x80000100", { 0x80000100 }, 1 },
+        { "by the old call", START "KVM: Failed to create TCE table for liobn 0x1000\n", { 0x1000 }, 1 },
+        { "a line that has not ended", START "KVM: Failed to create TCE64 table for liobn 0x80000100", { 0x80000100 }, 1 },
         { "no number", START REFUSED("") REFUSED("x"), {}, 0 },
         { "more digits than a LIOBN has", START REFUSED("123456789"), { 0x12345678 }, 1 },
         { "cut in the word", "Failed to create TCE tab", {}, 0 },
