@@ -25,9 +25,6 @@
 #define ACCEPT_PAUSE_USEC (1000U * 1000U)
 /* How long another may take to give the name up before it counts as one that stays. */
 #define NAME_PATIENCE_USEC (2U * 1000U * 1000U)
-/* The same of the socket: so often is looked, and so long waited between. */
-#define SOCKET_TRIES 10U
-#define SOCKET_WAIT_USEC (100U * 1000U)
 
 struct DBus {
         Manager *manager;
@@ -267,10 +264,7 @@ int dbus_listen(DBus *d, const char *path) {
         if (strlen(path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
         strcpy(address.sun_path, path);
-        /* A child of a tced that was killed has its socket a moment longer: from the fork until it has closed all, or hears of that end
-         * (child.c). */
-        for (unsigned i = 0; (r = remove_stale_socket(&address)) == -EADDRINUSE && i < SOCKET_TRIES; i++)
-                (void) usleep(SOCKET_WAIT_USEC);
+        r = remove_stale_socket(&address);
         if (r < 0)
                 return r;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -335,28 +335,6 @@ static void test_second(const Host *h) {
         tap_ok(access(path, F_OK) < 0, "and leaves no socket behind");
 }
 
-/* A socket that is another's for a moment more, as a child of a tced that was killed has it. */
-static void test_left_over(const Host *h) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_free_ char *output = NULL;
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        pid_t pid;
-
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/left-over", h->dir);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 100) < 0)
-                bail_out("can't listen on %s", address.sun_path);
-        pid = fork();
-        if (pid == 0) {
-                (void) usleep(300000);
-                _exit(0);
-        }
-        (void) close(fd);
-        /* The name is what is taken then. */
-        tap_eq(second_daemon(h, address.sun_path, &output), 1, "a socket that is given up a moment later: the daemon waits for that");
-        tap_ok(strstr(output, "org.tced1") && !strstr(output, "The socket"), "and has it");
-        (void) waitpid(pid, NULL, 0);
-}
-
 /* With --user there may be no bus, and the socket alone tells that another runs. */
 static void test_second_user(Host *h) {
         char output[64], socket[96], sys[64], dev[64], runtime[96];
@@ -504,7 +482,6 @@ int main(void) {
         test_never_reads(&h);
         test_large_answers(&h);
         test_second(&h);
-        test_left_over(&h);
         test_second_user(&h);
         test_stale(&h);
         if (!host_start_tced(&h, NULL))
