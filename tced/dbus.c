@@ -5,6 +5,7 @@
 
 #include "dbus.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -237,10 +238,20 @@ static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userda
         return 0;
 }
 
+/* Does who listens there run still? A child that was being made when tced was killed has the socket open too, for the moment until it ends. */
+static bool listener_runs(int fd) {
+        struct ucred listener;
+        socklen_t size = sizeof(listener);
+
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) < 0 || listener.pid <= 0 || kill(listener.pid, 0) == 0 ||
+               errno != ESRCH;
+}
+
 /* Removes a socket that an earlier tced left; one that answers is a tced that runs. */
 static int remove_stale_socket(const struct sockaddr_un *address) {
         _cleanup_fd_ int fd = -EBADF;
         struct stat st;
+        bool connected;
 
         if (lstat(address->sun_path, &st) < 0)
                 return errno == ENOENT ? 0 : -errno;
@@ -249,9 +260,10 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN)
+        connected = connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0;
+        if (connected ? listener_runs(fd) : errno == EAGAIN)
                 return -EADDRINUSE;
-        if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
+        if ((connected || errno == ECONNREFUSED) && unlink(address->sun_path) < 0)
                 return -errno;
         return 0;
 }

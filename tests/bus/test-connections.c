@@ -352,11 +352,39 @@ static void test_second_user(Host *h) {
         tap_ok(answers(h), "the first goes on");
 }
 
+/* Listens there, and ends; a child of its, which is given back, has the socket open still. */
+static pid_t leave_listener(const Host *h) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fds[2];
+        pid_t pid = -1, child = -1;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", h->socket);
+        if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+                bail_out("fork: %s", strerror(errno));
+        if (pid == 0) {
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+                if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+                        _exit(1);
+                child = fork();
+                if (child == 0)
+                        for (;;)
+                                (void) pause();
+                _exit(write(fds[1], &child, sizeof(child)) != sizeof(child));
+        }
+        (void) close(fds[1]);
+        if (read(fds[0], &child, sizeof(child)) != sizeof(child) || wait_exit(pid) != 0)
+                bail_out("nobody listens on %s", h->socket);
+        (void) close(fds[0]);
+        return child;
+}
+
 /* What an earlier daemon left is replaced; what is no socket is left alone. */
 static void test_stale(Host *h) {
         _cleanup_free_ char *output = NULL, *kept = NULL;
         char path[64];
         struct stat st;
+        pid_t child;
 
         (void) kill(h->tced_pid, SIGKILL);
         (void) wait_exit(h->tced_pid);
@@ -372,6 +400,10 @@ static void test_stale(Host *h) {
         }
         tap_ok(answers(h), "it can be restarted at once, also when the bus has not noticed yet");
         tap_ok(stat(h->socket, &st) == 0 && (st.st_mode & 0777) == 0666, "anyone may connect");
+        host_stop_tced(h);
+        child = leave_listener(h);
+        tap_ok(host_start_tced(h, NULL) && answers(h), "one that a child of a daemon that was killed has open still is replaced, too");
+        (void) kill(child, SIGKILL);
         host_stop_tced(h);
         tap_ok(lstat(h->socket, &st) < 0, "one that ends well takes its socket with it");
         (void) snprintf(path, sizeof(path), "%s/precious", h->dir);
