@@ -324,9 +324,14 @@ static int second_daemon(const Host *h, const char *socket, char **ret_output) {
 
 static void test_second(const Host *h) {
         _cleanup_free_ char *output = NULL, *other_output = NULL;
-        char path[64];
+        char path[64], state[96];
+        struct stat before, after;
 
+        (void) snprintf(state, sizeof(state), "%s/" TCED_STATE_NAME, h->dir);
+        if (stat(state, &before) < 0)
+                bail_out("there is no %s", state);
         tap_eq(second_daemon(h, h->socket, &output), 1, "a second daemon ends with 1");
+        tap_ok(stat(state, &after) == 0 && after.st_ino == before.st_ino && after.st_mtime == before.st_mtime, "the first one's state is as it was");
         tap_ok(strstr(output, h->socket) && strstr(output, "taken"), "it says that the socket is taken");
         tap_ok(answers(h), "the first goes on, on its socket");
         (void) snprintf(path, sizeof(path), "%s/other-socket", h->dir);

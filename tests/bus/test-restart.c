@@ -409,6 +409,7 @@ static void test_bad_states(Host *h) {
                         bail_out("nothing more can be tested");
                 tap_ok(host_log_has(h, cases[i].why) && host_log_has(h, TCED_STATE_NAME ".bad"), "%s: the log names the file and why",
                        cases[i].name);
+                tap_ok(host_log_has(h, "is not taken up, but set aside as"), "%s: and what became of it", cases[i].name);
                 tap_ok(findings_have(h, "state-not-kept") && findings_have(h, cases[i].why) && findings_have(h, "tcectl rescan"),
                        "%s: so does a finding, with what to do", cases[i].name);
                 tap_ok(has_file(h, TCED_STATE_NAME ".bad"), "%s: it is set aside", cases[i].name);

@@ -6,6 +6,7 @@
 #include "manager_internal.h"
 
 #include "event-loop.h"
+#include "fd_store.h"
 #include "tap.h"
 #include "tree.h"
 
@@ -15,6 +16,7 @@
 static struct {
         char path[96];
         unsigned n_added, n_removed, n_meant_too_early, n_meant_still;
+        unsigned n_looked_for, n_counted; /* pidfds, and the times that the start was counted as failed meanwhile */
         uint64_t passed_usec;
 } world;
 
@@ -28,6 +30,7 @@ static bool state_has(const char *text) {
 
 int __wrap_fd_store_add(const char *name, int pidfd);
 void __wrap_fd_store_remove(const char *name);
+StoredFd *__wrap_fd_store_find(StoredFds *fds, const char *name);
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __real_sd_event_add_time_relative(sd_event *e, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
@@ -44,6 +47,16 @@ int __wrap_fd_store_add(_unused_ const char *name, _unused_ int pidfd) {
 void __wrap_fd_store_remove(_unused_ const char *name) {
         world.n_removed++;
         world.n_meant_still += state_has(STORED);
+}
+
+/* In the midst of taking a state up. */
+StoredFd *__wrap_fd_store_find(_unused_ StoredFds *fds, _unused_ const char *name) {
+        char failed[128];
+
+        (void) snprintf(failed, sizeof(failed), "%s.failed", world.path);
+        world.n_looked_for++;
+        world.n_counted += access(failed, F_OK) == 0;
+        return NULL;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret) {
@@ -117,7 +130,10 @@ static bool claim(Manager *m, Machine *machine) {
         Process self = PROCESS_INIT;
         Refusal refusal;
 
-        return process_open(m->proc_fd, getpid(), &self) == 0 && manager_claim(m, machine, 0, &self, &refusal) == 0;
+        if (process_open(m->proc_fd, getpid(), &self) < 0)
+                return false;
+        self.by_pid = true;
+        return manager_claim(m, machine, 0, &self, &refusal) == 0;
 }
 
 static void test_order(const Tree *tree) {
@@ -178,6 +194,8 @@ static void test_found_again(const Tree *tree) {
         before = world.n_added;
         m = new_manager(tree, event);
         tap_ok(state_has("\"pid\"") && !state_has(STORED), "a process that is not in the store is found, and not said to be in it");
+        tap_ok(state_has("\"by_pid\":true"), "it is known by its PID alone as it was");
+        tap_ok(world.n_looked_for == 1 && world.n_counted == 1, "who is killed in the midst of it has failed");
         do_all(event);
         tap_ok(world.n_added == before + 1 && state_has(STORED), "it is stored, and then the file says so");
         (void) end_manager(m);
