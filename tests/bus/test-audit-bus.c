@@ -54,6 +54,9 @@ static bool answers(sd_bus *bus, const char *method, uint32_t pid, const char *t
 }
 #define ALL UINT32_MAX
 
+/* Of a process that was started later than any. */
+#define STAT_LATER "%d (vmm) S 1 1 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99999999999 0 0 0 0\n"
+
 static void test_unknown(const Host *h, sd_bus *bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
@@ -67,7 +70,19 @@ static void test_unknown(const Host *h, sd_bus *bus) {
         refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(1)), &error, "InvalidArgument", "0x1", "a flag");
         refused(call_manager(bus, "AuditProcess", &error, "ut", UINT32_MAX, UINT64_C(0)), &error, "InvalidArgument", "PID", "no PID");
         host_remove(h, "proc/4711");
-        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "it has ended, and is forgotten");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(0)), &error, "NoSuchMachine", "4711", "it has ended");
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "and is forgotten");
+}
+
+/* The VM that tced makes to try what KVM can do. */
+static void test_own(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        write_process(h, 4712, 2, 1, 0);
+        host_write(h, "proc/4712/status", "Name:\ttced\nPPid:\t%d\nUid:\t0\t0\t0\t0\nVmLck:\t0 kB\nCapEff:\t0000000000000000\n", (int) h->tced_pid);
+        tap_ok(answers(bus, "Audit", ALL, "\"vms\":[]"), "a VM of tced's own is none");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", 4712U, UINT64_C(0)), &error, "NoSuchMachine", "4712", "nor when it is asked for");
+        host_remove(h, "proc/4712");
 }
 
 /* A stock QEMU of which nobody told tced: its arguments tell what it should have. Words are set apart by '|'. */
@@ -86,18 +101,34 @@ static void write_qemu(const Host *h, pid_t pid, const char *words, unsigned n_t
                 bail_out("can't write %s", full);
 }
 
+static const char stock[] = "/usr/bin/qemu-system-ppc64|-accel|kvm|-nodefaults|-device|spapr-vlan,id=eth0";
+
+static bool describes(sd_bus *bus, const char *text) {
+        _cleanup_free_ char *json = describe_text(bus);
+
+        return json && strstr(json, text);
+}
+
 static void test_stock(const Host *h, sd_bus *bus) {
         _cleanup_signals_ Signals signals = {};
-        static const char vm[] = "/usr/bin/qemu-system-ppc64|-accel|kvm|-nodefaults|-device|spapr-vlan,id=eth0";
+        sd_bus_error error = SD_BUS_ERROR_NULL;
 
         /* Each table of theirs is a page long: tables of none of the sizes that they should have. */
-        write_qemu(h, 4711, vm, 0, 4096, 4);
+        write_qemu(h, 4711, stock, 0, 4096, 4);
         signals_record(bus, &signals);
         tap_ok(answers(bus, "AuditProcess", 4711,
                        "\"machine\":null|\"basis\":\"command-line\"|\"verdict\":\"slow-path\"|\"device\":\"eth0\"|\"device\":\"pci.0\"|"
                        "\"found\":\"missing\"|the locked-memory limit is 4 KiB|hard_limit"),
                "a stock QEMU that nobody registered: what it should have is in its command line, and it has none of it");
         tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 vmm"), "a signal says that it is on the slow path");
+        signals_forget(&signals);
+        host_write(h, "proc/4711/stat", STAT_LATER, 4711);
+        tap_ok(answers(bus, "AuditProcess", 4711, "\"verdict\":\"slow-path\"") && signals_wait(bus, &signals, "SlowPath /org/tced1 vmm"),
+               "another process by that PID is told, too");
+        tap_ok(describes(bus, "process 4711"), "it is among the host's findings");
+        host_remove(h, "proc/4711");
+        refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(0)), &error, "NoSuchMachine", "4711", "it ends");
+        tap_ok(!describes(bus, "process 4711"), "and the finding goes with it");
         write_qemu(h, 4711, "/usr/bin/qemu-system-ppc64|-readconfig|/etc/vm.conf", 0, 4096, 4);
         tap_ok(answers(bus, "AuditProcess", 4711, "\"basis\":\"nothing\"|does not know this VM: -readconfig: /etc/vm.conf"),
                "one whose command line does not tell it");
@@ -123,9 +154,11 @@ static bool table_has(sd_bus *bus, const char *machine, unsigned i, const char *
 
 static void test_machine(const Host *h, sd_bus *bus) {
         _cleanup_free_ char *machine = register_small(bus, "web1", 1, NO_UID), *text = NULL;
+        char own_stat[64];
         _cleanup_signals_ Signals signals = {};
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
+        (void) snprintf(own_stat, sizeof(own_stat), "proc/%d/stat", (int) getpid());
         tap_ok(table_has(bus, machine, 0, "Found", ""), "what was not looked at was not found");
         went_well(claim(bus, machine, &error), &error, "this test claims a machine of one table");
         write_process(h, getpid(), 1, UINT64_MAX, 0);
@@ -149,12 +182,54 @@ static void test_machine(const Host *h, sd_bus *bus) {
         signals_forget(&signals);
         tap_ok(answers(bus, "Audit", ALL, "\"verdict\":\"slow-path\""), "it is still so");
         tap_ok(!signals_have(bus, &signals, "SlowPath"), "and is not said again");
+        write_process(h, 4711, 2, 1, 0);
+        tap_ok(answers(bus, "AuditProcess", 4711, "{\"pid\":4711") && table_has(bus, machine, 0, "Found", "missing"),
+               "who looks at another VM does not forget it");
+        host_remove(h, "proc/4711");
 
         write_process(h, getpid(), 1, 4096, 4);
         tap_ok(answers(bus, "Audit", ALL, "\"verdict\":\"as-planned\""), "the table is there again");
         free(text);
         text = describe_text(bus);
         tap_ok(!strstr(text, "not found in the kernel"), "and the finding is gone");
+
+        host_write(h, own_stat, STAT_LATER, (int) getpid());
+        tap_ok(answers(bus, "Audit", ALL, "\"machine\":null|!\"web1\""), "a later process by its PID is not the machine's");
+        write_process(h, getpid(), 0, UINT64_MAX, 0);
+}
+
+/* What the VMM said itself was told by that. */
+static void test_reported(const Host *h, sd_bus *bus) {
+        _cleanup_free_ char *machine = NULL;
+        _cleanup_signals_ Signals signals = {};
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        machine = find_machine(bus, "web1");
+        (void) unregister(bus, machine, NULL);
+        free(machine);
+        machine = register_small(bus, "web3", 1, NO_UID);
+        went_well(claim(bus, machine, &error), &error, "a machine");
+        went_well(call(bus, machine, TCED_INTERFACE_MACHINE, "ReportTable", &error, NULL, "usit", SMALL_LIOBN, "kernel", ENOMEM, UINT64_C(0)), &error,
+                  "reports that the kernel refused its table");
+        signals_record(bus, &signals);
+        tap_ok(answers(bus, "AuditProcess", 0, "\"machine\":\"web3\"|\"verdict\":\"slow-path\"|\"why_source\":\"seen\""), "which is so");
+        tap_ok(!signals_have(bus, &signals, "SlowPath"), "and no news");
+        (void) unregister(bus, machine, NULL);
+        write_process(h, getpid(), 0, 4096, 4);
+}
+
+/* Until the audit that a moment ago somebody's word led to is over. */
+static void wait_audited(void) {
+        (void) usleep(1500 * 1000);
+}
+
+static bool wait_found(sd_bus *bus, const char *machine, const char *want) {
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 20; i++) {
+                if (table_has(bus, machine, 0, "Found", want))
+                        return true;
+                (void) usleep(50 * 1000);
+        }
+        return false;
 }
 
 /* A claim is followed by an audit that nobody asks for. */
@@ -163,14 +238,17 @@ static void test_by_itself(const Host *h, sd_bus *bus) {
         _cleanup_free_ char *machine = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
-        machine = find_machine(bus, "web1");
-        (void) unregister(bus, machine, NULL);
-        free(machine);
         write_process(h, getpid(), 0, 4096, 4);
+        wait_audited();
         machine = register_small(bus, "web2", 1, NO_UID);
         signals_record(bus, &signals);
         went_well(claim(bus, machine, &error), &error, "another machine is claimed");
         tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 web2"), "it is looked at soon, and is on the slow path");
+        wait_audited();
+        write_process(h, getpid(), 1, 4096, 4);
+        went_well(call(bus, machine, TCED_INTERFACE_MACHINE, "ReportTable", &error, NULL, "usit", SMALL_LIOBN, "kernel", 0, UINT64_C(0)), &error,
+                  "it reports that its table is made");
+        tap_ok(wait_found(bus, machine, "kernel"), "it is looked at again");
         (void) unregister(bus, machine, NULL);
 }
 
@@ -316,12 +394,18 @@ int main(void) {
                 wait_probed(bus);
                 test_who_goes(&h, bus);
                 test_unknown(&h, bus);
+                test_own(&h, bus);
                 test_stock(&h, bus);
                 test_machine(&h, bus);
+                test_reported(&h, bus);
                 test_by_itself(&h, bus);
                 test_gone(&h, bus);
                 test_others(&h);
         }
+        /* Of those that were made while tced did not run nobody else would tell. */
+        host_stop_tced(&h);
+        write_qemu(&h, 4713, stock, 0, 4096, 4);
+        tap_ok(host_start_tced(&h, extra) && host_log_has(&h, "(process 4713) runs on the slow path"), "when tced starts it looks at all");
         host_done(&h);
         return tap_done();
 }

@@ -64,6 +64,8 @@ static const Case cases[] = {
         { "a limit that the missing one would exceed", 65536, { VIO(0x71000000), PHB(0x80000000) }, { { .bytes = 512 * KIB } },
           .limit = 2 * MIB, .locked = 576 * KIB, .verdict = "slow-path",
           .lines = { "71000000 kernel 65536 none", "80000000 missing 262144 inferred memlock slow differs" } },
+        { "what is locked already counts", 65536, { PHB(0x80000000) }, {}, .limit = 4 * MIB, .locked = 2 * MIB, .verdict = "slow-path",
+          .lines = { "80000000 missing 262144 inferred memlock slow differs" } },
         { "a limit that leaves just enough is no reason", 65536, { PHB(0x80000000) }, {},
           .limit = 2112 * KIB, .verdict = "slow-path", .lines = { "80000000 missing 262144 none slow differs" } },
         { "one byte less is", 65536, { PHB(0x80000000) }, {},

@@ -74,6 +74,9 @@ static const TreeEntry closed[] = {
                           "7fff90000000-7fff90003000 rw-s 00000000 00:0e 1063                       anon_inode:kvm-vcpu:0\n"
                           "Size:                 12 kB\nRss:                  12 kB\n"),
         STAT("202", "5001"), STATUS("202", "1", "64055", "0", "0000000000000000"), LIMITS("202", "1"), TEXT("202/fd", "x"),
+        /* Its maps may be opened, and can't be read. */
+        STAT("203", "5002"), STATUS("203", "1", "64055", "0", "0000000000000000"), LIMITS("203", "1"), TEXT("203/fd", "x"),
+        DIRECTORY("203/maps"), DIRECTORY("203/smaps"),
         TEXT("202/maps", "10000000-11000000 r-xp 00000000 fd:01 1234                               /usr/bin/other\n"),
 };
 
@@ -145,12 +148,13 @@ static void test_others(int proc_fd) {
 static void test_without_fds(void) {
         Tree tree = tree_new();
         SeenProcesses all = {};
+        SeenProcess closed_one = {};
         int proc_fd;
 
         TREE_ADD(&tree, closed);
         proc_fd = open(tree.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         tap_eq(audit_process_scan(proc_fd, 0, PAGE, &all), 0, "processes whose fds may not be read");
-        if (tap_ok(all.n == 1 && all.n_closed == 0 && all.items[0].pid == 201, "one of them has a VM, by the vCPU that it maps")) {
+        if (tap_ok(all.n == 1 && all.n_closed == 1 && all.items[0].pid == 201, "one of them has a VM, by the vCPU that it maps")) {
                 const SeenProcess *p = &all.items[0];
 
                 tap_ok(p->n_vms == 1 && p->n_vcpus == 1 && p->fds_error == ENOTDIR && p->maps_error == 0, "so much is known of it");
@@ -158,6 +162,9 @@ static void test_without_fds(void) {
                 tap_ok(p->n_tables == 1 && p->tables[0].resident_known && p->tables[0].resident == 128 * 1024, "what is resident, by smaps");
         }
         seen_processes_clear(&all);
+        tap_ok(audit_process_read(proc_fd, 203, PAGE, &closed_one) == 0 && closed_one.maps_error == EISDIR,
+               "one whose mappings can be opened and not be read is not taken for one that has none");
+        seen_process_clear(&closed_one);
         (void) close(proc_fd);
         tree_remove(&tree);
 }
