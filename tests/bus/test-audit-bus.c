@@ -5,6 +5,7 @@
 
 #include <grp.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "client.h"
 #include "tap.h"
@@ -363,6 +364,35 @@ static void test_who_goes(const Host *h, sd_bus *bus) {
         (void) close(ready[1]);
 }
 
+/* libvirt, which says which domains run when there is a file "go". */
+static void test_libvirt(Host *h, const char *proc) {
+        char child[96], option[128];
+        const char *extra[] = { proc, option, NULL };
+
+        (void) snprintf(child, sizeof(child), "%s/libvirt-child", h->dir);
+        (void) snprintf(option, sizeof(option), "--libvirt-child=%s", child);
+        host_write(h, "libvirt-child",
+                   "#!/bin/sh\n"
+                   "printf '{\"event\":\"connected\"}\\n' >&0\n"
+                   "while read -r line; do\n"
+                   "  id=${line#*\\\"id\\\":}; id=${id%%%%[!0-9 ]*}\n"
+                   "  case $line in\n"
+                   "  *domains*)\n"
+                   "    until [ -e %s/go ]; do sleep 0.05; done\n"
+                   "    printf '{\"id\":%%s,\"domains\":[]}\\n' \"$id\" >&0 ;;\n"
+                   "  *devices*) printf '{\"id\":%%s,\"devices\":[]}\\n' \"$id\" >&0 ;;\n"
+                   "  esac\n"
+                   "done\n", h->dir);
+        (void) chmod(child, 0755);
+        host_write(h, "libvirt/driver.pid", "%d", (int) getpid());
+        if (!tap_ok(host_start_tced(h, extra), "a tced that asks libvirt"))
+                return;
+        wait_audited();
+        write_qemu(h, 4714, stock, 0, 4096, 4);
+        host_write(h, "go", "x");
+        tap_ok(host_log_has(h, "(process 4714) runs on the slow path"), "it looks at all when libvirt says which domains run");
+}
+
 int main(void) {
         char proc[96];
         const char *extra[] = { proc, NULL };
@@ -406,6 +436,8 @@ int main(void) {
         host_stop_tced(&h);
         write_qemu(&h, 4713, stock, 0, 4096, 4);
         tap_ok(host_start_tced(&h, extra) && host_log_has(&h, "(process 4713) runs on the slow path"), "when tced starts it looks at all");
+        host_stop_tced(&h);
+        test_libvirt(&h, proc);
         host_done(&h);
         return tap_done();
 }
