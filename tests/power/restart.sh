@@ -21,13 +21,14 @@ before=$(machines)
 for pid in "${pids[@]}"; do tables "$pid"; done >"$logs/tables.before"
 like "$before" '*"state":"handed-out"*"state":"made"*' "their tables were handed out, and made"
 
-for i in {1..10}; do
+# Ten times: restart-qemu.sh, with a stock QEMU beside them.
+for i in {1..3}; do
         killed_and_back
         ok $? "killed for the $i. time: the next request is answered by the next one"
         is "$(machines)" "$before" "which knows all that was known"
 done
 is "$(stored)" ${#names[@]} "each process is in the fd store once"
-is "$(systemctl show -P NRestarts tced)" 10 "systemd restarted it ten times"
+is "$(systemctl show -P NRestarts tced)" 3 "systemd restarted it each time"
 for pid in "${pids[@]}"; do tables "$pid"; done >"$logs/tables.after"
 is "$(<"$logs/tables.after")" "$(<"$logs/tables.before")" "every VMM has the very tables that it had"
 [[ ! -e /run/tced/state.json.bad && ! -e /run/tced/state.json.failed ]]
