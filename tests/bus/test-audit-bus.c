@@ -5,7 +5,9 @@
 
 #include <grp.h>
 #include <limits.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "client.h"
 #include "tap.h"
@@ -393,6 +395,46 @@ static void test_libvirt(Host *h, const char *proc) {
         tap_ok(host_log_has(h, "(process 4714) runs on the slow path"), "it looks at all when libvirt says which domains run");
 }
 
+/* What tced asks tced-bind for: "" is nothing. */
+static const char *asked_for(int listener, char *buf, size_t size) {
+        _cleanup_fd_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : recv(fd, buf, size - 1, 0);
+
+        buf[n > 0 ? n : 0] = '\0';
+        return buf;
+}
+
+/* Whose log is opened for an audit is not the VM's to say: it has its name from libvirt's pid file, which only root can have written. */
+static void test_log(const Host *h, sd_bus *bus) {
+        static const char vm[] = "/usr/bin/qemu-system-ppc64|-name|guest=web9,debug-threads=on|-accel|kvm|-nodefaults";
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+        int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file;
+        char asked[512], path[128];
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/bind-socket", h->dir);
+        (void) snprintf(path, sizeof(path), "%s/libvirt/web9.pid", h->dir);
+        host_write(h, "libvirt/web9.pid", "%d", (int) getpid());
+        file = open(path, O_RDWR | O_CLOEXEC);
+        if (geteuid() != 0 || listener < 0 || bind(listener, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+            listen(listener, 8) < 0 || file < 0 || fcntl(file, F_SETLK, &lock) < 0) {
+                tap_skip("needs root", "logs");
+                return;
+        }
+        write_qemu(h, 4715, vm, 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 4715, "\"basis\":\"command-line\"|\"verdict\":\"slow-path\""), "a VM that says it is libvirt's");
+        tap_streq(asked_for(listener, asked, sizeof(asked)), "", "is not believed: no log is asked for");
+        host_remove(h, "proc/4715");
+        write_qemu(h, getpid(), vm, 0, 4096, 4);
+        tap_ok(answers(bus, "AuditProcess", 0, "\"machine\":null|\"verdict\":\"slow-path\""), "one that is");
+        tap_ok(strstr(asked_for(listener, asked, sizeof(asked)), "\"operation\":\"open-log\",\"name\":\"web9\""), "its log is: %s", asked);
+        write_process(h, getpid(), 0, UINT64_MAX, 0);
+        (void) close(file);
+        host_remove(h, "libvirt/web9.pid");
+        (void) close(listener);
+        (void) unlink(address.sun_path);
+}
+
 int main(void) {
         char proc[96];
         const char *extra[] = { proc, NULL };
@@ -431,6 +473,7 @@ int main(void) {
                 test_by_itself(&h, bus);
                 test_gone(&h, bus);
                 test_others(&h);
+                test_log(&h, bus);
         }
         /* Of those that were made while tced did not run nobody else would tell. */
         host_stop_tced(&h);
