@@ -39,6 +39,23 @@ rule 'Kind=vfio'
 vfio unlinked 2048 "$page 2048"
 no_rule
 
+# So little locked memory that neither the guest nor a table would have room: tced raises the limit when QEMU claims the VM, to what the plan counts.
+cat >/tmp/little <<-'SH'
+	#!/bin/sh
+	exec prlimit --memlock=65536 /usr/bin/tced-qemu-system-ppc64 "$@"
+SH
+chmod 755 /tmp/little
+EMULATOR=/tmp/little domain little kvm "$(hostdev "$POWER_HOST_VFIO_ALONE")" "$max" >/tmp/little.xml
+virsh create --paused /tmp/little.xml >/tmp/out 2>&1
+ok $? "little: starts with 64 KiB of locked memory" || { cat /tmp/out; tail -n 3 /var/log/libvirt/qemu/little.log; }
+pid=$(pid_of little)
+object=$(manager GetMachine s little | sed 's/o "\(.*\)"/\1/')
+raised=$(property "$object" org.tced1.Machine MemlockRaised)
+is "$raised" "$(property "$object" org.tced1.Machine MemlockCharged)" "little: its limit was raised to what is charged"
+is "t $(awk '/Max locked memory/ { print $4 }' "/proc/$pid/limits")" "$raised" "little: the process has it"
+is "$(real_maps "$pid")" "2048 2048" "little: its tables are in the kernel"
+gone little
+
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
 ok $? "the kernel warned of nothing"
 systemctl stop libvirtd tced
