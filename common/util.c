@@ -182,6 +182,25 @@ ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
         return (ssize_t) have;
 }
 
+/* The next n characters are lower-case hex digits. */
+static bool hex_digits(const char *text, size_t n) {
+        return strnlen(text, n) == n && strspn(text, "0123456789abcdef") >= n;
+}
+
+bool pci_address_valid(const char *text) {
+        size_t domain = strcspn(text, ":");
+
+        return domain >= 4 && domain <= 8 && hex_digits(text, domain) && text[domain] == ':' && hex_digits(text + domain + 1, 2) &&
+               text[domain + 3] == ':' && hex_digits(text + domain + 4, 2) && text[domain + 6] == '.' && text[domain + 7] >= '0' &&
+               text[domain + 7] <= '7' && text[domain + 8] == '\0';
+}
+
+void strings_free(char **list) {
+        for (char **text = list; text && *text; text++)
+                free(*text);
+        free(list);
+}
+
 const char *format_bytes(char *buf, size_t size, uint64_t bytes) {
         static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
         size_t unit = 0;

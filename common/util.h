@@ -113,6 +113,10 @@ int parse_bool(const char *text, bool *ret);
  * filled. */
 bool uuid_normalize(const char *text, char ret[33]);
 
+/* Is it a PCI address as the kernel writes it (drivers/pci/probe.c:pci_setup_device): "0001:00:1f.7", lower case, the domain of four digits or
+ * more? Nothing else becomes part of a path below /sys. */
+bool pci_address_valid(const char *text);
+
 /* Is a text UTF-8, or ASCII, to its end? */
 bool utf8_valid(const char *text);
 bool ascii_valid(const char *text);
@@ -120,6 +124,9 @@ bool ascii_valid(const char *text);
 /* Puts a '?' in the place of each byte that belongs to no whole UTF-8 character, as are left where a text was cut: D-Bus carries
  * nothing else. Returns the text. */
 char *utf8_mend(char *text);
+
+/* Frees a list of texts that ends with NULL. NULL is fine. */
+void strings_free(char **list);
 
 /* Reads a small file (sysfs, /proc) below the directory dirfd (or AT_FDCWD) into buf, trailing newline cut, always
  * terminated. The length, or negative errno; -EFBIG when it does not fit. */

@@ -31,6 +31,7 @@ static const char *const value_type_texts[_VALUE_TYPE_MAX] = {
         [VALUE_LEVEL] = "emerg, alert, crit, err, warning, notice, info or debug",
         [VALUE_GROUP] = "the name of a group",
         [VALUE_URI] = "the URI of a libvirt connection, such as qemu:///system",
+        [VALUE_DEVICES] = "PCI addresses, such as 0001:00:00.0, with spaces between",
 };
 
 const char *value_type_text(ValueType type) {
@@ -99,6 +100,44 @@ static int parse_uri(const char *text, char **uri) {
         return store_text(text, uri);
 }
 
+/* All or nothing: half a list would bind half of what was meant. */
+static int parse_devices(const char *text, char ***list) {
+        _cleanup_free_ char *copy = strdup(text);
+        char **grown = NULL, *rest = NULL;
+        size_t before = 0, n;
+
+        if (!copy)
+                return -ENOMEM;
+        if (isempty(text)) {
+                strings_free(*list);
+                *list = NULL;
+                return 0;
+        }
+        for (const char *word = strtok_r(copy, " \t,", &rest); word; word = strtok_r(NULL, " \t,", &rest))
+                if (!pci_address_valid(word))
+                        return -EINVAL;
+        while (*list && (*list)[before])
+                before++;
+        n = before;
+        grown = calloc(before + strlen(text) / 2 + 2, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        (void) strcpy(copy, text);
+        for (const char *word = strtok_r(copy, " \t,", &rest); word; word = strtok_r(NULL, " \t,", &rest)) {
+                grown[n] = strdup(word);
+                if (!grown[n]) {
+                        strings_free(grown);
+                        return -ENOMEM;
+                }
+                n++;
+        }
+        if (before > 0)
+                memcpy(grown, *list, before * sizeof(*grown));
+        free(*list);
+        *list = grown;
+        return 0;
+}
+
 /* Stores what a …_from_string() gave, unless it is negative. */
 static int store_int(int value, int *ret) {
         if (value < 0)
@@ -148,6 +187,9 @@ int setting_parse(const Setting *setting, const char *text, void *base) {
                 break;
         case VALUE_URI:
                 r = parse_uri(text, place);
+                break;
+        case VALUE_DEVICES:
+                r = parse_devices(text, place);
                 break;
         case _VALUE_TYPE_MAX:
                 break;

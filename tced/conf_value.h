@@ -18,6 +18,7 @@ typedef enum ValueType {
         VALUE_LEVEL,    /* int: syslog's */
         VALUE_GROUP,    /* char *, owned: a group's name */
         VALUE_URI,      /* char *, owned: a libvirt connection's URI */
+        VALUE_DEVICES,  /* char **, owned, ends with NULL: PCI addresses; each setting adds to it, an empty one empties it */
         _VALUE_TYPE_MAX,
 } ValueType;
 

@@ -37,6 +37,7 @@ static const Setting settings[] = {
         { "Hook", "Required", VALUE_BOOL, offsetof(Config, hook_required) },
         { "Libvirt", "Connect", VALUE_BOOL, offsetof(Config, libvirt_connect) },
         { "Libvirt", "Uri", VALUE_URI, offsetof(Config, libvirt_uri) },
+        { "Bind", "Devices", VALUE_DEVICES, offsetof(Config, bind_devices) },
 };
 
 /* A bit for each setting. */
@@ -85,6 +86,7 @@ void config_clear(Config *c) {
         rules_clear(&c->rules);
         free(c->kvm_group);
         free(c->libvirt_uri);
+        strings_free(c->bind_devices);
         *c = (Config) {};
 }
 
@@ -99,7 +101,7 @@ static bool on_section(unsigned line, const char *name, void *userdata) {
                 if (streq(settings[i].section, name))
                         return true;
         conf_warn(reading->w, reading->path, line,
-                  "there is no section [%s], only [Policy], [Limits], [Probe], [Manager], [Hook] and [Libvirt]; all lines up to the "
+                  "there is no section [%s], only [Policy], [Limits], [Probe], [Manager], [Hook], [Libvirt] and [Bind]; all lines up to the "
                   "next header are ignored", name);
         return false;
 }
@@ -118,7 +120,7 @@ static void on_key(unsigned line, const char *key, const char *value, void *user
         }
         /* In other files the same key is the purpose of drop-ins; twice in one is most likely an oversight. */
         bit = UINT64_C(1) << (setting - settings);
-        if (reading->seen & bit)
+        if ((reading->seen & bit) && setting->type != VALUE_DEVICES)
                 conf_warn(reading->w, reading->path, line, "%s= occurs twice; the later one counts, remove one", key);
         reading->seen |= bit;
         r = setting_parse(setting, value, reading->config);

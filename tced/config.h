@@ -36,6 +36,7 @@ typedef struct Config {
         bool hook_required;            /* [Hook] Required=: no start that tced could not be asked about */
         bool libvirt_connect;          /* [Libvirt] Connect= */
         char *libvirt_uri;             /* [Libvirt] Uri= */
+        char **bind_devices;           /* [Bind] Devices=: whose groups are bound to vfio-pci; ends with NULL; NULL: none */
 } Config;
 
 /* Where a warning goes: file, line (0: the whole file), text. */

@@ -245,8 +245,9 @@ int machine_to_json(const Machine *machine, char **ret) {
 const char *state_head_to_json(const StateHead *head, char buf[STATE_HEAD_MAX]) {
         (void) snprintf(buf, STATE_HEAD_MAX,
                         "{\"version\":%d,\"boot\":\"%s\",\"serial\":%" PRIu64 ",\"hook_called\":%" PRIu64
-                        ",\"libvirtd_reloaded\":%" PRIu64 ",\"machines\":[\n",
-                        STATE_VERSION, head->boot, head->last_serial, head->hook_called_usec, head->libvirtd_reloaded_usec);
+                        ",\"libvirtd_reloaded\":%" PRIu64 ",\"bound\":%s,\"machines\":[\n",
+                        STATE_VERSION, head->boot, head->last_serial, head->hook_called_usec, head->libvirtd_reloaded_usec,
+                        head->bound ? "true" : "false");
         return buf;
 }
 
@@ -536,6 +537,8 @@ static int read_head(const JsonPlace *at, const char *boot, StateHead *ret) {
                 r = json_read_number(at, "hook_called", UINT64_MAX, &ret->hook_called_usec);
         if (r >= 0)
                 r = json_read_number(at, "libvirtd_reloaded", UINT64_MAX, &ret->libvirtd_reloaded_usec);
+        if (r >= 0)
+                r = json_read_bool(at, "bound", &ret->bound);
         (void) snprintf(ret->boot, sizeof(ret->boot), "%s", boot);
         return r;
 }

@@ -16,6 +16,7 @@ typedef struct StateHead {
         char boot[33];        /* sd_id128_get_boot() */
         uint64_t last_serial;
         uint64_t hook_called_usec, libvirtd_reloaded_usec; /* as the manager has them */
+        bool bound; /* the groups that are to be bound at boot were */
 } StateHead;
 
 typedef struct State {

@@ -151,7 +151,7 @@ static void test_shipped_file(void) {
         tap_eq(load(&c), 0, "the installed file gives no warning");
         tap_ok(equal_settings(&c, &defaults), "the installed file says what is the default anyway");
         n = uncomment(text, shown);
-        tap_eq(n, 20, "it shows each setting");
+        tap_eq(n, 21, "it shows each setting");
         put("/etc/tced/tced.conf", shown);
         tap_eq(load(&c), 0, "with all uncommented, no warning (an unknown key, or one twice, would be)");
         tap_ok(equal_settings(&c, &defaults), "with all uncommented, the defaults");
@@ -346,6 +346,38 @@ static void test_uri(void) {
         (void) snprintf(warnings, sizeof(warnings), "[Libvirt]\nUri=q:%0159d\n", 0);
         put("/etc/tced/tced.conf", warnings);
         tap_ok(load(&c) == 1 && streq(c.libvirt_uri, "qemu:///system"), "a URI that is too long");
+        empty_root();
+}
+
+/* Of several files and lines as of one. */
+static void test_devices(void) {
+        static const struct {
+                const char *text;
+                int warnings;
+                const char *want;
+        } cases[] = {
+                { "[Bind]\nDevices=0001:00:00.0\n", 0, "0001:00:00.0 " },
+                { "[Bind]\nDevices=0001:00:00.0 0001:00:00.1,10000:e1:1f.7\n", 0, "0001:00:00.0 0001:00:00.1 10000:e1:1f.7 " },
+                { "[Bind]\nDevices=0001:00:00.0\nDevices=0001:00:00.1\n", 0, "0001:00:00.0 0001:00:00.1 " },
+                { "[Bind]\nDevices=0001:00:00.0\nDevices=\nDevices=0001:00:00.1\n", 0, "0001:00:00.1 " },
+                { "[Bind]\nDevices=0001:00:00.0 eth0\n", 1, "" }, { "[Bind]\nDevices=../../x\n", 1, "" },
+                { "[Bind]\nDevices=0001:00:00.0\nDevices=0001:00:00.8\n", 1, "0001:00:00.0 " },
+        };
+        _cleanup_(config_clear) Config c = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char have[256] = "";
+
+                put("/etc/tced/tced.conf", cases[i].text);
+                tap_eq(load(&c), cases[i].warnings, "devices, case %zu: warnings", i);
+                for (char **d = c.bind_devices; d && *d; d++)
+                        (void) snprintf(have + strlen(have), sizeof(have) - strlen(have), "%s ", *d);
+                tap_streq(have, cases[i].want, "and what is to be bound");
+        }
+        put("/etc/tced/tced.conf", "[Bind]\nDevices=0001:00:00.0\n");
+        put("/etc/tced/tced.conf.d/50-bind-0002:00:00.0.conf", "[Bind]\nDevices=0002:00:00.0\n");
+        tap_ok(load(&c) == 0 && streq(c.bind_devices[0], "0001:00:00.0") && streq(c.bind_devices[1], "0002:00:00.0") && !c.bind_devices[2],
+               "a drop-in adds to it");
         empty_root();
 }
 
@@ -616,6 +648,7 @@ int main(void) {
         test_group();
         test_switches();
         test_uri();
+        test_devices();
         test_long_lines();
         test_places();
         test_unreadable();

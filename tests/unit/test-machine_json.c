@@ -80,7 +80,7 @@ static Machine *make_machine(const char *name, const char *uuid, MachineSource s
 
 /* The document with these lines in it. */
 static char *document(const char *lines) {
-        const StateHead head = { .boot = BOOT, .last_serial = 99, .hook_called_usec = UINT64_MAX, .libvirtd_reloaded_usec = 1 };
+        const StateHead head = { .boot = BOOT, .last_serial = 99, .hook_called_usec = UINT64_MAX, .libvirtd_reloaded_usec = 1, .bound = true };
         char buf[STATE_HEAD_MAX], *text;
 
         if (asprintf(&text, "%s%s" STATE_TAIL, state_head_to_json(&head, buf), lines) < 0)
@@ -146,7 +146,7 @@ static void test_round_trip(MachineSource source) {
         text = document(line);
         if (!tap_eq(read_text(text, &state, error), 0, "and read: %s", error))
                 return;
-        tap_ok(state.head.last_serial == 99 && state.head.hook_called_usec == UINT64_MAX && state.head.libvirtd_reloaded_usec == 1 &&
+        tap_ok(state.head.last_serial == 99 && state.head.hook_called_usec == UINT64_MAX && state.head.libvirtd_reloaded_usec == 1 && state.head.bound &&
                        streq(state.head.boot, BOOT),
                "what is beside the machines");
         tap_eq(state.n_machines, 1, "one machine");

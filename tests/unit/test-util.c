@@ -39,6 +39,18 @@ static void test_numbers(void) {
         }
 }
 
+static void test_addresses(void) {
+        static const char *const good[] = { "0000:00:00.0", "0001:00:1f.7", "10000:e1:00.3", "ffffffff:ff:ff.7" };
+        static const char *const bad[] = { "", "0000:00:00", "0000:00:00.8", "0000:00:00.01", "000:00:00.0", "00:00.0", "0000:0:00.0", "0000:00:0.0",
+                                           "0000:00:00:0", "0000-00:00.0", "0000:0G:00.0", "0000:00:0A.0", " 0000:00:00.0", "123456789:00:00.0",
+                                           "0000:00:00.0/", "../0:00:00.0", "0000:00", "0000", "0000:00:00." };
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                tap_ok(pci_address_valid(good[i]), "'%s' is a PCI address", good[i]);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                tap_ok(!pci_address_valid(bad[i]), "'%s' is none", bad[i]);
+}
+
 static void test_sizes(void) {
         static const struct {
                 const char *text;
@@ -149,6 +161,7 @@ static void test_files(void) {
 int main(void) {
         test_numbers();
         test_sizes();
+        test_addresses();
         test_names();
         test_windows();
         test_utf8();
