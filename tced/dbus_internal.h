@@ -105,11 +105,26 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
 int method_audit(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_audit_process(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* What polkit is asked. */
+typedef struct PolkitQuestion {
+        const char *action;         /* "org.tced1.bind" */
+        const char *const *details; /* name, value, name, value, …, NULL: seen by rules */
+        uid_t user;                 /* who asks: each may have so many questions at a time */
+        bool interactive;           /* may polkit ask the user for a password? */
+        uint64_t patience_usec;     /* it says no when that is over */
+} PolkitQuestion;
+
+typedef void (*PolkitDone)(bool yes, const char *why, void *userdata);
+
+/* Asks polkit whether who sent this message may do that. 0, and done is called later, exactly once; or it is not: -EOPNOTSUPP: there is no polkit
+ * on this connection (the private socket, --user); -EBUSY: too many questions of that user; other negative errno. */
+int polkit_ask(Connection *c, sd_bus_message *asker, const PolkitQuestion *question, PolkitDone done, void *userdata);
+/* Answers whoever waits for polkit, with no. */
+void polkit_stop(Connection *c);
+
 /* Answers RegisterMachine with the machine, once polkit, where it is to be asked, has said whether its VMM may have its limit of locked memory
  * raised, or has had its time. */
-void polkit_reply_registered(Connection *c, sd_bus_message *registration, const Machine *machine);
-/* Answers whoever waits for polkit. */
-void polkit_stop(Connection *c);
+void memlock_reply_registered(Connection *c, sd_bus_message *registration, const Machine *machine);
 
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
 int dbus_manager_attach(Connection *c);

@@ -342,7 +342,7 @@ static void on_registered_on_bus(Machine *machine, const Refusal *refusal, void 
         if (!machine)
                 reply_refusal(sd_bus_message_ref(b->message), refusal);
         else
-                polkit_reply_registered(b->connection, b->message, machine);
+                memlock_reply_registered(b->connection, b->message, machine);
         (void) sd_bus_message_unref(b->message);
         free(b);
 }

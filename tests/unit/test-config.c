@@ -84,7 +84,7 @@ static bool equal_settings(const Config *a, const Config *b) {
                memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 && a->proof_timeout_usec == b->proof_timeout_usec &&
                a->log_level == b->log_level && streq(a->kvm_group, b->kvm_group) && a->hook_timeout_usec == b->hook_timeout_usec &&
                a->hook_required == b->hook_required && a->libvirt_connect == b->libvirt_connect &&
-               streq(a->libvirt_uri, b->libvirt_uri);
+               streq(a->libvirt_uri, b->libvirt_uri) && !a->bind_devices && !b->bind_devices;
 }
 
 /* A host without any file. */
