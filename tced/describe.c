@@ -141,22 +141,40 @@ static Json *describe_device(const DeviceFacts *d) {
         return o;
 }
 
-static void add_windows(Json *o, const GroupFacts *g) {
+/* size 0: not known. */
+static void add_window(Json *o, const char *key, uint64_t start, uint64_t size) {
         Json *window;
 
-        if (g->dma32_size > 0) {
-                window = json_new_object();
-                json_add_number(window, "start", g->dma32_start);
-                json_add_number(window, "size", g->dma32_size);
-                json_add(o, "dma32_window", window);
-        } else
-                json_add_null(o, "dma32_window");
+        if (size == 0) {
+                json_add_null(o, key);
+                return;
+        }
+        window = json_new_object();
+        json_add_number(window, "start", start);
+        json_add_number(window, "size", size);
+        json_add(o, key, window);
+}
+
+static Json *describe_window_proof(const WindowProof *p) {
+        Json *o = json_new_object();
+
+        add_outcome(o, &p->ddw);
+        add_window(o, "dma32", p->dma32_start, p->dma32_size);
+        json_add_bits(o, "page_sizes", p->page_sizes);
+        json_add_number(o, "max_windows", p->max_windows);
+        json_add_number(o, "levels", p->levels);
+        return o;
+}
+
+static void add_windows(Json *o, const GroupFacts *g) {
+        add_window(o, "dma32_window", g->dma32_start, g->dma32_size);
         json_add_bits(o, "page_sizes", g->page_sizes);
         if (g->ddw >= 0)
                 json_add_bool(o, "ddw", g->ddw > 0);
         else
                 json_add_null(o, "ddw");
         json_add_string(o, "windows_why", g->windows_why);
+        json_add(o, "windows_proven", describe_window_proof(group_window_proof(g)));
 }
 
 typedef struct Visibility {

@@ -166,6 +166,7 @@ void group_facts_clear(GroupFacts *g) {
         free(g->name);
         free(g->viability_why);
         free(g->windows_why);
+        free(g->window_proof);
         *g = (GroupFacts){};
 }
 
@@ -231,8 +232,49 @@ static bool windows_equal(const GroupFacts *a, const GroupFacts *b) {
                a->page_sizes == b->page_sizes && a->ddw == b->ddw && same_text(a->windows_why, b->windows_why);
 }
 
+static bool proofs_equal(const WindowProof *a, const WindowProof *b) {
+        if (!a || !b)
+                return a == b;
+        return a->ddw.proof == b->ddw.proof && streq(a->ddw.why, b->ddw.why) && a->dma32_start == b->dma32_start &&
+               a->dma32_size == b->dma32_size && a->page_sizes == b->page_sizes && a->max_windows == b->max_windows &&
+               a->levels == b->levels && a->running == b->running;
+}
+
+int group_facts_keep_proof(GroupFacts *now, const GroupFacts *before) {
+        if (!before->window_proof || !group_facts_same_devices(now, before))
+                return 0;
+        if (!now->window_proof)
+                now->window_proof = malloc(sizeof(*now->window_proof));
+        if (!now->window_proof)
+                return -ENOMEM;
+        *now->window_proof = *before->window_proof;
+        return 0;
+}
+
+int vfio_facts_keep_proofs(VfioFacts *now, const VfioFacts *before) {
+        for (size_t i = 0; i < now->n_groups; i++) {
+                const GroupFacts *g = vfio_facts_find_group(before, now->groups[i].number);
+                int r = g ? group_facts_keep_proof(&now->groups[i], g) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+const WindowProof *group_window_proof(const GroupFacts *g) {
+        static const WindowProof none = { .ddw = { PROOF_UNKNOWN, WINDOWS_NOT_ASKED } };
+
+        return g->window_proof ? g->window_proof : &none;
+}
+
+uint64_t group_page_sizes(const GroupFacts *g) {
+        if (!g)
+                return 0;
+        return g->window_proof && g->window_proof->page_sizes ? g->window_proof->page_sizes : g->page_sizes;
+}
+
 bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
-        if (!group_facts_same_devices(a, b) || !windows_equal(a, b))
+        if (!group_facts_same_devices(a, b) || !windows_equal(a, b) || !proofs_equal(a->window_proof, b->window_proof))
                 return false;
         for (size_t i = 0; i < a->n_devices; i++)
                 if (!device_facts_equal(&a->devices[i], &b->devices[i]))

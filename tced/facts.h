@@ -108,6 +108,19 @@ typedef enum GroupViability {
 const char *group_viability_to_string(GroupViability viability);
 int group_viability_from_string(const char *text);
 
+/* What was shown of a group's windows by taking it for a moment (probe_ddw.h): it holds no pointers, so that a child can send it. */
+typedef struct WindowProof {
+        Outcome ddw;          /* was a 64-bit window made, and removed */
+        uint64_t dma32_start; /* as VFIO tells them; size 0: it was not asked */
+        uint64_t dma32_size;
+        uint64_t page_sizes;  /* a bit for each that a window may have */
+        uint32_t max_windows; /* at a time; 0: none may be made */
+        uint32_t levels;      /* that a table may have at most */
+        bool running;         /* it is being asked just now */
+} WindowProof;
+
+#define WINDOWS_NOT_ASKED "not asked: that takes the group for a moment (org.tced1.Group.Probe)"
+
 typedef struct GroupFacts {
         unsigned number; /* of /sys/kernel/iommu_groups/N: the kernel uses it again */
         char *name;      /* "domain0-pe1fd"; not unique; NULL: none */
@@ -122,6 +135,7 @@ typedef struct GroupFacts {
         uint64_t page_sizes; /* a bit for each page size that a 64-bit window may have; 0: not told */
         int ddw;             /* 1: 64-bit windows may be made (ibm,ddw-applicable); 0: not; -1: not told */
         char *windows_why;   /* where the facts about windows come from, or why there are none */
+        WindowProof *window_proof; /* NULL: nobody asked */
 } GroupFacts;
 
 /* What the host is to its own hypervisor or firmware: VFIO charges and offers other windows on each. */
@@ -197,6 +211,14 @@ const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b);
 /* Every fact the same: nothing to announce. */
 bool group_facts_equal(const GroupFacts *a, const GroupFacts *b);
+/* Groups are read again: what was shown of their windows holds as long as their devices are the same. 0 or -ENOMEM. */
+int group_facts_keep_proof(GroupFacts *now, const GroupFacts *before);
+int vfio_facts_keep_proofs(VfioFacts *now, const VfioFacts *before);
+
+/* What was shown of its windows; where nobody asked, that. Never NULL. */
+const WindowProof *group_window_proof(const GroupFacts *g);
+/* The page sizes that its windows may have: as VFIO told them, else as the device tree does; 0: not known. g may be NULL. */
+uint64_t group_page_sizes(const GroupFacts *g);
 
 /* Is this a host whose kernel knows TCEs at all (POWER)? By what KVM declares and uname says. */
 bool facts_host_has_tce(const KvmFacts *kvm);

@@ -52,7 +52,7 @@ static int read_error(const JsonPlace *at, int *ret) {
         return 1;
 }
 
-static int read_outcome(const JsonPlace *at, Outcome *ret) {
+int facts_read_outcome(const JsonPlace *at, Outcome *ret) {
         int proof = PROOF_UNKNOWN, r;
 
         r = json_read_word(at, "proven", proof_from_string, &proof);
@@ -67,7 +67,7 @@ static int read_outcome_member(const JsonPlace *at, const char *key, Outcome *re
         JsonPlace place;
         int r = json_read_member(at, key, json_type_object, &place);
 
-        return r > 0 ? read_outcome(&place, ret) : r;
+        return r > 0 ? facts_read_outcome(&place, ret) : r;
 }
 
 static int read_vm_type(const JsonPlace *at, void *userdata) {
@@ -77,7 +77,7 @@ static int read_vm_type(const JsonPlace *at, void *userdata) {
 
         for (int i = 0; r > 0 && i < _VM_TYPE_MAX; i++)
                 if (streq(name, vm_type_to_string((VmType) i)))
-                        return read_outcome(at, &kvm->vm_type[i]);
+                        return facts_read_outcome(at, &kvm->vm_type[i]);
         return r;
 }
 
@@ -92,7 +92,7 @@ static int read_capability(const JsonPlace *at, void *userdata) {
                 if (!streq(name, kvm_capability_to_string((KvmCapability) i)))
                         continue;
                 r = json_read_u32(at, "declared", UINT32_MAX, &fact->declared);
-                return r < 0 ? r : read_outcome(at, &fact->proven);
+                return r < 0 ? r : facts_read_outcome(at, &fact->proven);
         }
         return r;
 }

@@ -74,21 +74,53 @@ static int read_page_sizes(const JsonPlace *at, uint64_t *ret) {
         return r;
 }
 
-static int read_windows(const JsonPlace *at, GroupFacts *g) {
+static int read_window(const JsonPlace *at, const char *key, uint64_t *ret_start, uint64_t *ret_size) {
         JsonPlace window;
-        bool ddw;
-        int r = json_read_member(at, "dma32_window", json_type_object, &window);
+        int r = json_read_member(at, key, json_type_object, &window);
 
         if (r > 0)
-                r = json_read_number(&window, "start", UINT64_MAX, &g->dma32_start);
-        if (r > 0)
-                r = json_read_number(&window, "size", UINT64_MAX, &g->dma32_size);
+                r = json_read_number(&window, "start", UINT64_MAX, ret_start);
+        return r > 0 ? json_read_number(&window, "size", UINT64_MAX, ret_size) : r;
+}
+
+static int read_window_proof(const JsonPlace *group, GroupFacts *g) {
+        WindowProof *p;
+        JsonPlace at;
+        int r = json_read_member(group, "windows_proven", json_type_object, &at);
+
+        if (r <= 0)
+                return r;
+        p = g->window_proof = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        r = facts_read_outcome(&at, &p->ddw);
+        if (r >= 0)
+                r = read_window(&at, "dma32", &p->dma32_start, &p->dma32_size);
+        if (r >= 0)
+                r = read_page_sizes(&at, &p->page_sizes);
+        if (r >= 0)
+                r = json_read_u32(&at, "max_windows", UINT32_MAX, &p->max_windows);
+        if (r >= 0)
+                r = json_read_u32(&at, "levels", UINT32_MAX, &p->levels);
+        if (r >= 0 && streq(p->ddw.why, WINDOWS_NOT_ASKED)) {
+                free(p);
+                g->window_proof = NULL;
+        }
+        return r;
+}
+
+static int read_windows(const JsonPlace *at, GroupFacts *g) {
+        bool ddw;
+        int r = read_window(at, "dma32_window", &g->dma32_start, &g->dma32_size);
+
         if (r >= 0)
                 r = read_page_sizes(at, &g->page_sizes);
         if (r >= 0)
                 r = json_read_bool(at, "ddw", &ddw);
         if (r > 0)
                 g->ddw = ddw;
+        if (r >= 0)
+                r = read_window_proof(at, g);
         return r < 0 ? r : json_read_copy(at, "windows_why", &g->windows_why);
 }
 

@@ -14,3 +14,5 @@ static inline bool is_power_of_two(uint64_t n) {
  * was read so far is in *f. */
 int facts_read_groups(const JsonPlace *document, HostFacts *f);
 int facts_read_policy(const JsonPlace *document, HostFacts *f);
+/* The members "proven" and "why" of an object, the same way. */
+int facts_read_outcome(const JsonPlace *at, Outcome *ret);

@@ -126,12 +126,16 @@ static void announce_groups(Manager *m, VfioFacts *now) {
 }
 
 int manager_rescan(Manager *m) {
-        VfioFacts now;
+        VfioFacts now = {};
         int r;
 
         r = probe_vfio(m->places.sys, m->places.dev, &now);
-        if (r < 0)
+        if (r >= 0)
+                r = vfio_facts_keep_proofs(&now, &m->vfio);
+        if (r < 0) {
+                vfio_facts_clear(&now);
                 return r;
+        }
         announce_groups(m, &now);
         r = manager_update_findings(m);
         if (m->observer.host_changed)

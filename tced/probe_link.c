@@ -7,19 +7,18 @@
  * the kernel WARN (kvm_spapr_tce_release_vfio_group). Undone backwards, KVM first. From the first window on the container obeys
  * this process alone (vfio_iommu_spapr_tce.c:tce_iommu_mm_set). */
 
-#include <sys/resource.h>
-
 #include "kvm-abi.h"
 #include "probe_calls.h"
+#include "probe_take.h"
 #include "tce.h"
 #include "util.h"
 
-/* How far it got: what is set or open has to be undone. The group is the caller's. */
+/* How far it got: what is set or open has to be undone. */
 typedef struct LinkProbe {
         const KvmOps *ops;
-        int group, container, kvm, vm, table, device;
-        bool attached, has_window, added;
-        struct vfio_spapr_info info;
+        TakenGroup taken;
+        int kvm, vm, table, device;
+        bool added;
         struct vfio_spapr_create window;
         const char *step; /* what was tried last: the one that failed */
 } LinkProbe;
@@ -33,63 +32,27 @@ static int group_attribute(LinkProbe *p, uint64_t attribute, void *value) {
 /* Whatever fails here is only passed over: closing the fds undoes the same, and the child ends. */
 static void link_probe_undo(LinkProbe *p) {
         if (p->added)
-                (void) group_attribute(p, KVM_VFIO_GROUP_DEL, &p->group);
+                (void) group_attribute(p, KVM_VFIO_GROUP_DEL, &p->taken.group);
         p->table = fd_close(p->table);
         p->device = fd_close(p->device);
         p->vm = fd_close(p->vm);
         p->kvm = fd_close(p->kvm);
-        if (p->has_window) {
-                struct vfio_spapr_remove remove = { .argsz = sizeof(remove), .start_addr = p->window.start_addr };
-                (void) probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &remove);
-        }
-        if (p->attached)
-                (void) probe_ioctl_number(p->ops, p->group, VFIO_GROUP_UNSET_CONTAINER, 0);
-        p->container = fd_close(p->container);
+        taken_group_undo(&p->taken);
 }
 
-/* The group is taken from the host here: its default window is gone until it is given back. */
-static int attach_group(LinkProbe *p, const char *dev) {
-        int r;
+/* The group with a window of the default one's place and size: the one that every platform can make. */
+static int take_group(LinkProbe *p, const char *dev) {
+        int r = taken_group_attach(&p->taken, dev, false);
 
-        p->step = "opening vfio/vfio";
-        p->container = probe_open(p->ops, dev, "vfio/vfio");
-        if (p->container < 0)
-                return p->container;
-        p->step = "VFIO_GROUP_SET_CONTAINER";
-        r = probe_ioctl(p->ops, p->group, VFIO_GROUP_SET_CONTAINER, &p->container);
-        if (r < 0)
-                return r;
-        p->attached = true;
-        p->step = "VFIO_SET_IOMMU, sPAPR v2";
-        r = probe_ioctl_number(p->ops, p->container, VFIO_SET_IOMMU, VFIO_EXT_SPAPR_TCE_V2);
-        if (r < 0)
-                return r;
-        p->step = "VFIO_IOMMU_SPAPR_TCE_GET_INFO";
-        p->info.argsz = sizeof(p->info);
-        return probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_GET_INFO, &p->info);
-}
-
-/* A window of the default one's place and size: the one that every platform can make. */
-static int make_window(LinkProbe *p) {
-        struct vfio_spapr_remove pending = { .argsz = sizeof(pending), .start_addr = p->info.dma32_window_start };
-        int r;
-
-        /* The default window is only noted so far; if it is not called off, CREATE makes it too and twice the memory is locked
-         * (vfio_iommu_spapr_tce.c:tce_iommu_create_default_window). */
-        p->step = "VFIO_IOMMU_SPAPR_TCE_REMOVE of the default window";
-        r = probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_REMOVE, &pending);
-        if (r < 0)
-                return r;
-        p->window = (struct vfio_spapr_create){
-                .argsz = sizeof(p->window),
-                .page_shift = TCE_PAGE_SHIFT_MIN,
-                .window_size = p->info.dma32_window_size,
-                .levels = 1,
-        };
-        p->step = "VFIO_IOMMU_SPAPR_TCE_CREATE";
-        r = probe_ioctl(p->ops, p->container, VFIO_IOMMU_SPAPR_TCE_CREATE, &p->window);
         if (r >= 0)
-                p->has_window = true;
+                r = taken_group_drop_default(&p->taken);
+        if (r >= 0) {
+                p->window = (struct vfio_spapr_create){
+                        .page_shift = TCE_PAGE_SHIFT_MIN, .window_size = p->taken.info.dma32_window_size,
+                };
+                r = taken_group_make_window(&p->taken, &p->window);
+        }
+        p->step = p->taken.step;
         return r;
 }
 
@@ -125,11 +88,11 @@ static int make_vm(LinkProbe *p, const char *dev) {
 
 /* A link that is refused has still noted the group, so that its removal does not WARN. */
 static int link_group(LinkProbe *p) {
-        struct kvm_vfio_link link = { .groupfd = p->group, .tablefd = p->table };
+        struct kvm_vfio_link link = { .groupfd = p->taken.group, .tablefd = p->table };
         int r;
 
         p->step = "KVM_DEV_VFIO_GROUP_ADD";
-        r = group_attribute(p, KVM_VFIO_GROUP_ADD, &p->group);
+        r = group_attribute(p, KVM_VFIO_GROUP_ADD, &p->taken.group);
         if (r < 0)
                 return r;
         p->added = true;
@@ -137,22 +100,10 @@ static int link_group(LinkProbe *p) {
         return group_attribute(p, KVM_VFIO_GROUP_SET_SPAPR_TCE, &link);
 }
 
-/* Windows and tables are charged to locked memory: with 2 GiB of 4 KiB pages more than the usual limit of 8 MiB. */
-static void raise_memlock(void) {
-        static const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-        struct rlimit now;
-
-        if (setrlimit(RLIMIT_MEMLOCK, &unlimited) >= 0 || getrlimit(RLIMIT_MEMLOCK, &now) < 0)
-                return;
-        now.rlim_cur = now.rlim_max;
-        (void) setrlimit(RLIMIT_MEMLOCK, &now);
-}
-
 void probe_kvm_prove_vfio(const KvmOps *ops, const char *dev, int group_fd, unsigned group, KvmFacts *facts) {
         _cleanup_(link_probe_undo) LinkProbe p = {
                 .ops = ops,
-                .group = group_fd,
-                .container = -EBADF,
+                .taken = TAKEN_GROUP_INIT(ops, group_fd),
                 .kvm = -EBADF,
                 .vm = -EBADF,
                 .table = -EBADF,
@@ -163,10 +114,8 @@ void probe_kvm_prove_vfio(const KvmOps *ops, const char *dev, int group_fd, unsi
         bool prepared;
         int r;
 
-        raise_memlock();
-        r = attach_group(&p, dev);
-        if (r >= 0)
-                r = make_window(&p);
+        probe_raise_memlock();
+        r = take_group(&p, dev);
         if (r >= 0)
                 r = make_vm(&p, dev);
         prepared = r >= 0;

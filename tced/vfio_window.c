@@ -4,7 +4,7 @@
 
 #include "vfio_window.h"
 
-/* Page sizes of a window where the device tree does not tell them: 4 KiB, 64 KiB, 2 MiB and 16 MiB, as partitions have. */
+/* Page sizes of a window where neither VFIO nor the device tree tells them: 4 KiB, 64 KiB, 2 MiB and 16 MiB, as partitions have. */
 #define PAGE_SIZES_DEFAULT UINT64_C(0x1211000)
 
 /* arch/powerpc/platforms/powernv/pci.h:POWERNV_IOMMU_MAX_LEVELS */
@@ -18,7 +18,7 @@ static unsigned shift_of(uint64_t power_of_two) {
  * RAM. 0: there are none, or their number is no power of two, which the kernel refuses. */
 static uint64_t count_entries(const Window *window, uint64_t backing, const VfioFacts *vfio) {
         const GroupFacts *group = window->group >= 0 ? vfio_facts_find_group(vfio, (unsigned) window->group) : NULL;
-        uint64_t sizes = group && group->page_sizes ? group->page_sizes : PAGE_SIZES_DEFAULT;
+        uint64_t told = group_page_sizes(group), sizes = told ? told : PAGE_SIZES_DEFAULT;
         uint64_t page = UINT64_C(1) << window->page_shift, entries;
 
         if (page > backing)

@@ -53,6 +53,9 @@ typedef struct Fake {
         uint32_t vcpu_size;
         FakeStuff stuff;
         FakeFailure failures[4];
+        bool no_spapr;       /* VFIO knows neither of its types */
+        bool partition;      /* the first window may be a 64-bit one */
+        struct vfio_spapr_info info;
 
         /* state */
         FakeKind kind[64];
@@ -63,12 +66,20 @@ typedef struct Fake {
         struct kvm_spapr_tce_64 table_shape;
         struct kvm_ppc_regs regs;
         struct vfio_spapr_create window;
+        bool default_pending;
+        bool slot_used[2];
+        uint64_t slot_start[2];
+        char windows[256]; /* what was made, and where */
 } Fake;
 
 static Fake fake;
 
 static inline void fake_reset(void) {
-        fake = (Fake){ .vcpu_size = 65536, .table = -EBADF, .vcpu = -EBADF };
+        fake = (Fake){
+                .vcpu_size = 65536, .table = -EBADF, .vcpu = -EBADF,
+                .info = { .flags = VFIO_SPAPR_INFO_DDW, .dma32_window_size = 1 << 30, .pgsizes = 0x1211000,
+                          .max_dynamic_windows_supported = 2, .levels = 5 },
+        };
 }
 
 static inline int fake_new_fd(FakeKind kind) {
@@ -192,8 +203,12 @@ static inline uint64_t fake_key(unsigned long request, void *argument) {
         }
         if (request == KVM_SET_DEVICE_ATTR)
                 return ((struct kvm_attribute *) argument)->attr;
-        if (request == KVM_CREATE_VM || request == KVM_CHECK_EXTENSION)
+        if (request == KVM_CREATE_VM || request == KVM_CHECK_EXTENSION || request == VFIO_SET_IOMMU)
                 return (uintptr_t) argument;
+        if (request == VFIO_IOMMU_SPAPR_TCE_CREATE)
+                return ((struct vfio_spapr_create *) argument)->page_shift;
+        if (request == VFIO_IOMMU_SPAPR_TCE_REMOVE)
+                return ((struct vfio_spapr_remove *) argument)->start_addr;
         return 0;
 }
 
@@ -260,14 +275,56 @@ static inline int fake_vcpu_ioctl(unsigned long request, void *argument) {
         return fake_fail(ENOTTY);
 }
 
+/* Where bare metal and a partition's kernel put windows: by their turn, or by what they are
+ * (arch/powerpc/platforms/powernv/pci-ioda.c, platforms/pseries/iommu.c). */
+static inline int fake_create_window(struct vfio_spapr_create *args) {
+        int slot = !fake.slot_used[0] ? 0 : !fake.slot_used[1] ? 1 : -1;
+        bool low = slot == 0 && (!fake.partition || (args->page_shift == 12 && args->window_size <= fake.info.dma32_window_size));
+        size_t length = strlen(fake.windows);
+
+        if (slot < 0 || (uint32_t) slot >= fake.info.max_dynamic_windows_supported)
+                return fake_fail(ENOSPC);
+        if (!(fake.info.pgsizes & UINT64_C(1) << args->page_shift) || args->levels > fake.info.levels)
+                return fake_fail(EINVAL);
+        args->start_addr = low ? 0 : UINT64_C(1) << 59;
+        fake.slot_used[slot] = true;
+        fake.slot_start[slot] = args->start_addr;
+        (void) snprintf(fake.windows + length, sizeof(fake.windows) - length, "%s%u:%lluM@%llx", length ? " " : "", args->page_shift,
+                        (unsigned long long) args->window_size >> 20, (unsigned long long) args->start_addr);
+        return 0;
+}
+
+/* The default window, which is only noted at first, is made by the first CREATE unless it was called off. */
+static inline int fake_create(struct vfio_spapr_create *args) {
+        struct vfio_spapr_create standard = { .page_shift = 12, .window_size = fake.info.dma32_window_size, .levels = 1 };
+
+        if (fake.default_pending && fake_create_window(&standard) < 0)
+                return -1;
+        fake.default_pending = false;
+        fake.window = *args;
+        return fake_create_window(args);
+}
+
+static inline int fake_remove(uint64_t start) {
+        if (fake.default_pending && start == 0)
+                return fake.default_pending = false, 0;
+        for (size_t i = 0; i < ELEMENTSOF(fake.slot_used); i++)
+                if (fake.slot_used[i] && fake.slot_start[i] == start)
+                        return fake.slot_used[i] = false, 0;
+        return fake_fail(EINVAL);
+}
+
 static inline int fake_vfio_ioctl(unsigned long request, void *argument) {
-        if (request == VFIO_IOMMU_SPAPR_TCE_GET_INFO) {
-                struct vfio_spapr_info *info = argument;
-                info->dma32_window_start = 0;
-                info->dma32_window_size = 1 << 30;
-        }
+        if (request == VFIO_CHECK_EXTENSION)
+                return !fake.no_spapr;
+        if (request == VFIO_GROUP_SET_CONTAINER)
+                fake.default_pending = true;
+        if (request == VFIO_IOMMU_SPAPR_TCE_GET_INFO)
+                memcpy((char *) argument + 4, (const char *) &fake.info + 4, sizeof(fake.info) - 4);
         if (request == VFIO_IOMMU_SPAPR_TCE_CREATE)
-                fake.window = *(struct vfio_spapr_create *) argument;
+                return fake_create(argument);
+        if (request == VFIO_IOMMU_SPAPR_TCE_REMOVE)
+                return fake_remove(((struct vfio_spapr_remove *) argument)->start_addr);
         return 0;
 }
 

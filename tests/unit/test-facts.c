@@ -97,6 +97,7 @@ static void change_start(GroupFacts *g) { g->dma32_start = 4096; }
 static void change_sizes(GroupFacts *g) { g->page_sizes = 4096; }
 static void change_ddw(GroupFacts *g) { g->ddw = -1; }
 static void change_windows_why(GroupFacts *g) { replace(&g->windows_why, "no"); }
+static void change_proof(GroupFacts *g) { g->window_proof = calloc(1, sizeof(*g->window_proof)); }
 static void change_driver(GroupFacts *g) { replace(&g->devices[1].driver, NULL); }
 static void change_device_numa(GroupFacts *g) { g->devices[1].numa_node = 0; }
 static void change_nvlink2(GroupFacts *g) { g->devices[1].nvlink2 = true; }
@@ -125,6 +126,7 @@ static void test_groups(void) {
                 { "page sizes", change_sizes, true },
                 { "64-bit windows", change_ddw, true },
                 { "windows' reason", change_windows_why, true },
+                { "windows' proof", change_proof, true },
                 { "driver", change_driver, true },
                 { "a device's NUMA node", change_device_numa, true },
                 { "a device's NVLink2", change_nvlink2, true },
@@ -154,6 +156,42 @@ static void test_groups(void) {
         group_facts_clear(&a);
         group_facts_clear(&a);
         tap_ok(a.devices == NULL && a.n_devices == 0, "cleared twice");
+}
+
+/* What differs in a proof, and that it stays as long as the devices do. */
+static void test_proofs(void) {
+        static const WindowProof proofs[] = {
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 4096 },
+                { .ddw = { PROOF_NO, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 4096 },
+                { .ddw = { PROOF_YES, "not" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 4096 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x2000, .max_windows = 2, .levels = 1, .dma32_size = 4096 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 1, .levels = 1, .dma32_size = 4096 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 2, .dma32_size = 4096 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 1 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 4096, .dma32_start = 1 },
+                { .ddw = { PROOF_YES, "made" }, .page_sizes = 0x1000, .max_windows = 2, .levels = 1, .dma32_size = 4096, .running = true },
+        };
+        GroupFacts before = made_up_group(1, "0001:00:01.0", "0001:00:02.0"), now = made_up_group(1, "0001:00:01.0", "0001:00:02.0"),
+                   other = made_up_group(1, "0001:00:01.0", "0001:00:03.0");
+        VfioFacts old = { .groups = &before, .n_groups = 1 }, again = { .groups = &now, .n_groups = 1 };
+
+        now.page_sizes = 0x11000;
+        tap_ok(group_page_sizes(&now) == 0x11000 && group_page_sizes(NULL) == 0, "page sizes by the device tree");
+        before.page_sizes = 0x11000;
+        change_proof(&before);
+        for (size_t i = 0; i < ELEMENTSOF(proofs); i++) {
+                *before.window_proof = proofs[i];
+                tap_eq(vfio_facts_keep_proofs(&again, &old), 0, "groups are read again");
+                tap_ok(now.window_proof && now.window_proof != before.window_proof && group_facts_equal(&now, &before), "proof %zu is kept", i);
+                *before.window_proof = proofs[(i + 1) % ELEMENTSOF(proofs)];
+                tap_ok(!group_facts_equal(&now, &before), "another proof makes another fact");
+        }
+        *now.window_proof = proofs[0];
+        tap_ok(group_page_sizes(&now) == 0x1000, "page sizes by VFIO");
+        tap_ok(group_facts_keep_proof(&other, &before) == 0 && !other.window_proof, "other devices have nothing of it");
+        group_facts_clear(&before);
+        group_facts_clear(&now);
+        group_facts_clear(&other);
 }
 
 static void test_find(void) {
@@ -246,6 +284,7 @@ int main(void) {
         test_names();
         test_outcome();
         test_groups();
+        test_proofs();
         test_find();
         test_host();
         test_versions();

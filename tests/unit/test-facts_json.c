@@ -24,13 +24,18 @@ static DeviceFacts cards[] = {
 };
 static DeviceFacts engine[] = { { .address = STR("dma-engine"), .driver = STR("dma-pl330"), .numa_node = 0 } };
 
+static WindowProof proof = {
+        .ddw = { PROOF_NO, "group 3: no window" }, .dma32_start = 4096, .dma32_size = UINT64_C(1) << 31, .page_sizes = 0x40001000, .max_windows = 2,
+        .levels = 5,
+};
+
 static GroupFacts groups[] = {
         { .number = 0, .viability = GROUP_EMPTY, .viability_why = STR("no device is in the group"), .numa_node = -1, .ddw = -1,
           .windows_why = STR("not told") },
         { .number = 3, .name = STR("domain1-pe0"), .devices = cards, .n_devices = 2, .viability = GROUP_VIABLE,
           .viability_why = STR(""), .numa_node = 8, .dma32_start = 0x100000000, .dma32_size = UINT64_C(1) << 30,
           .page_sizes = UINT64_C(1) << 63 | 0x1211000, .ddw = 1,
-          .windows_why = STR("the device tree: \"ibm,dma-window\"\n\x7f") },
+          .windows_why = STR("the device tree: \"ibm,dma-window\"\n\x7f"), .window_proof = &proof },
         { .number = INT32_MAX, .name = STR("b\xc3\xbc" "chse"), .devices = engine, .n_devices = 1, .viability = GROUP_PARTIAL,
           .viability_why = STR("one of them"), .numa_node = 0, .ddw = 0, .windows_why = STR("by the node") },
 };
@@ -324,6 +329,17 @@ static const struct {
         { "page sizes below 0", GROUPS("{ 'number': 7, 'page_sizes': [ -4096 ] }"),
           "groups[0].page_sizes[0]: a power of two is expected" },
         { "64-bit windows", GROUPS("{ 'number': 7, 'ddw': 1 }"), "groups[0].ddw: true or false is expected" },
+        { "a proof", GROUPS("{ 'number': 7, 'windows_proven': 'yes' }"), "groups[0].windows_proven: an object is expected" },
+        { "a proof in another type", GROUPS("{ 'number': 7, 'windows_proven': { 'proven': true } }"),
+          "groups[0].windows_proven.proven: a text is expected" },
+        { "a proof's window", GROUPS("{ 'number': 7, 'windows_proven': { 'dma32': [] } }"),
+          "groups[0].windows_proven.dma32: an object is expected" },
+        { "a proof's page sizes", GROUPS("{ 'number': 7, 'windows_proven': { 'page_sizes': [ 3 ] } }"),
+          "groups[0].windows_proven.page_sizes[0]: a power of two is expected" },
+        { "a proof's windows", GROUPS("{ 'number': 7, 'windows_proven': { 'max_windows': -1 } }"),
+          "groups[0].windows_proven.max_windows: a whole number from 0 to 4294967295 is expected" },
+        { "a proof's levels", GROUPS("{ 'number': 7, 'windows_proven': { 'levels': 'all' } }"),
+          "groups[0].windows_proven.levels: a number is expected" },
         { "holder", GROUPS("{ 'number': 7, 'holder': 1 }"), "groups[0].holder: a text is expected" },
         { "devices", GROUPS("{ 'number': 7, 'devices': {} }"), "groups[0].devices: an array is expected" },
         { "a device", GROUPS("{ 'number': 7, 'devices': [ [] ] }"), "groups[0].devices[0]: an object is expected" },
