@@ -1,66 +1,105 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `tcectl groups`: one line for each device, and below a group's last why it can't be given to a VM as it stands. */
+/* `tcectl groups`: one line for each device, and below a group's last why it can't be given to a VM now, what its devices are used for, and
+ * who has it. */
 
+#include <stdarg.h>
+
+#include "group-view.h"
 #include "render.h"
 #include "table-print.h"
 #include "view.h"
 
 /* Group and state are repeated for each device, so that grep finds whole lines. device NULL: the group has none. */
-static void device_row(Table *t, json_object *group, json_object *device) {
-        const char *class_name = view_string(device, "class_name"), *name = view_string(device, "device_name");
-        const char *state = view_string(group, "viability");
-        bool viable = view_true(group, "viable");
+static int device_row(Table *t, json_object *group, json_object *device) {
+        GroupState state = group_state(group);
+        _cleanup_free_ char *title = NULL;
+        int r = device_title(group, device, &title);
 
+        if (r < 0)
+                return r;
         table_cell(t, COLOUR_NONE, SHOWN(show_number(group, "number")));
         table_cell(t, COLOUR_BOLD, view_string(device, "address"));
-        if (class_name && name)
-                table_cellf(t, COLOUR_NONE, "%s: %s", class_name, name);
-        else
-                table_cell(t, COLOUR_NONE, name ? name : class_name);
+        table_cell(t, COLOUR_NONE, title);
         table_cell(t, COLOUR_NONE, view_string(device, "driver"));
-        table_cell(t, viable ? COLOUR_GREEN : COLOUR_YELLOW, state ? state : viable ? "viable" : NULL);
+        table_cell(t, state.colour, state.word);
+        return 0;
 }
 
-/* Who has it: the name of the machine with that UUID, or the UUID. */
-static const char *holder_name(json_object *json, const char *holder) {
-        json_object *machine = machine_find(json, holder);
-        const char *name = view_string(machine, "name");
+static int note(Table *t, Colour colour, const char *format, ...) _printf_(3, 4);
+static int note(Table *t, Colour colour, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int r;
 
-        return name ? name : holder;
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        table_note(t, colour, text);
+        return 0;
+}
+
+/* What tced says of what it did with the group, where that went wrong or is under way. */
+static int binding_note(Table *t, json_object *group) {
+        const char *why = view_string(group, "binding.why"), *state = view_show(group, "binding.state");
+
+        if (isempty(why) || streq(state, "bound") || group_obstacle_says(group, why))
+                return 0;
+        return note(t, group_state(group).colour, "%s", why);
+}
+
+/* Each use that the obstacle does not name already, with how to end it. */
+static int use_notes(Table *t, json_object *group) {
+        json_object *uses = view_get(group, "in_use");
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < view_length(uses); i++) {
+                json_object *use = view_item(uses, i);
+                const char *text = view_string(use, "text"), *remedy = view_string(use, "remedy");
+
+                if (isempty(text) || group_obstacle_says(group, text))
+                        continue;
+                r = note(t, COLOUR_NONE, "In use: %s%s%s.", text, isempty(remedy) ? "" : "; to end that: ", isempty(remedy) ? "" : remedy);
+        }
+        return r;
+}
+
+static int holder_note(Table *t, json_object *json, json_object *group) {
+        const char *holder = group_holder_name(json, group);
+
+        if (!holder || group_obstacle_says(group, holder))
+                return 0;
+        return note(t, COLOUR_NONE, "Planned for or open in machine %s.", holder);
 }
 
 /* An empty group is a row too: pSeries keeps the groups of PHBs whose devices are gone. */
 static int group_rows(Table *t, json_object *json, json_object *group) {
         _cleanup_free_ json_object **devices = view_sorted(group, "devices", "address");
-        const char *holder = view_string(group, "holder");
+        int r = devices ? 0 : -ENOMEM;
 
-        if (!devices)
-                return -ENOMEM;
-        for (json_object **d = devices; *d || d == devices; d++) {
-                device_row(t, group, *d);
+        for (json_object **d = devices; r >= 0 && (*d || d == devices); d++) {
+                r = device_row(t, group, *d);
                 if (!*d)
                         break;
         }
-        if (!view_true(group, "viable"))
-                table_note(t, COLOUR_DIM, view_string(group, "why"));
-        if (!isempty(holder)) {
-                _cleanup_free_ char *note = NULL;
-
-                if (asprintf(&note, "Planned for or open in machine %s.", holder_name(json, holder)) < 0) {
-                        note = NULL;
-                        return -ENOMEM;
-                }
-                table_note(t, COLOUR_NONE, note);
-        }
-        return 0;
+        if (r < 0)
+                return r;
+        table_note(t, COLOUR_DIM, group_obstacle(group));
+        r = binding_note(t, group);
+        if (r >= 0)
+                r = use_notes(t, group);
+        return r < 0 ? r : holder_note(t, json, group);
 }
 
 int render_groups(json_object *json, const Output *out) {
         static const Column columns[] = {
                 { .header = "GROUP", .right = true },
                 { .header = "DEVICE" },
-                { .header = "CLASS: NAME", .min = 12 },
+                { .header = "NAME", .min = 12 },
                 { .header = "DRIVER", .min = 8 },
                 { .header = "STATE" },
         };

@@ -178,20 +178,19 @@ static void test_libvirt(void) {
 
 static void test_groups(void) {
         expect(SCREEN_GROUPS, fixture_power, 80,
-               "GROUP  DEVICE        CLASS: NAME                             DRIVER    STATE\n"
-               "    2  0002:01:00.0  Non-Volatile memory controller: NVMe …  vfio-pci  viable\n"
+               "GROUP  DEVICE        NAME                                   DRIVER    STATE\n"
+               "    2  0002:01:00.0  NVMe SSD Controller SM981/PM981/PM983  vfio-pci  viable\n"
                "       Planned for or open in machine web1.\n"
-               "    3  -             -                                       -         empty\n"
+               "    3  -             -                                      -         empty\n"
                "       There is no device in it.\n"
-               "   10  0001:00:00.0  PCI bridge                              -         not-bound\n"
-               "   10  0001:00:01.0  Ethernet controller: 82574L Gigabit N…  e1000e    not-bound\n"
+               "   10  0001:00:00.0  PCI bridge                             -         not-bound\n"
+               "   10  0001:00:01.0  82574L Gigabit Network Connection      e1000e    not-bound\n"
                "       0001:00:01.0 is on e1000e, none of its devices on a vfio driver: bind\n"
                "       them all to vfio-pci.\n");
         expect(SCREEN_GROUPS, fixture_power, 40,
                "2\n"
                "    DEVICE 0002:01:00.0\n"
-               "    CLASS: NAME Non-Volatile memory\n"
-               "      controller: NVMe SSD Controller\n"
+               "    NAME NVMe SSD Controller\n"
                "      SM981/PM981/PM983\n"
                "    DRIVER vfio-pci\n"
                "    STATE viable\n"
@@ -201,12 +200,12 @@ static void test_groups(void) {
                "    There is no device in it.\n"
                "10\n"
                "    DEVICE 0001:00:00.0\n"
-               "    CLASS: NAME PCI bridge\n"
+               "    NAME PCI bridge\n"
                "    STATE not-bound\n"
                "10\n"
                "    DEVICE 0001:00:01.0\n"
-               "    CLASS: NAME Ethernet controller:\n"
-               "      82574L Gigabit Network Connection\n"
+               "    NAME 82574L Gigabit Network\n"
+               "      Connection\n"
                "    DRIVER e1000e\n"
                "    STATE not-bound\n"
                "    0001:00:01.0 is on e1000e, none of\n"
@@ -214,8 +213,8 @@ static void test_groups(void) {
                "    them all to vfio-pci.\n");
         expect(SCREEN_GROUPS, fixture_x86, 80, "No IOMMU groups.\n");
         expect(SCREEN_GROUPS, "{ 'groups': [ { 'number': 1, 'viable': true, 'holder': 'beef' } ] }", 80,
-               "GROUP  DEVICE  CLASS: NAME  DRIVER  STATE\n"
-               "    1  -       -            -       viable\n"
+               "GROUP  DEVICE  NAME  DRIVER  STATE\n"
+               "    1  -       -     -       viable\n"
                "       Planned for or open in machine beef.\n");
 }
 

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What group-view.h declares. */
+
+#include "group-view.h"
+
+#include <strings.h>
+
+#include "render.h"
+#include "view.h"
+
+/* So many devices are named in a sentence. */
+#define NAMES_MAX 8U
+
+GroupState group_state(json_object *group) {
+        const char *binding = view_string(group, "binding.state"), *viability = view_string(group, "viability");
+        bool viable = view_true(group, "viable");
+        bool ready = view_get(group, "assignable") ? view_true(group, "assignable") : viable;
+        Colour colour = ready ? COLOUR_GREEN : COLOUR_YELLOW;
+
+        if (!isempty(binding) && !streq(binding, "bound")) {
+                bool broken = streq(binding, "stuck") || streq(binding, "failed");
+
+                return (GroupState) { binding, broken ? COLOUR_RED : COLOUR_YELLOW };
+        }
+        if (viable && !isempty(binding))
+                return (GroupState) { binding, colour };
+        return (GroupState) { viability ? viability : viable ? "viable" : NULL, colour };
+}
+
+const char *group_obstacle(json_object *group) {
+        const char *obstacle = view_string(group, "obstacle");
+
+        if (view_get(group, "assignable") ? view_true(group, "assignable") : view_true(group, "viable"))
+                return NULL;
+        if (isempty(obstacle))
+                obstacle = view_string(group, "why");
+        return isempty(obstacle) ? NULL : obstacle;
+}
+
+bool group_obstacle_says(json_object *group, const char *text) {
+        const char *obstacle = group_obstacle(group);
+
+        return obstacle && strstr(obstacle, text);
+}
+
+json_object *group_holder(json_object *json, json_object *group) {
+        const char *holder = view_string(group, "holder");
+
+        return isempty(holder) ? NULL : machine_find(json, holder);
+}
+
+const char *group_holder_name(json_object *json, json_object *group) {
+        const char *name = view_string(group_holder(json, group), "name"), *holder = view_string(group, "holder");
+
+        return name ? name : isempty(holder) ? NULL : holder;
+}
+
+/* Puts a word behind those that are there. */
+static void add_word(FILE *f, bool *first, const char *word) {
+        (void) fprintf(f, "%s%s", *first ? "" : ", ", word);
+        *first = false;
+}
+
+/* What a device is used for, each word once: a disk has many partitions. */
+static void add_uses(FILE *f, bool *first, json_object *group, const char *address) {
+        json_object *uses = view_get(group, "in_use");
+
+        for (size_t i = 0; address && i < view_length(uses); i++) {
+                const char *use = view_string(view_item(uses, i), "use"), *device = view_string(view_item(uses, i), "device");
+                bool told = false;
+
+                if (isempty(use) || !device || !streq(device, address))
+                        continue;
+                for (size_t j = 0; j < i && !told; j++)
+                        told = streq(view_show(view_item(uses, j), "device"), address) && streq(view_show(view_item(uses, j), "use"), use);
+                if (!told)
+                        add_word(f, first, use);
+        }
+}
+
+static void add_role(FILE *f, json_object *group, json_object *device) {
+        json_object *interfaces = view_get(device, "interfaces");
+        const char *physfn = view_string(device, "physfn");
+        uint64_t vf, vfs = view_count(device, "vfs");
+        bool first = true;
+
+        for (size_t i = 0; i < view_length(interfaces); i++)
+                if (json_object_is_type(view_item(interfaces, i), json_type_string))
+                        add_word(f, &first, json_object_get_string(view_item(interfaces, i)));
+        if (!isempty(physfn)) {
+                add_word(f, &first, "VF ");
+                if (view_u64(device, "vf", &vf))
+                        (void) fprintf(f, "%llu ", (unsigned long long) vf);
+                (void) fprintf(f, "of %s", physfn);
+        }
+        if (vfs > 0) {
+                add_word(f, &first, "");
+                (void) fprintf(f, "%llu %s", (unsigned long long) vfs, vfs == 1 ? "VF" : "VFs");
+        }
+        add_uses(f, &first, group, view_string(device, "address"));
+}
+
+int device_role(json_object *group, json_object *device, char **ret) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return -ENOMEM;
+        add_role(f, group, device);
+        if (fclose(f) != 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
+
+/* What a device is called tells more than its class, which stands for it where hwdb knows no name. */
+int device_title(json_object *group, json_object *device, char **ret) {
+        const char *class_name = view_string(device, "class_name"), *name = view_string(device, "device_name");
+        _cleanup_free_ char *role = NULL;
+        int r = device_role(group, device, &role);
+
+        if (r < 0)
+                return r;
+        name = isempty(name) ? class_name : name;
+        if (asprintf(ret, "%s%s%s", role, *role && !isempty(name) ? ": " : "", name ? name : "") < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+char *group_devices_text(json_object *group) {
+        _cleanup_free_ json_object **devices = view_sorted(group, "devices", "address");
+        char *text = NULL;
+        size_t size, n = 0;
+        FILE *f = devices ? open_memstream(&text, &size) : NULL;
+
+        if (!f)
+                return NULL;
+        for (; devices[n]; n++) {
+                json_object *interfaces = view_get(devices[n], "interfaces");
+
+                if (n >= NAMES_MAX)
+                        continue;
+                (void) fprintf(f, "%s%s", n > 0 ? ", " : "", view_show(devices[n], "address"));
+                for (size_t i = 0; i < view_length(interfaces); i++)
+                        if (json_object_is_type(view_item(interfaces, i), json_type_string))
+                                (void) fprintf(f, " %s", json_object_get_string(view_item(interfaces, i)));
+        }
+        if (n > NAMES_MAX)
+                (void) fprintf(f, " and %zu more", n - NAMES_MAX);
+        if (n == 0)
+                (void) fputs("no device", f);
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+static bool all_digits(const char *text) {
+        return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* As lspci shows it: "00:1f.7" without, "0001:00:1f.7" with its domain. */
+static bool names_address(const char *name, const char *address) {
+        const char *rest = strchr(address, ':');
+
+        return strcasecmp(name, address) == 0 || (rest && strchr(rest + 1, ':') && strcasecmp(name, rest + 1) == 0);
+}
+
+static bool names_interface(const char *name, json_object *device) {
+        json_object *interfaces = view_get(device, "interfaces");
+
+        for (size_t i = 0; i < view_length(interfaces); i++) {
+                json_object *interface = view_item(interfaces, i);
+
+                if (json_object_is_type(interface, json_type_string) && streq(json_object_get_string(interface), name))
+                        return true;
+        }
+        return false;
+}
+
+static json_object *find_number(json_object *groups, const char *name, Problem *problem) {
+        uint64_t want, number;
+
+        if (parse_u64(name, UINT32_MAX, &want) >= 0)
+                for (size_t i = 0; i < view_length(groups); i++)
+                        if (view_u64(view_item(groups, i), "number", &number) && number == want)
+                                return view_item(groups, i);
+        (void) problem_set(problem, -ESRCH, "There is no IOMMU group %.32s. See: tcectl groups", name);
+        return NULL;
+}
+
+/* What can be done depends on what was meant. */
+static void explain_none(const char *name, Problem *problem) {
+        if (strchr(name, ':'))
+                (void) problem_set(problem, -ESRCH, "No IOMMU group has a device %.64s. See: tcectl groups; after a hot-plug: tcectl rescan",
+                                   name);
+        else
+                (void) problem_set(problem, -ESRCH,
+                                   "No IOMMU group has a device '%.64s'. Give its PCI address or the group's number (see: tcectl groups): an "
+                                   "interface is known by its name only while its driver has the device", name);
+}
+
+json_object *group_find(json_object *json, const char *name, Problem *problem) {
+        json_object *groups = view_get(json, "groups"), *found = NULL;
+        const char *address = NULL;
+
+        if (all_digits(name))
+                return find_number(groups, name, problem);
+        for (size_t i = 0; i < view_length(groups); i++) {
+                json_object *devices = view_get(view_item(groups, i), "devices");
+
+                for (size_t j = 0; j < view_length(devices); j++) {
+                        json_object *device = view_item(devices, j);
+                        const char *here = view_string(device, "address");
+
+                        if (!here || !(names_address(name, here) || names_interface(name, device)))
+                                continue;
+                        /* In full it is this one, whatever others are called. */
+                        if (strcasecmp(name, here) == 0)
+                                return view_item(groups, i);
+                        if (found) {
+                                (void) problem_set(problem, -ENOTUNIQ, "'%.64s' is several devices, %.64s and %.64s among them. Give the whole "
+                                                   "address", name, address, here);
+                                return NULL;
+                        }
+                        found = view_item(groups, i);
+                        address = here;
+                }
+        }
+        if (!found)
+                explain_none(name, problem);
+        return found;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What tcectl shows of a large host's IOMMU groups, and how a person may name one. */
+
+#include <locale.h>
+
+#include "group-view.h"
+#include "render.h"
+#include "tap.h"
+#include "tcectl-fixtures.h"
+#include "tcectl-hosts.h"
+#include "tcectl-screens.h"
+#include "view.h"
+
+static char *groups_of(json_object *json, unsigned width) {
+        char *text = NULL;
+        size_t size;
+        Output out = { .width = width, .legend = true, .f = open_memstream(&text, &size) };
+        int r = render_groups(json, &out);
+
+        (void) fclose(out.f);
+        tap_eq(r, 0, "groups at %u columns: rendered", width);
+        return text;
+}
+
+static void expect_groups(json_object *json, unsigned width, const char *want) {
+        _cleanup_free_ char *have = groups_of(json, width);
+
+        if (!tap_ok(streq(have, want), "groups at %u columns: the text", width))
+                printf("# have\n%s# want\n%s", have, want);
+        tap_ok(is_sound(have, width), "and it fits");
+}
+
+/* A long reason goes on below, whole; only names are cut. */
+static void test_screen(void) {
+        json_object *json = fixture(fixture_host);
+
+        expect_groups(json, 80,
+                      "GROUP  DEVICE        NAME                                   DRIVER     STATE\n"
+                      "    1  0000:01:00.0  enP0p1s0f0np0, 8 VFs, default-route:…  mlx5_core  not-bound\n"
+                      "       enP0p1s0f0np0 has the default route: move it to another interface, or\n"
+                      "       bind with --force.\n"
+                      "    2  0000:03:00.0  mounted, swap: NVMe SSD Controller S…  nvme       not-bound\n"
+                      "       0000:03:00.0 is in use: /dev/nvme0n1p2 is mounted on /var: umount /var\n"
+                      "       In use: /dev/nvme0n1p3 is used as swap; to end that: swapoff\n"
+                      "       /dev/nvme0n1p3.\n"
+                      "    3  0001:03:00.0  NetXtreme BCM5719 Gigabit Ethernet P…  vfio-pci   partial\n"
+                      "    3  0001:03:00.1  enP1p3s0f1: NetXtreme BCM5719 Gigabi…  tg3        partial\n"
+                      "       0001:03:00.1 is on tg3, not on a vfio driver: bind it to vfio-pci, too.\n"
+                      "    4  0001:04:00.0  SAS3008 PCI-Express Fusion-MPT SAS-3   -          stuck\n"
+                      "       The kernel has not let go of mpt3sas for 212 s: a write to unbind hangs.\n"
+                      "       It ends when the device answers, or with the next boot.\n"
+                      "    5  0001:05:00.0  GV100GL [Tesla V100 SXM2 16GB]         vfio-pci   viable\n"
+                      "       Machine db1 has it. Stop that VM.\n"
+                      "    6  0002:01:00.0  TUSB73x0 SuperSpeed USB 3.0 xHCI Hos…  vfio-pci   bound\n"
+                      "    7  -             -                                      -          empty\n"
+                      "       There is no device in it.\n"
+                      "    8  0000:01:00.2  VF 0 of 0000:01:00.0: MT27800 Family…  vfio-pci   bound\n"
+                      "       Machine web1 has it. Stop that VM.\n"
+                      "    9  0000:01:00.3  VF 1 of 0000:01:00.0: MT27800 Family…  vfio-pci   bound\n"
+                      "       Machine web1 has it. Stop that VM.\n"
+                      "   10  0000:01:00.4  VF 2 of 0000:01:00.0: MT27800 Family…  vfio-pci   bound\n"
+                      "   11  0000:01:00.5  VF 3 of 0000:01:00.0: MT27800 Family…  -          binding\n"
+                      "       It is being bound. Wait for that.\n"
+                      "   12  0000:01:00.6  enP0p1s0f0v4, VF 4 of 0000:01:00.0: …  mlx5_core  not-bound\n"
+                      "       0000:01:00.6 is on mlx5_core, none of its devices on a vfio driver: bind\n"
+                      "       them all to vfio-pci.\n"
+                      "   13  0000:01:00.7  enP0p1s0f0v5, VF 5 of 0000:01:00.0, …  mlx5_core  not-bound\n"
+                      "       enP0p1s0f0v5 is a port of br0: ip link set enP0p1s0f0v5 nomaster\n"
+                      "   14  0000:01:01.0  enP0p1s0f0v6, VF 6 of 0000:01:00.0: …  mlx5_core  not-bound\n"
+                      "       0000:01:01.0 is on mlx5_core, none of its devices on a vfio driver: bind\n"
+                      "       them all to vfio-pci.\n"
+                      "   15  0000:01:01.1  enP0p1s0f0v7, VF 7 of 0000:01:00.0: …  mlx5_core  not-bound\n"
+                      "       0000:01:01.1 is on mlx5_core, none of its devices on a vfio driver: bind\n"
+                      "       them all to vfio-pci.\n");
+        _cleanup_free_ char *narrow = groups_of(json, 60), *wide = groups_of(json, 160);
+        tap_ok(is_sound(narrow, 60) && strstr(narrow, "or with the next boot.\n"), "at 60 columns no reason is cut");
+        tap_ok(is_sound(wide, 160) && strstr(wide, "enP0p1s0f0v4, VF 4 of 0000:01:00.0: MT27800 Family [ConnectX-5 Virtual Function]"),
+               "at 160 columns names are whole");
+        (void) json_object_put(json);
+}
+
+/* States in a word, and in which colour. */
+static void test_states(void) {
+        static const struct {
+                const char *json, *word;
+                Colour colour;
+                const char *obstacle;
+        } cases[] = {
+                { "{}", NULL, COLOUR_YELLOW, NULL },
+                { "{ 'viable': true }", "viable", COLOUR_GREEN, NULL },
+                { "{ 'viable': true, 'viability': 'viable', 'binding': { 'state': 'bound' } }", "bound", COLOUR_GREEN, NULL },
+                { "{ 'viable': false, 'viability': 'partial', 'why': 'w', 'binding': { 'state': 'bound' } }", "partial", COLOUR_YELLOW, "w" },
+                { "{ 'viable': true, 'assignable': false, 'obstacle': 'o', 'why': '' }", "viable", COLOUR_YELLOW, "o" },
+                { "{ 'viable': false, 'viability': 'not-bound', 'assignable': false, 'obstacle': '', 'why': 'w' }", "not-bound", COLOUR_YELLOW,
+                  "w" },
+                { "{ 'viable': false, 'viability': 'not-bound', 'binding': { 'state': 'stuck' } }", "stuck", COLOUR_RED, NULL },
+                { "{ 'viable': true, 'binding': { 'state': 'failed' } }", "failed", COLOUR_RED, NULL },
+                { "{ 'viable': true, 'binding': { 'state': 'releasing' }, 'assignable': false }", "releasing", COLOUR_YELLOW, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_object *group = fixture(cases[i].json);
+                GroupState state = group_state(group);
+
+                tap_streq(state.word, cases[i].word, "state %zu: the word", i);
+                tap_eq(state.colour, cases[i].colour, "state %zu: its colour", i);
+                tap_streq(group_obstacle(group), cases[i].obstacle, "state %zu: the obstacle", i);
+                (void) json_object_put(group);
+        }
+}
+
+static void test_find(void) {
+        static const struct {
+                const char *name;
+                int group; /* -1: none */
+                const char *problem;
+        } cases[] = {
+                { "3", 3, NULL },
+                { "0001:03:00.1", 3, NULL },
+                { "enP1p3s0f1", 3, NULL },
+                { "0000:01:00.0", 1, NULL },
+                { "04:00.0", 4, NULL },
+                { "0001:04:00.0", 4, NULL },
+                { "01:01.1", 15, NULL },
+                { "0000:01:00.A", -1, "No IOMMU group has a device 0000:01:00.A. See: tcectl groups; after a hot-plug: tcectl rescan" },
+                { "01:00.0", -1, "'01:00.0' is several devices, 0000:01:00.0 and 0002:01:00.0 among them. Give the whole address" },
+                { "03:00.0", -1, "'03:00.0' is several devices, 0000:03:00.0 and 0001:03:00.0 among them. Give the whole address" },
+                { "99", -1, "There is no IOMMU group 99. See: tcectl groups" },
+                { "99999999999999999999", -1, "There is no IOMMU group 99999999999999999999. See: tcectl groups" },
+                { "eth0", -1, "No IOMMU group has a device 'eth0'. Give its PCI address or the group's number (see: tcectl groups): an "
+                              "interface is known by its name only while its driver has the device" },
+                { "", -1, NULL },
+                { ":", -1, NULL },
+        };
+        json_object *json = fixture(fixture_host);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Problem problem = {};
+                json_object *group = group_find(json, cases[i].name, &problem);
+
+                tap_eq(group ? (long long) view_count(group, "number") : -1, cases[i].group, "group '%s'", cases[i].name);
+                if (cases[i].problem)
+                        tap_streq(problem.text, cases[i].problem, "group '%s': why not", cases[i].name);
+                tap_ok(group || *problem.text, "group '%s': found, or it is said", cases[i].name);
+        }
+        (void) json_object_put(json);
+}
+
+static void test_names(void) {
+        json_object *json = fixture(fixture_host), *group, *empty = fixture("{ 'devices': [] }");
+        Problem problem;
+
+        group = group_find(json, "3", &problem);
+        _cleanup_free_ char *text = group_devices_text(group), *none = group_devices_text(empty), *title = NULL;
+        tap_streq(text, "0001:03:00.0, 0001:03:00.1 enP1p3s0f1", "devices in a sentence");
+        tap_streq(none, "no device", "and where there is none");
+        group = group_find(json, "2", &problem);
+        tap_eq(device_title(group, view_item(view_get(group, "devices"), 0), &title), 0, "the title of a disk");
+        tap_streq(title, "mounted, swap: NVMe SSD Controller SM981/PM981/PM983", "tells what it is used for");
+        tap_streq(group_holder_name(json, group_find(json, "5", &problem)), "db1", "who has a group");
+        tap_streq(group_holder_name(json, group), NULL, "nobody");
+        (void) json_object_put(json);
+        (void) json_object_put(empty);
+}
+
+int main(void) {
+        if (!setlocale(LC_ALL, "C.UTF-8")) {
+                tap_ok(false, "the locale C.UTF-8");
+                return tap_done();
+        }
+        test_screen();
+        test_states();
+        test_find();
+        test_names();
+        return tap_done();
+}
