@@ -222,15 +222,50 @@ static int find_multitce_unchecked(Findings *f, const KvmFacts *kvm) {
 }
 
 /* Told before it happens, as afterwards nothing but a boot mends it; seen with 6.12 and 7.3. */
-static int find_ddw_failed(Findings *f, const VfioFacts *vfio) {
-        if (!vfio->no_maxmem)
-                return 0;
+static int add_no_maxmem(Findings *f) {
         return findings_add(f, FINDING_DDW_FAILED, SEVERITY_WARNING, "host",
                             "Give the partition room for memory that it need not use (QEMU: -m 4G,slots=1,maxmem=16G), or keep "
                             "the host's drivers off the devices meant for VMs: vfio-pci.ids=VENDOR:DEVICE on the kernel's "
                             "command line",
                             "This partition has no maxmem (ibm,lrdr-capacity is 0). Under Linux (seen with 6.12 and 7.3) a "
                             "device that a host driver has used then gets no DMA window from VFIO any more, until the next boot");
+}
+
+/* What to do for a group that got no 64-bit window. */
+static const char *window_remedy(const VfioFacts *vfio) {
+        if (vfio->no_maxmem)
+                return "Give the partition room for memory that it need not use (its profile's maximum memory; QEMU: "
+                       "-m 4G,slots=1,maxmem=16G) and start it again";
+        if (vfio->platform == PLATFORM_PSERIES)
+                return "See the kernel's log: dmesg | grep -i ddw. The firmware has to offer dynamic DMA windows, and the partition needs kernel "
+                       "6.11 or newer (Debian: 6.12.25-1); a group that failed once is tried again after a boot alone";
+        return "See the kernel's log: dmesg | grep -iE 'iommu|vfio|tce'";
+}
+
+/* Seen by those that were asked (Group.Probe), one for each. */
+static int find_windows_failed(Findings *f, const VfioFacts *vfio) {
+        for (size_t i = 0; i < vfio->n_groups; i++) {
+                const GroupFacts *g = &vfio->groups[i];
+                const Outcome *ddw = &group_window_proof(g)->ddw;
+                char subject[32];
+                int r;
+
+                if (ddw->proof != PROOF_NO)
+                        continue;
+                (void) snprintf(subject, sizeof(subject), "group %u", g->number);
+                r = findings_add(f, FINDING_DDW_FAILED, SEVERITY_WARNING, subject, window_remedy(vfio),
+                                 "No 64-bit DMA window can be made for the group (%s): a VM's devices in it reach its memory by the small "
+                                 "32-bit window at best, slowly, or not at all", ddw->why);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int find_ddw_failed(Findings *f, const VfioFacts *vfio) {
+        int r = vfio->no_maxmem ? add_no_maxmem(f) : 0;
+
+        return r < 0 ? r : find_windows_failed(f, vfio);
 }
 
 /* One for each: they are bound and given back one by one. */

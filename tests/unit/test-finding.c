@@ -140,6 +140,33 @@ static void no_maxmem(KvmFacts *kvm, VfioFacts *vfio) {
         vfio->no_maxmem = true;
 }
 
+static WindowProof windows;
+
+static void no_window(KvmFacts *kvm, VfioFacts *vfio) {
+        outcome_set(&windows.ddw, PROOF_NO, "group 3: VFIO_IOMMU_SPAPR_TCE_CREATE: No such device");
+        one_group.window_proof = &windows;
+}
+
+static void no_window_in_partition(KvmFacts *kvm, VfioFacts *vfio) {
+        no_window(kvm, vfio);
+        vfio->platform = PLATFORM_PSERIES;
+}
+
+static void no_window_for_want_of_maxmem(KvmFacts *kvm, VfioFacts *vfio) {
+        no_window_in_partition(kvm, vfio);
+        vfio->no_maxmem = true;
+}
+
+static void windows_made(KvmFacts *kvm, VfioFacts *vfio) {
+        no_window(kvm, vfio);
+        outcome_set(&windows.ddw, PROOF_YES, "made one, and removed it");
+}
+
+static void windows_unknown(KvmFacts *kvm, VfioFacts *vfio) {
+        no_window(kvm, vfio);
+        outcome_set(&windows.ddw, PROOF_UNKNOWN, "no memory");
+}
+
 static void nothing(KvmFacts *kvm, VfioFacts *vfio) {
 }
 
@@ -178,6 +205,12 @@ static void test_hosts(void) {
                 { "a broken backport", broken_backport, { FOUND(VFIO_BROKEN, ERROR) }, 1, "meant for vfio-pci", "6.4" },
                 { "a partial group", partial, { FOUND(GROUP_PARTIAL, WARNING) }, 1, "still used by nvme", "driverctl" },
                 { "no maxmem", no_maxmem, { FOUND(DDW_FAILED, WARNING) }, 1, "ibm,lrdr-capacity", "maxmem=" },
+                { "no window", no_window, { FOUND(DDW_FAILED, WARNING) }, 1, "TCE_CREATE: No such device", "dmesg" },
+                { "no window in a partition", no_window_in_partition, { FOUND(DDW_FAILED, WARNING) }, 1, "No 64-bit", "6.11" },
+                { "no window for want of maxmem", no_window_for_want_of_maxmem, { FOUND(DDW_FAILED, WARNING), FOUND(DDW_FAILED, WARNING) }, 2,
+                  "ibm,lrdr-capacity", "maxmem=" },
+                { "a window was made", windows_made, {}, 0, NULL, NULL },
+                { "whether one can be made isn't known", windows_unknown, {}, 0, NULL, NULL },
         };
         Findings findings = {};
 
@@ -188,6 +221,7 @@ static void test_hosts(void) {
 
                 one_group.viability = GROUP_VIABLE;
                 one_group.viability_why = (char *) "";
+                one_group.window_proof = NULL;
                 cases[i].change(&kvm, &vfio);
                 tap_eq(findings_from_host(&findings, &kvm, &vfio), 0, "findings of: %s", cases[i].name);
                 same = findings.n == cases[i].n;
