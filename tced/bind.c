@@ -101,6 +101,13 @@ static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userda
                 case BIND_OPEN_LOG:
                         open_log(b, request.name, &reply);
                         break;
+                case BIND_BIND_GROUP:
+                case BIND_RELEASE_GROUP:
+                case BIND_KEEP_GROUP:
+                case BIND_FORGET_GROUP:
+                case BIND_RECOVER_GROUP:
+                        refuse(&reply, EOPNOTSUPP, "%s is not there yet", bind_operation_to_string(request.operation));
+                        break;
                 case _BIND_OPERATION_MAX:
                         break;
                 }

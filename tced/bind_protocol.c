@@ -10,13 +10,18 @@
 static const char *const operation_names[_BIND_OPERATION_MAX] = {
         [BIND_OPEN_GROUP] = "open-group",
         [BIND_OPEN_LOG] = "open-log",
+        [BIND_BIND_GROUP] = "bind-group",
+        [BIND_RELEASE_GROUP] = "release-group",
+        [BIND_KEEP_GROUP] = "keep-group",
+        [BIND_FORGET_GROUP] = "forget-group",
+        [BIND_RECOVER_GROUP] = "recover-group",
 };
 
 DEFINE_POINTER_CLEANUP(struct json_object, json_object_put, json_putp)
 #define _cleanup_json_ _cleanup_(json_putp)
 
-/* A packet is an object of numbers and strings. */
-#define JSON_DEPTH 2
+/* A packet is an object of numbers, strings and one array of strings. */
+#define JSON_DEPTH 3
 
 /* Room for more fds than a packet of ours has, so that surplus ones are seen and closed. */
 #define FDS_ROOM 8U
@@ -27,6 +32,22 @@ const char *bind_operation_to_string(BindOperation operation) {
 
 int bind_operation_from_string(const char *text) {
         return name_lookup(operation_names, ELEMENTSOF(operation_names), text);
+}
+
+bool bind_operation_has_addresses(BindOperation operation) {
+        return operation > BIND_OPEN_LOG;
+}
+
+int bind_request_set_addresses(BindRequest *request, const char *const *addresses, size_t n) {
+        if (n == 0 || n > BIND_DEVICES_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++) {
+                if (!pci_address_valid(addresses[i]))
+                        return -EINVAL;
+                (void) strcpy(request->addresses[i], addresses[i]);
+        }
+        request->n_addresses = n;
+        return 0;
 }
 
 static int send_packet(int socket, struct json_object *json, int fd) {
@@ -141,24 +162,47 @@ static int get_number(struct json_object *json, const char *key, uint64_t max, u
         return 0;
 }
 
+/* A string without a NUL in it, or NULL. */
+static const char *string_value(struct json_object *value) {
+        const char *text;
+
+        if (!json_object_is_type(value, json_type_string))
+                return NULL;
+        text = json_object_get_string(value);
+        return strlen(text) == (size_t) json_object_get_string_len(value) ? text : NULL;
+}
+
 static const char *get_string(struct json_object *json, const char *key) {
         struct json_object *member;
 
-        if (!json_object_object_get_ex(json, key, &member) || !json_object_is_type(member, json_type_string))
-                return NULL;
-        return json_object_get_string(member);
+        return json_object_object_get_ex(json, key, &member) ? string_value(member) : NULL;
+}
+
+static int add_addresses(struct json_object *json, const BindRequest *request) {
+        struct json_object *array = json_object_new_array();
+
+        if (!array || json_object_object_add(json, "devices", array) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < request->n_addresses; i++)
+                if (json_object_array_add(array, json_object_new_string(request->addresses[i])) < 0)
+                        return -ENOMEM;
+        return 0;
 }
 
 int bind_send_request(int socket, const BindRequest *request) {
         _cleanup_json_ struct json_object *json = json_object_new_object();
+        bool has_group = request->operation == BIND_OPEN_GROUP || request->operation == BIND_BIND_GROUP;
 
         if (!json)
                 return -ENOMEM;
         if (json_object_object_add(json, "id", json_object_new_uint64(request->id)) < 0 ||
             json_object_object_add(json, "operation", json_object_new_string(operation_names[request->operation])) < 0)
                 return -ENOMEM;
-        if ((request->operation == BIND_OPEN_LOG ? json_object_object_add(json, "name", json_object_new_string(request->name))
-                                                 : json_object_object_add(json, "group", json_object_new_uint64(request->group))) < 0)
+        if (has_group && json_object_object_add(json, "group", json_object_new_uint64(request->group)) < 0)
+                return -ENOMEM;
+        if (request->operation == BIND_OPEN_LOG && json_object_object_add(json, "name", json_object_new_string(request->name)) < 0)
+                return -ENOMEM;
+        if (bind_operation_has_addresses(request->operation) && add_addresses(json, request) < 0)
                 return -ENOMEM;
         return send_packet(socket, json, -EBADF);
 }
@@ -175,23 +219,56 @@ int bind_send_reply(int socket, const BindReply *reply) {
         return send_packet(socket, json, reply->fd);
 }
 
-/* What the operation is about. */
-static int get_subject(struct json_object *json, BindRequest *request) {
-        const char *name;
+static int get_group(struct json_object *json, BindRequest *request) {
         uint64_t group;
 
+        if (get_number(json, "group", UINT32_MAX, &group) < 0)
+                return -EBADMSG;
+        request->group = (uint32_t) group;
+        return 0;
+}
+
+static int get_name(struct json_object *json, BindRequest *request) {
+        const char *name = get_string(json, "name");
+
+        if (isempty(name) || strlen(name) > BIND_NAME_MAX)
+                return -EBADMSG;
+        (void) strcpy(request->name, name);
+        return 0;
+}
+
+static int get_addresses(struct json_object *json, BindRequest *request) {
+        const char *addresses[BIND_DEVICES_MAX];
+        struct json_object *array;
+        size_t n;
+
+        if (!json_object_object_get_ex(json, "devices", &array) || !json_object_is_type(array, json_type_array))
+                return -EBADMSG;
+        n = json_object_array_length(array);
+        if (n > BIND_DEVICES_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < n; i++) {
+                addresses[i] = string_value(json_object_array_get_idx(array, i));
+                if (!addresses[i])
+                        return -EBADMSG;
+        }
+        return bind_request_set_addresses(request, addresses, n) < 0 ? -EBADMSG : 0;
+}
+
+/* What the operation is about. */
+static int get_subject(struct json_object *json, BindRequest *request) {
         switch (request->operation) {
         case BIND_OPEN_GROUP:
-                if (get_number(json, "group", UINT32_MAX, &group) < 0)
-                        return -EBADMSG;
-                request->group = (uint32_t) group;
-                return 0;
+                return get_group(json, request);
         case BIND_OPEN_LOG:
-                name = get_string(json, "name");
-                if (isempty(name) || strlen(name) > BIND_NAME_MAX)
-                        return -EBADMSG;
-                (void) strcpy(request->name, name);
-                return 0;
+                return get_name(json, request);
+        case BIND_BIND_GROUP:
+                return get_group(json, request) < 0 ? -EBADMSG : get_addresses(json, request);
+        case BIND_RELEASE_GROUP:
+        case BIND_KEEP_GROUP:
+        case BIND_FORGET_GROUP:
+        case BIND_RECOVER_GROUP:
+                return get_addresses(json, request);
         case _BIND_OPERATION_MAX:
                 break;
         }

@@ -15,11 +15,14 @@
 
 /* Opening a group takes microseconds; starting the helper the first time, some tenths of a second on a slow host. */
 #define HELPER_DEADLINE_USEC (10U * 1000U * 1000U)
+/* Drivers may take seconds to let a device go. */
+#define BIND_DEADLINE_USEC (30U * 1000U * 1000U)
 
 typedef struct Question Question;
 struct Question {
         Helper *helper;
         uint64_t id;
+        bool wants_fd;
         sd_event_source *deadline;
         HelperDone done;
         void *userdata;
@@ -32,7 +35,7 @@ struct Helper {
         sd_event_source *source; /* of the connection, whose fd it owns; NULL: not connected */
         int fd;
         uint64_t last_id;
-        uint64_t deadline_usec;
+        uint64_t deadline_usec, bind_deadline_usec;
         bool ending;
         Question *questions;
 };
@@ -50,12 +53,17 @@ int helper_new(sd_event *event, const char *path, Helper **ret) {
         h->event = event;
         h->fd = -EBADF;
         h->deadline_usec = HELPER_DEADLINE_USEC;
+        h->bind_deadline_usec = BIND_DEADLINE_USEC;
         *ret = h;
         return 0;
 }
 
 void helper_set_deadline(Helper *h, uint64_t usec) {
         h->deadline_usec = usec;
+}
+
+void helper_set_bind_deadline(Helper *h, uint64_t usec) {
+        h->bind_deadline_usec = usec;
 }
 
 static void disconnect(Helper *h) {
@@ -119,7 +127,9 @@ static int on_reply(sd_event_source *s, int fd, uint32_t revents, void *userdata
         }
         for (Question *q = h->questions; q; q = q->next)
                 if (q->id == reply.id) {
-                        if (reply.error == 0 && reply.fd < 0) {
+                        if (!q->wants_fd)
+                                reply.fd = fd_close(reply.fd);
+                        else if (reply.error == 0 && reply.fd < 0) {
                                 reply.error = EBADMSG;
                                 (void) snprintf(reply.text, sizeof(reply.text), "tced-bind answered without an fd");
                         }
@@ -161,6 +171,7 @@ static int helper_connect(Helper *h) {
 }
 
 static int ask(Helper *h, BindRequest *request, HelperDone done, void *userdata) {
+        bool binds = bind_operation_has_addresses(request->operation);
         Question *q;
         int r;
 
@@ -169,9 +180,10 @@ static int ask(Helper *h, BindRequest *request, HelperDone done, void *userdata)
         q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
-        *q = (Question) { .helper = h, .id = ++h->last_id, .done = done, .userdata = userdata };
+        *q = (Question) { .helper = h, .id = ++h->last_id, .wants_fd = !binds, .done = done, .userdata = userdata };
         request->id = q->id;
-        r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, h->deadline_usec, 0, on_deadline, q);
+        r = sd_event_add_time_relative(h->event, &q->deadline, CLOCK_MONOTONIC, binds ? h->bind_deadline_usec : h->deadline_usec, 0,
+                                       on_deadline, q);
         if (r >= 0)
                 r = helper_connect(h);
         if (r >= 0)
@@ -201,4 +213,24 @@ int helper_open_log(Helper *h, const char *name, HelperDone done, void *userdata
                 return -EINVAL;
         (void) strcpy(request.name, name);
         return ask(h, &request, done, userdata);
+}
+
+static int ask_about(Helper *h, BindOperation operation, uint32_t group, const char *const *addresses, size_t n, HelperDone done,
+                     void *userdata) {
+        BindRequest request = { .operation = operation, .group = group };
+        int r = bind_request_set_addresses(&request, addresses, n);
+
+        return r < 0 ? r : ask(h, &request, done, userdata);
+}
+
+int helper_bind_group(Helper *h, uint32_t group, const char *const *addresses, size_t n, HelperDone done, void *userdata) {
+        return ask_about(h, BIND_BIND_GROUP, group, addresses, n, done, userdata);
+}
+
+int helper_release_group(Helper *h, const char *const *addresses, size_t n, HelperDone done, void *userdata) {
+        return ask_about(h, BIND_RELEASE_GROUP, 0, addresses, n, done, userdata);
+}
+
+int helper_keep_group(Helper *h, const char *const *addresses, size_t n, bool keep, HelperDone done, void *userdata) {
+        return ask_about(h, keep ? BIND_KEEP_GROUP : BIND_FORGET_GROUP, 0, addresses, n, done, userdata);
 }

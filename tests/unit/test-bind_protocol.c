@@ -78,6 +78,7 @@ static void test_requests(void) {
                 { "a string", "\"open-group\"", -EBADMSG, 0, 0 },
                 { "a number", "7", -EBADMSG, 0, 0 },
                 { "null", "null", -EBADMSG, 0, 0 },
+                { "a device that is an array", "{\"id\":5,\"operation\":\"keep-group\",\"devices\":[[\"0001:00:00.0\"]]}", -EBADMSG, 0, 0 },
                 { "nests without end", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", -EBADMSG, 0, 0 },
                 { "an object in it", "{\"id\":{\"id\":{\"id\":5}},\"operation\":\"open-group\",\"group\":7}", -EBADMSG, 0, 0 },
                 { "no UTF-8", "{\"id\":5,\"operation\":\"open-group\",\"group\":7,\"x\":\"\xff\xfe\"}", -EBADMSG, 0, 0 },
@@ -98,6 +99,82 @@ static void test_requests(void) {
                        "request: %s: %s", cases[i].name, fails ? "nothing is kept" : "what it says");
                 close_pair(ends);
         }
+}
+
+/* Requests about devices. */
+static void test_devices(void) {
+        static const char bind[] = "{\"id\":5,\"operation\":\"bind-group\",\"group\":7,\"devices\":[%s]}";
+        static const char release[] = "{\"id\":5,\"operation\":\"release-group\",\"devices\":[%s]}";
+        static const struct {
+                const char *name, *format, *devices;
+                int want;
+        } cases[] = {
+                { "bind", bind, "\"0001:00:00.0\",\"00010000:00:1f.7\"", 1 },
+                { "release", release, "\"0001:00:00.0\"", 1 },
+                { "none", release, "", -EBADMSG },
+                { "a number", release, "1", -EBADMSG },
+                { "null", release, "\"0001:00:00.0\",null", -EBADMSG },
+                { "a path", release, "\"../../../../etc\"", -EBADMSG },
+                { "something behind it", release, "\"0001:00:00.0/..\"", -EBADMSG },
+                { "a newline behind it", release, "\"0001:00:00.0\\n\"", -EBADMSG },
+                { "a NUL in it", release, "\"0001:00:00.0\\u0000/x\"", -EBADMSG },
+                { "upper case", release, "\"000A:00:00.0\"", -EBADMSG },
+                { "no domain", release, "\"00:00.0\"", -EBADMSG },
+                { "a short domain", release, "\"001:00:00.0\"", -EBADMSG },
+                { "a long domain", release, "\"000000001:00:00.0\"", -EBADMSG },
+                { "function 8", release, "\"0001:00:00.8\"", -EBADMSG },
+                { "no address", release, "\"\"", -EBADMSG },
+        };
+        static const char *const without[] = {
+                "{\"id\":5,\"operation\":\"bind-group\",\"devices\":[\"0001:00:00.0\"]}", "{\"id\":5,\"operation\":\"bind-group\",\"group\":7}",
+                "{\"id\":5,\"operation\":\"keep-group\"}", "{\"id\":5,\"operation\":\"forget-group\",\"devices\":\"0001:00:00.0\"}",
+                "{\"id\":5,\"operation\":\"recover-group\",\"devices\":{}}",
+        };
+        char packet[512];
+        int ends[2];
+
+        make_pair(ends);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                BindRequest request = { .id = 77 };
+
+                const char *hole = strstr(cases[i].format, "%s");
+
+                (void) snprintf(packet, sizeof(packet), "%.*s%s%s", (int) (hole - cases[i].format), cases[i].format, cases[i].devices, hole + 2);
+                send_raw(ends[0], packet, strlen(packet), -EBADF, 0);
+                tap_eq(bind_receive_request(ends[1], &request), cases[i].want, "devices: %s", cases[i].name);
+                tap_eq(request.id, cases[i].want == 1 ? 5 : 77, "devices: %s: %s", cases[i].name, cases[i].want == 1 ? "read" : "nothing is kept");
+                if (i == 0)
+                        tap_ok(request.operation == BIND_BIND_GROUP && request.group == 7 && request.n_addresses == 2 &&
+                                       streq(request.addresses[0], "0001:00:00.0") && streq(request.addresses[1], "00010000:00:1f.7"),
+                               "devices: in their order");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(without); i++) {
+                send_raw(ends[0], without[i], strlen(without[i]), -EBADF, 0);
+                tap_eq(bind_receive_request(ends[1], &(BindRequest) {}), -EBADMSG, "devices: not all that is needed: %s", without[i]);
+        }
+        close_pair(ends);
+}
+
+/* As many devices as a group may have, of the longest addresses, and one more. */
+static void test_many_devices(void) {
+        const char *addresses[BIND_DEVICES_MAX + 1];
+        char texts[BIND_DEVICES_MAX + 1][BIND_ADDRESS_MAX + 1];
+        BindRequest back = {}, request = { .id = INT64_MAX, .operation = BIND_BIND_GROUP, .group = UINT32_MAX };
+        int ends[2];
+
+        for (unsigned i = 0; i <= BIND_DEVICES_MAX; i++) {
+                (void) snprintf(texts[i], sizeof(texts[i]), "ffffffff:%02x:00.0", i % 256);
+                addresses[i] = texts[i];
+        }
+        make_pair(ends);
+        tap_eq(bind_request_set_addresses(&request, addresses, BIND_DEVICES_MAX), 0, "256 devices");
+        tap_ok(bind_send_request(ends[0], &request) == 0 && bind_receive_request(ends[1], &back) == 1, "fit into a packet");
+        tap_ok(back.n_addresses == BIND_DEVICES_MAX && memcmp(back.addresses, request.addresses, sizeof(back.addresses)) == 0, "all of them");
+        tap_eq(bind_request_set_addresses(&request, addresses, BIND_DEVICES_MAX + 1), -EINVAL, "257 are too many");
+        tap_eq(bind_request_set_addresses(&request, addresses, 0), -EINVAL, "none are too few");
+        addresses[1] = "0001:00:00.0/driver";
+        tap_eq(bind_request_set_addresses(&request, addresses, 2), -EINVAL, "one that is no address");
+        close_pair(ends);
 }
 
 /* Bytes that no string literal can hold, and packets at the limit of their size. */
@@ -211,6 +288,8 @@ static void test_round_trip(void) {
 
 int main(void) {
         test_requests();
+        test_devices();
+        test_many_devices();
         test_odd_packets();
         test_surplus_fds();
         test_round_trip();

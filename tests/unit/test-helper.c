@@ -85,7 +85,7 @@ static void send_packet(int socket, const char *text, size_t length, int fd, uns
 
 __attribute__((__format__(__printf__, 4, 5)))
 static void send_text(int socket, int fd, unsigned n_fds, const char *format, ...) {
-        char text[8192];
+        char text[16384];
         va_list ap;
 
         va_start(ap, format);
@@ -107,7 +107,7 @@ static const struct {
         [MOOD_NO_FD] = { 0, GRANTED },
         [MOOD_THREE_FDS] = { 3, GRANTED },
         [MOOD_TWENTY_FDS] = { 20, GRANTED },
-        [MOOD_LARGE] = { 1, "{\"id\":%" PRIu64 ",\"error\":0,\"text\":\"%05000d\"}" },
+        [MOOD_LARGE] = { 1, "{\"id\":%" PRIu64 ",\"error\":0,\"text\":\"%09000d\"}" },
         [MOOD_NO_JSON] = { 1, "}{" },
         [MOOD_ARRAY] = { 1, "[%" PRIu64 ",0,\"\"]" },
         [MOOD_NO_ID] = { 1, "{\"error\":0,\"text\":\"\"}" },
@@ -341,6 +341,51 @@ static void test_request(void) {
         (void) peer_free(peer);
 }
 
+/* Binding and what belongs to it: what is asked, that no fd is taken, and a deadline of its own. */
+static void test_binding(void) {
+        static const char *const devices[] = { "0001:00:00.0", "0001:00:00.1" };
+        static const char *const odd[] = { "0001:00:00.0", "../x" };
+        _cleanup_event_ sd_event *event = loop_new();
+        Peer *peer = peer_new(event, MOOD_NO_FD);
+        Helper *helper = helper_make(event, peer->path);
+        unsigned before = count_fds();
+        Told told = {};
+
+        tap_eq(helper_bind_group(helper, 7, devices, 2, on_answer, &told), 0, "a group is to be bound");
+        (void) loop_until(event, &told.calls, 1, LOOP_LIMIT_USEC);
+        tap_streq(peer->text, "{\"id\":1,\"operation\":\"bind-group\",\"group\":7,\"devices\":[\"0001:00:00.0\",\"0001:00:00.1\"]}", "which and of what");
+        tap_ok(told.error == 0 && !told.has_fd, "it is, and there is no fd");
+        peer->mood = MOOD_OPENS;
+        (void) helper_release_group(helper, devices, 1, on_answer, &told);
+        (void) loop_until(event, &told.calls, 2, LOOP_LIMIT_USEC);
+        tap_streq(peer->text, "{\"id\":2,\"operation\":\"release-group\",\"devices\":[\"0001:00:00.0\"]}", "given back");
+        tap_ok(told.error == 0 && !told.has_fd && let_go(peer) && count_fds() == before, "an fd that comes with the answer is closed");
+        peer->mood = MOOD_REFUSES;
+        (void) helper_keep_group(helper, devices, 1, true, on_answer, &told);
+        (void) loop_until(event, &told.calls, 3, LOOP_LIMIT_USEC);
+        tap_streq(peer->text, "{\"id\":3,\"operation\":\"keep-group\",\"devices\":[\"0001:00:00.0\"]}", "kept");
+        tap_ok(told.error == EBUSY && strstr(told.text, "somebody has it"), "a refusal, and its text");
+        (void) helper_keep_group(helper, devices, 1, false, on_answer, &told);
+        (void) loop_until(event, &told.calls, 4, LOOP_LIMIT_USEC);
+        tap_streq(peer->text, "{\"id\":4,\"operation\":\"forget-group\",\"devices\":[\"0001:00:00.0\"]}", "forgotten");
+        tap_ok(helper_bind_group(helper, 7, odd, 2, on_answer, &told) == -EINVAL && helper_bind_group(helper, 7, devices, 0, on_answer, &told) == -EINVAL &&
+               helper_release_group(helper, odd, 2, on_answer, &told) == -EINVAL && helper_keep_group(helper, odd, 2, true, on_answer, &told) == -EINVAL,
+               "what is no address, and no devices at all, are not asked for");
+        tap_eq(told.calls, 4, "and not answered");
+
+        peer->mood = MOOD_SILENT;
+        helper_set_deadline(helper, SECOND_USEC / 20);
+        (void) helper_bind_group(helper, 7, devices, 1, on_answer, &told);
+        loop_for(event, SECOND_USEC / 5);
+        tap_eq(told.calls, 4, "it may take longer than the opening of a group");
+        helper_set_bind_deadline(helper, SECOND_USEC / 20);
+        (void) helper_bind_group(helper, 7, devices, 1, on_answer, &told);
+        (void) loop_until(event, &told.calls, 5, LOOP_LIMIT_USEC);
+        tap_eq(told.error, ETIMEDOUT, "but not for ever");
+        (void) helper_free(helper);
+        (void) peer_free(peer);
+}
+
 static void test_several(void) {
         _cleanup_event_ sd_event *event = loop_new();
         Peer *peer = peer_new(event, MOOD_SILENT);
@@ -493,6 +538,7 @@ int main(void) {
         (void) log_set_target("null");
         test_answers();
         test_request();
+        test_binding();
         test_several();
         test_deadline();
         test_ask_again();
