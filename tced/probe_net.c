@@ -180,6 +180,20 @@ static void pass_on(NetFacts *net, const DefaultRoute *route, size_t *stack, boo
         }
 }
 
+static void note_uppers(NetFacts *net) {
+        for (size_t i = 0; i < net->n_links; i++) {
+                const NetLink *upper = &net->links[i];
+                const NetLink *found = upper->up && upper->lower != 0 ? net_facts_find_index(net, upper->lower) : NULL;
+                NetLink *lower = found ? &net->links[found - net->links] : NULL;
+
+                /* The other end of a pair stands on it as little as it does on that. */
+                if (!lower || lower->lower == upper->index)
+                        continue;
+                if (lower->n_uppers++ == 0)
+                        lower->upper = upper->index;
+        }
+}
+
 int net_facts_settle(NetFacts *net) {
         size_t n = net->n_links;
         _cleanup_free_ size_t *stack = calloc(n + 1, sizeof(size_t));
@@ -196,11 +210,14 @@ int net_facts_settle(NetFacts *net) {
         for (size_t i = 0; i < n; i++) {
                 net->by_index[i] = net->by_master[i] = i;
                 net->links[i].default_routes = 0;
+                net->links[i].upper = 0;
+                net->links[i].n_uppers = 0;
         }
         if (n > 1) {
                 qsort_r(net->by_index, n, sizeof(size_t), compare_index, net->links);
                 qsort_r(net->by_master, n, sizeof(size_t), compare_master, net->links);
         }
+        note_uppers(net);
         for (size_t i = 0; i < net->n_routes; i++)
                 pass_on(net, &net->routes[i], stack, seen);
         return 0;

@@ -16,6 +16,8 @@ typedef struct NetLink {
         int master;   /* index of the bridge, bond, ... that it is a port of; 0: none */
         int lower;    /* index of the interface that it stands on (a VLAN, a macvtap), in this namespace; 0: none */
         bool up;      /* somebody wants it: administratively up */
+        int upper;    /* settled: the first, by name, of those that stand on it and are up; 0: none */
+        size_t n_uppers;
         char **vf_macs; /* of a PF: what its VFs are to have; NULL where that is not set */
         size_t n_vf_macs;
         /* The default routes through it, or through what stands on it or has it as a port: 4 and 6 bits, see below. */
