@@ -22,6 +22,7 @@
 #define TCED_STATE_NAME "state.json"
 /* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
 #define TCED_BIND_SOCKET "/run/tced-bind/socket"
+#define TCED_BIND_RECORDS "/run/tced-bind/groups"
 
 /* At most this many fds go into one message: with one more the system bus cuts the sender off (dbus-daemon's
  * max_message_unix_fds). */
@@ -29,6 +30,7 @@
 
 /* polkit's action for a user's VM (data/org.tced1.policy). */
 #define TCED_POLKIT_RAISE_MEMLOCK "org.tced1.raise-memlock"
+#define TCED_POLKIT_BIND "org.tced1.bind"
 
 /* RegisterDomain: the VM runs already. */
 #define TCED_REGISTER_RUNNING UINT64_C(1)

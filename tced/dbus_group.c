@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "dbus_group.h"
 #include "dbus_internal.h"
 #include "names.h"
 #include "util.h"
@@ -55,6 +56,30 @@ static int get_name(sd_bus *bus, const char *path, const char *interface, const 
                     sd_bus_error *error) {
         const GroupFacts *g = userdata;
         return sd_bus_message_append(reply, "s", g->name);
+}
+
+static int get_key(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                   sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", group_facts_key(userdata));
+}
+
+static int get_phb(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                   sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", ((const GroupFacts *) userdata)->phb);
+}
+
+static int get_device_links(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                            void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sssssiuu)");
+        for (size_t i = 0; r >= 0 && i < g->n_devices; i++) {
+                const DeviceFacts *d = &g->devices[i];
+                r = sd_bus_message_append(reply, "(sssssiuu)", d->address, d->interfaces, d->mac, d->bridge, d->physfn, (int32_t) d->vf,
+                                          (uint32_t) d->vfs, (uint32_t) d->vfs_max);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -186,7 +211,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Number", "u", get_number, 0, CONST),
         SD_BUS_PROPERTY("Name", "s", get_name, 0, CONST),
+        SD_BUS_PROPERTY("Key", "s", get_key, 0, CONST),
+        SD_BUS_PROPERTY("Phb", "s", get_phb, 0, CHANGES),
         SD_BUS_PROPERTY("Devices", "a(suqqssssi)", get_devices, 0, CHANGES),
+        SD_BUS_PROPERTY("DeviceLinks", "a(sssssiuu)", get_device_links, 0, CHANGES),
         SD_BUS_PROPERTY("Viable", "b", get_viable, 0, CHANGES),
         SD_BUS_PROPERTY("Viability", "s", get_viability, 0, CHANGES),
         SD_BUS_PROPERTY("ViabilityWhy", "s", get_viability_why, 0, CHANGES),
@@ -197,6 +225,14 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("WindowsWhy", "s", get_windows_why, 0, CHANGES),
         SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, CHANGES),
         SD_BUS_PROPERTY("Holder", "s", get_holder, 0, CHANGES),
+        SD_BUS_PROPERTY("Binding", "s", get_group_binding, 0, CHANGES),
+        SD_BUS_PROPERTY("BindingWhy", "s", get_group_binding_why, 0, CHANGES),
+        SD_BUS_PROPERTY("Persistent", "b", get_group_persistent, 0, CHANGES),
+        SD_BUS_PROPERTY("InUse", "a(ssss)", get_group_in_use, 0, 0),
+        SD_BUS_PROPERTY("Assignable", "b", get_group_assignable, 0, 0),
+        SD_BUS_PROPERTY("Obstacle", "s", get_group_obstacle, 0, 0),
+        SD_BUS_METHOD_WITH_ARGS("Bind", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_group_bind, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_group_release, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Open", SD_BUS_ARGS("t", flags), SD_BUS_RESULT("h", container, "h", group, "u", iommu_type), method_open,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

@@ -8,6 +8,7 @@
 
 #include "build-config.h"
 #include "json_build.h"
+#include "manager_bind.h"
 #include "names.h"
 #include "util.h"
 
@@ -124,6 +125,21 @@ static Json *describe_libvirt(const Manager *m) {
         return o;
 }
 
+/* No name of one has a blank in it (net/core/dev.c:dev_valid_name). */
+static Json *describe_interfaces(const DeviceFacts *d) {
+        Json *array = json_new_array();
+
+        for (const char *name = d->interfaces; name && *name;) {
+                size_t length = strcspn(name, " ");
+                char text[32];
+
+                (void) snprintf(text, sizeof(text), "%.*s", (int) (length < sizeof(text) ? length : sizeof(text) - 1), name);
+                json_push(array, json_object_new_string(text));
+                name += length + (name[length] == ' ');
+        }
+        return array;
+}
+
 static Json *describe_device(const DeviceFacts *d) {
         Json *o = json_new_object();
 
@@ -138,6 +154,13 @@ static Json *describe_device(const DeviceFacts *d) {
         json_add_int(o, "numa_node", d->numa_node);
         json_add_bool(o, "is_pci", d->is_pci);
         json_add_bool(o, "nvlink2", d->nvlink2);
+        json_add(o, "interfaces", describe_interfaces(d));
+        json_add_string(o, "mac", d->mac);
+        json_add_string(o, "bridge", d->bridge);
+        json_add_string(o, "physfn", d->physfn);
+        json_add_index(o, "vf", d->vf);
+        json_add_number(o, "vfs", d->vfs);
+        json_add_number(o, "vfs_max", d->vfs_max);
         return o;
 }
 
@@ -183,6 +206,46 @@ typedef struct Visibility {
         Json *array;
 } Visibility;
 
+static Json *describe_uses(Manager *m, const GroupFacts *g) {
+        const UseFacts *uses = manager_look_at_uses(m);
+        Json *array = json_new_array();
+
+        for (size_t i = 0; uses && i < g->n_devices; i++) {
+                size_t n;
+                const DeviceUseFact *use = use_facts_find(uses, g->devices[i].address, &n);
+
+                for (size_t j = 0; j < n; j++) {
+                        Json *o = json_new_object();
+
+                        json_add_string(o, "device", g->devices[i].address);
+                        json_add_string(o, "use", device_use_to_string(use[j].use));
+                        json_add_string(o, "text", use[j].text);
+                        json_add_string(o, "remedy", use[j].remedy);
+                        json_push(array, o);
+                }
+        }
+        return array;
+}
+
+/* What was and can be done with it. */
+static void add_binding(Manager *m, const GroupFacts *g, const Visibility *v, Json *o) {
+        const BindRecord *record = manager_find_binding(m, g);
+        char obstacle[OBSTACLE_MAX];
+
+        if (record) {
+                Json *binding = json_new_object();
+
+                json_add_string(binding, "state", bind_state_to_string(record->state));
+                json_add_string(binding, "why", record->why);
+                json_add(o, "binding", binding);
+        } else
+                json_add_null(o, "binding");
+        json_add_bool(o, "persistent", manager_is_persistent(m, g));
+        json_add(o, "in_use", describe_uses(m, g));
+        json_add_bool(o, "assignable", manager_group_assignable(m, g, v->visible, v->userdata, obstacle));
+        json_add_string(o, "obstacle", obstacle);
+}
+
 static Json *describe_group(Manager *m, const GroupFacts *g, const Visibility *v) {
         Json *o = json_new_object(), *devices = json_new_array();
         Machine *holder = manager_find_holder(m, g->number);
@@ -192,12 +255,15 @@ static Json *describe_group(Manager *m, const GroupFacts *g, const Visibility *v
         json_add_number(o, "number", g->number);
         json_add_string(o, "name", g->name);
         json_add_string(o, "path", path);
+        json_add_string(o, "key", g->n_devices > 0 ? group_facts_key(g) : NULL);
+        json_add_string(o, "phb", g->phb);
         json_add_bool(o, "viable", g->viability == GROUP_VIABLE);
         json_add_string(o, "viability", group_viability_to_string(g->viability));
         json_add_string(o, "why", g->viability_why);
         json_add_int(o, "numa_node", g->numa_node);
         add_windows(o, g);
         json_add_string(o, "holder", holder && (!v->visible || v->visible(holder, v->userdata)) ? holder->uuid : NULL);
+        add_binding(m, g, v, o);
         for (size_t i = 0; i < g->n_devices; i++)
                 json_push(devices, describe_device(&g->devices[i]));
         json_add(o, "devices", devices);

@@ -238,7 +238,7 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
                         return add_bridge_given(c, given, member);
                 if (given->managed || given->nvme || driver_is_vfio(member))
                         return 0;
-                r = check_remedy(&remedy, "Add managed='yes' to %s, or bind it yourself: driverctl set-override %s vfio-pci",
+                r = check_remedy(&remedy, "Add managed='yes' to %s, or bind it yourself: tcectl bind %s",
                                  check_device_name(given), member->address);
                 if (r < 0)
                         return r;
@@ -250,7 +250,7 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
         }
         if (!driver_blocks(member))
                 return check_unused_member(c, group, of, member);
-        r = check_remedy(&remedy, "Bind it as well: driverctl set-override %s vfio-pci; or give %s back to the host",
+        r = check_remedy(&remedy, "Bind it as well: tcectl bind %s; or give %s back to the host",
                          member->address, check_device_name(of));
         if (r < 0)
                 return r;

@@ -151,12 +151,17 @@ void vfio_facts_set_extensions(VfioFacts *f) {
         memcpy(f->extension, extensions, sizeof(extensions));
 }
 
-static void device_facts_clear(DeviceFacts *d) {
+void device_facts_clear(DeviceFacts *d) {
         free(d->address);
+        free(d->interfaces);
+        free(d->mac);
+        free(d->bridge);
+        free(d->physfn);
         free(d->vendor_name);
         free(d->device_name);
         free(d->class_name);
         free(d->driver);
+        *d = (DeviceFacts) {};
 }
 
 void group_facts_clear(GroupFacts *g) {
@@ -164,6 +169,7 @@ void group_facts_clear(GroupFacts *g) {
                 device_facts_clear(&g->devices[i]);
         free(g->devices);
         free(g->name);
+        free(g->phb);
         free(g->viability_why);
         free(g->windows_why);
         free(g->window_proof);
@@ -207,6 +213,10 @@ static bool same_text(const char *a, const char *b) {
         return a && b ? streq(a, b) : a == b;
 }
 
+const char *group_facts_key(const GroupFacts *g) {
+        return g->n_devices > 0 ? g->devices[0].address : "";
+}
+
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
         if (a->n_devices != b->n_devices)
                 return false;
@@ -224,7 +234,9 @@ bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
 static bool device_facts_equal(const DeviceFacts *a, const DeviceFacts *b) {
         return same_text(a->vendor_name, b->vendor_name) && same_text(a->device_name, b->device_name) &&
                same_text(a->class_name, b->class_name) && same_text(a->driver, b->driver) &&
-               a->numa_node == b->numa_node && a->is_pci == b->is_pci && a->nvlink2 == b->nvlink2;
+               a->numa_node == b->numa_node && a->is_pci == b->is_pci && a->nvlink2 == b->nvlink2 &&
+               same_text(a->interfaces, b->interfaces) && same_text(a->mac, b->mac) && same_text(a->bridge, b->bridge) &&
+               same_text(a->physfn, b->physfn) && a->vf == b->vf && a->vfs == b->vfs && a->vfs_max == b->vfs_max;
 }
 
 static bool windows_equal(const GroupFacts *a, const GroupFacts *b) {
@@ -279,7 +291,7 @@ bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
         for (size_t i = 0; i < a->n_devices; i++)
                 if (!device_facts_equal(&a->devices[i], &b->devices[i]))
                         return false;
-        return a->number == b->number && same_text(a->name, b->name) && a->viability == b->viability &&
+        return a->number == b->number && same_text(a->name, b->name) && same_text(a->phb, b->phb) && a->viability == b->viability &&
                same_text(a->viability_why, b->viability_why) && a->numa_node == b->numa_node;
 }
 

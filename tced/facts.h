@@ -91,6 +91,13 @@ typedef struct DeviceFacts {
         char *driver; /* NULL: none */
         int numa_node; /* -1: none */
         bool is_pci;
+        char *interfaces; /* network interfaces, "enP1p1s0", a space between several; NULL: none in this network namespace */
+        char *mac;        /* of the first, or what a VF's PF gives it; NULL: none is known */
+        char *bridge;     /* the PCI bridge it stands behind: an address; NULL: the root bus */
+        char *physfn;     /* SR-IOV: address of its physical function; NULL: it is no virtual one */
+        int vf;           /* the number of a virtual function as its PF counts; -1: it is none, or that is not told */
+        unsigned vfs;     /* of a physical function: those of its virtual ones that are in groups, and how many it may have; 0: none */
+        unsigned vfs_max;
         bool nvlink2; /* an NVLink2 bridge or GPU as libvirt tells it: ibm,gpu, ibm,nvlink, ibm,nvlink-speed, memory-region in of_node */
 } DeviceFacts;
 
@@ -126,6 +133,7 @@ typedef struct GroupFacts {
         char *name;      /* "domain0-pe1fd"; not unique; NULL: none */
         DeviceFacts *devices; /* by address */
         size_t n_devices;
+        char *phb; /* of all of them: the device tree's full name ("/pci@800000020000001"), else the root bus ("pci0000:00"); NULL: not told */
         GroupViability viability;
         char *viability_why; /* the first thing that stands in the way and its remedy; "" where viable */
         int numa_node;       /* of its devices, -1: none or not the same */
@@ -202,10 +210,14 @@ void vfio_facts_set_extensions(VfioFacts *f);
 /* Frees what *f holds and leaves it empty. */
 void vfio_facts_clear(VfioFacts *f);
 void group_facts_clear(GroupFacts *g);
+void device_facts_clear(DeviceFacts *d);
 
 /* NULL where there is none. */
 const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number);
 const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address);
+
+/* What stays over boots, as numbers don't: the lowest address in the group; "" where it is empty. */
+const char *group_facts_key(const GroupFacts *g);
 
 /* Same devices at the same addresses: the group's object on the bus stays. */
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b);

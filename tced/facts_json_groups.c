@@ -23,13 +23,52 @@ static int read_device_ids(const JsonPlace *at, DeviceFacts *d) {
         return r < 0 ? r : json_read_bool(at, "is_pci", &d->is_pci);
 }
 
+static int add_interface(const JsonPlace *item, char **list) {
+        const char *name = json_object_get_string(item->value);
+        char *longer;
+
+        if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? " " : "", name) < 0)
+                return -ENOMEM;
+        free(*list);
+        *list = longer;
+        return 0;
+}
+
+static int read_interfaces(const JsonPlace *at, char **ret) {
+        JsonPlace array, item;
+        int r = json_read_member(at, "interfaces", json_type_array, &array);
+
+        for (size_t i = 0, n = r > 0 ? json_read_length(&array) : 0; r >= 0 && i < n; i++) {
+                r = json_read_item(&array, i, json_type_string, &item);
+                if (r >= 0)
+                        r = add_interface(&item, ret);
+        }
+        return r;
+}
+
+static int read_topology(const JsonPlace *at, DeviceFacts *d) {
+        int r = read_interfaces(at, &d->interfaces);
+
+        if (r >= 0)
+                r = json_read_copy(at, "mac", &d->mac);
+        if (r >= 0)
+                r = json_read_copy(at, "bridge", &d->bridge);
+        if (r >= 0)
+                r = json_read_copy(at, "physfn", &d->physfn);
+        if (r >= 0)
+                r = json_read_int(at, "vf", -1, UINT16_MAX, &d->vf);
+        if (r >= 0)
+                r = json_read_u32(at, "vfs", UINT16_MAX, &d->vfs);
+        return r < 0 ? r : json_read_u32(at, "vfs_max", UINT16_MAX, &d->vfs_max);
+}
+
 /* Into the group, half-made as it may be: vfio_facts_clear() frees it. */
 static int read_device(const JsonPlace *at, void *userdata) {
         GroupFacts *g = userdata;
         DeviceFacts *d = &g->devices[g->n_devices++];
         int r = json_read_copy(at, "address", &d->address);
 
-        d->numa_node = -1;
+        d->numa_node = d->vf = -1;
         if (r == 0)
                 return json_read_fail(at, "address", "it is missing");
         if (r >= 0)
@@ -44,7 +83,9 @@ static int read_device(const JsonPlace *at, void *userdata) {
                 r = json_read_copy(at, "driver", &d->driver);
         if (r >= 0)
                 r = json_read_int(at, "numa_node", -1, INT_MAX, &d->numa_node);
-        return r < 0 ? r : json_read_bool(at, "nvlink2", &d->nvlink2);
+        if (r >= 0)
+                r = json_read_bool(at, "nvlink2", &d->nvlink2);
+        return r < 0 ? r : read_topology(at, d);
 }
 
 static int read_devices(const JsonPlace *at, GroupFacts *g) {
@@ -160,6 +201,8 @@ static int read_group(const JsonPlace *at, void *userdata) {
                 return r < 0 ? r : json_read_fail(at, "number", "it is missing");
         g->number = number;
         r = json_read_copy(at, "name", &g->name);
+        if (r >= 0)
+                r = json_read_copy(at, "phb", &g->phb);
         if (r >= 0)
                 r = json_read_int(at, "numa_node", -1, INT_MAX, &g->numa_node);
         if (r >= 0)

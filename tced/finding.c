@@ -39,6 +39,8 @@ static const char *const id_names[] = {
         [FINDING_DEVICE_MISSING] = "device-missing",
         [FINDING_HOOK_NOT_LOADED] = "hook-not-loaded",
         [FINDING_STATE_NOT_KEPT] = "state-not-kept",
+        [FINDING_BIND_FAILED] = "bind-failed",
+        [FINDING_GROUP_STUCK] = "group-stuck",
 };
 _Static_assert(ELEMENTSOF(id_names) == _FINDING_ID_MAX, "a name for each");
 
@@ -279,8 +281,7 @@ static int find_group_partial(Findings *f, const VfioFacts *vfio) {
                         continue;
                 (void) snprintf(subject, sizeof(subject), "group %u", g->number);
                 r = findings_add(f, FINDING_GROUP_PARTIAL, SEVERITY_WARNING, subject,
-                                 "Bind every device of the group to vfio-pci, or give those that are there back to the host: "
-                                 "driverctl unset-override ADDRESS",
+                                 "Bind every device of the group to vfio-pci (tcectl bind), or give those that are there back to the host",
                                  "Some devices of the group are bound to a VFIO driver and one is still the host's, so no VM "
                                  "can have it: %s", g->viability_why);
                 if (r < 0)

@@ -42,6 +42,8 @@ typedef enum FindingId {
         FINDING_DEVICE_MISSING,
         FINDING_HOOK_NOT_LOADED,
         FINDING_STATE_NOT_KEPT,
+        FINDING_BIND_FAILED,
+        FINDING_GROUP_STUCK,
         _FINDING_ID_MAX,
 } FindingId;
 

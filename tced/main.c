@@ -12,7 +12,7 @@
 #include "build-config.h"
 #include "dbus.h"
 #include "log.h"
-#include "manager.h"
+#include "manager_bind.h"
 #include "names.h"
 #include "uevent.h"
 #include "util.h"
@@ -34,6 +34,7 @@ static int usage(FILE *to, int status) {
                      "  --state=PATH        the file that outlives a restart (" TCED_STATE_NAME " beside the\n"
                      "                      socket)\n"
                      "  --bind-socket=PATH  where tced-bind listens (" TCED_BIND_SOCKET ")\n"
+                     "  --bind-records=DIR  where it tells what it has bound (" TCED_BIND_RECORDS ")\n"
                      "  --libvirt-run=DIR   where libvirt keeps its VMs' PIDs (" LIBVIRT_RUN ")\n"
                      "  --libvirt-child=PATH\n"
                      "                      the program that talks to libvirt\n"
@@ -48,12 +49,13 @@ static int usage(FILE *to, int status) {
 
 /* -1: go on; else the exit status. */
 static int parse_options(int argc, char *argv[], Options *o) {
-        enum { USER = 256, SOCKET, STATE, BIND_SOCKET, LIBVIRT_RUN_DIR, LIBVIRT_CHILD, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
+        enum { USER = 256, SOCKET, STATE, BIND_SOCKET, BIND_RECORDS, LIBVIRT_RUN_DIR, LIBVIRT_CHILD, CONFIG_ROOT, SYS, DEV, PROC, VERSION };
         static const struct option options[] = {
                 { "user", no_argument, NULL, USER },
                 { "socket", required_argument, NULL, SOCKET },
                 { "state", required_argument, NULL, STATE },
                 { "bind-socket", required_argument, NULL, BIND_SOCKET },
+                { "bind-records", required_argument, NULL, BIND_RECORDS },
                 { "libvirt-run", required_argument, NULL, LIBVIRT_RUN_DIR },
                 { "libvirt-child", required_argument, NULL, LIBVIRT_CHILD },
                 { "config-root", required_argument, NULL, CONFIG_ROOT },
@@ -79,6 +81,9 @@ static int parse_options(int argc, char *argv[], Options *o) {
                         break;
                 case BIND_SOCKET:
                         o->places.bind_socket = optarg;
+                        break;
+                case BIND_RECORDS:
+                        o->places.bind_records = optarg;
                         break;
                 case LIBVIRT_RUN_DIR:
                         o->places.libvirt_run = optarg;
@@ -229,6 +234,10 @@ static int serve(DBus *d, Manager *m, const Options *o, const char *socket, Stor
         return !o->user && on_socket < 0 ? on_socket : 0;
 }
 
+static void on_bound(void *userdata) {
+        (void) sd_notify(0, "READY=1");
+}
+
 static int run(const Options *o) {
         _cleanup_free_ char *socket = socket_path(o);
         sd_event *event = NULL;
@@ -256,7 +265,10 @@ static int run(const Options *o) {
                 (void) sd_event_set_watchdog(event, 1);
                 if (uevent_new(event, m, &u) < 0)
                         log_warning("Can't hear of devices that come and go; call Rescan for that");
-                (void) sd_notify(0, "READY=1\nSTATUS=Proving what this host can do");
+                (void) sd_notify(0, "STATUS=Proving what this host can do");
+                manager_read_bindings(m);
+                /* Whoever starts after tced (libvirt, with its VMs) is to find them bound. */
+                manager_bind_at_boot(m, on_bound, NULL);
                 if (manager_probe(m, false, NULL, NULL) < 0)
                         log_warning("No memory to prove what this host can do");
                 r = sd_event_loop(event);
@@ -274,8 +286,8 @@ static int run(const Options *o) {
 
 int main(int argc, char *argv[]) {
         Options o = {
-                .places = { .sys = "/sys", .dev = "/dev", .proc = "/proc", .config_root = "", .bind_socket = TCED_BIND_SOCKET,
-                            .libvirt_run = LIBVIRT_RUN, .libvirt_child = TCED_LIBEXECDIR "/tced-libvirt" },
+                .places = { .sys = "/sys", .dev = "/dev", .proc = "/proc", .config_root = "", .run = "/run",
+                            .bind_socket = TCED_BIND_SOCKET, .bind_records = TCED_BIND_RECORDS, .libvirt_run = LIBVIRT_RUN, .libvirt_child = TCED_LIBEXECDIR "/tced-libvirt" },
         };
         int r;
 

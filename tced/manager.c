@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "log.h"
+#include "manager_bind.h"
 #include "manager_audit.h"
 #include "manager_internal.h"
 #include "names.h"
@@ -46,6 +47,7 @@ int manager_reload(Manager *m) {
         config_clear(&m->config);
         m->config = config;
         log_set_level(config.log_level);
+        manager_bind_wanted(m);
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
         return 0;
@@ -83,6 +85,8 @@ int manager_update_findings(Manager *m) {
                 r = manager_add_state_finding(m, &now);
         if (r >= 0)
                 r = manager_add_audit_findings(m, &now);
+        if (r >= 0)
+                r = manager_add_bind_findings(m, &now);
         if (r < 0) {
                 findings_clear(&now);
                 return r;
@@ -140,6 +144,7 @@ int manager_rescan(Manager *m) {
         r = manager_update_findings(m);
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
+        manager_bind_wanted(m);
         return r;
 }
 
@@ -205,6 +210,7 @@ Manager *manager_free(Manager *m) {
         m->observer = (ManagerObserver) {};
         manager_stop(m);
         manager_free_audits(m);
+        manager_free_binder(m);
         tdestroy(m->machines_by_name, ignore);
         tdestroy(m->machines_by_uuid, free_machine);
         free(m->accounts);

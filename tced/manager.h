@@ -48,7 +48,9 @@ typedef struct Places {
         const char *dev;
         const char *proc;
         const char *config_root; /* "" for / */
+        const char *run;          /* udev's database is in it */
         const char *bind_socket;
+        const char *bind_records; /* where tced-bind tells what it has bound */
         const char *libvirt_run;   /* libvirt's pid files */
         const char *libvirt_child; /* the program tced-libvirt; NULL: libvirt is never asked */
 } Places;
@@ -65,6 +67,7 @@ typedef struct Registration Registration;
 typedef struct RunningDomain RunningDomain;
 typedef struct Keeper Keeper;
 struct Auditor;
+struct Binder;
 
 struct Manager {
         sd_event *event;
@@ -89,6 +92,8 @@ struct Manager {
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
         Keeper *keeper;             /* NULL: nothing outlives a restart */
         struct Auditor *auditor;    /* NULL: nothing was audited yet */
+        struct Binder *binder;      /* NULL: no binding was asked for or looked at yet */
+        bool bound; /* what is to be bound at boot was */
         bool ending; /* read by the worker's threads: __atomic */
 
         void *machines_by_uuid; /* tsearch(3) trees of Machine */

@@ -41,6 +41,9 @@ int manager_add_audit_findings(const Manager *m, Findings *f);
 /* Ends what is to come and answers whoever waits; forgets what was seen, once the worker has ended. */
 void manager_stop_audits(Manager *m);
 void manager_free_audits(Manager *m);
+/* Adds what there is to say of groups that could not be bound, or hang. 0 or -ENOMEM. */
+int manager_add_bind_findings(const Manager *m, Findings *f);
+void manager_free_binder(Manager *m);
 /* As for machine_new(). */
 void manager_on_machine_end(Machine *machine, void *userdata);
 

@@ -91,7 +91,7 @@ static int add_machine(Machine *machine, void *userdata) {
 static int write_state(Manager *m) {
         StateHead head = {
                 .last_serial = m->last_serial, .hook_called_usec = m->hook_called_usec,
-                .libvirtd_reloaded_usec = m->libvirtd_reloaded_usec,
+                .libvirtd_reloaded_usec = m->libvirtd_reloaded_usec, .bound = m->bound,
         };
         char text[STATE_HEAD_MAX];
         Keeper *k = m->keeper;
@@ -376,6 +376,7 @@ static int restore_all(Manager *m, State *state, StoredFds *fds) {
         m->last_serial = state->head.last_serial;
         m->hook_called_usec = state->head.hook_called_usec;
         m->libvirtd_reloaded_usec = state->head.libvirtd_reloaded_usec;
+        m->bound = state->head.bound;
         for (size_t i = 0; i < state->n_machines && error >= 0; i++) {
                 error = restore_machine(&r, state->machines[i]);
                 if (error >= 0)

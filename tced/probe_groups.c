@@ -15,14 +15,6 @@
 
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 
-static void device_clear(DeviceFacts *d) {
-        free(d->address);
-        free(d->vendor_name);
-        free(d->device_name);
-        free(d->class_name);
-        free(d->driver);
-}
-
 /* The last part of where a link leads, to be freed; NULL and *error where it is no link or there is no memory. */
 static char *read_link_name(int dir, const char *name, int *error) {
         char target[PATH_MAX], *slash, *copy;
@@ -69,31 +61,6 @@ static bool read_ids(int dir, char *modalias, size_t size, DeviceFacts *d) {
         return true;
 }
 
-/* A copy of what the hardware database says; a name that it has not is NULL and no error. */
-static int look_up(sd_hwdb *hwdb, const char *modalias, const char *key, char **ret) {
-        const char *value;
-
-        if (sd_hwdb_get(hwdb, modalias, key, &value) < 0)
-                return 0;
-        *ret = strdup(value);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static int read_names(sd_hwdb *hwdb, const char *modalias, DeviceFacts *d) {
-        int r;
-
-        if (!hwdb)
-                return 0;
-        r = look_up(hwdb, modalias, "ID_VENDOR_FROM_DATABASE", &d->vendor_name);
-        if (r >= 0)
-                r = look_up(hwdb, modalias, "ID_MODEL_FROM_DATABASE", &d->device_name);
-        if (r >= 0)
-                r = look_up(hwdb, modalias, "ID_PCI_SUBCLASS_FROM_DATABASE", &d->class_name);
-        if (r >= 0 && !d->class_name)
-                r = look_up(hwdb, modalias, "ID_PCI_CLASS_FROM_DATABASE", &d->class_name);
-        return r;
-}
-
 /* All four, as libvirt has it (src/qemu/qemu_domain.c:ppc64VFIODeviceIsNV2Bridge): its limit of locked memory counts on it. */
 static bool is_nvlink2(int dir) {
         static const char *const properties[] = { "ibm,gpu", "ibm,nvlink", "ibm,nvlink-speed", "memory-region" };
@@ -118,28 +85,44 @@ static int read_numa_node(int dir) {
         return (int) node;
 }
 
+/* Its address and the way to it. The link's own name may have got a suffix (drivers/iommu/iommu.c:iommu_group_alloc_device): its target
+ * has not. */
+static int device_read_address(int devices, const char *name, DeviceFacts *d, char root[ROOT_BUS_MAX]) {
+        char target[PATH_MAX];
+        const char *slash;
+        ssize_t n = readlinkat(devices, name, target, sizeof(target) - 1);
+
+        *root = '\0';
+        if (n < 0 && errno != EINVAL)
+                return -ENOENT;
+        (void) snprintf(target + (n > 0 ? n : 0), sizeof(target) - (size_t) (n > 0 ? n : 0), "%s", n > 0 ? "" : name);
+        slash = strrchr(target, '/');
+        d->address = strdup(slash ? slash + 1 : target);
+        return d->address ? device_read_way(target, d, root) : -ENOMEM;
+}
+
 /* The device that `name` in the group's devices/ leads to, its directory being dir. -ENOENT where it is gone. */
-static int device_read(const GroupReader *reader, int devices, const char *name, int dir, DeviceFacts *ret) {
-        _cleanup_(device_clear) DeviceFacts d = {};
+static int device_read(const GroupReader *reader, int devices, const char *name, int dir, DeviceFacts *ret, char root[ROOT_BUS_MAX]) {
+        _cleanup_(device_facts_clear) DeviceFacts d = { .vf = -1 };
         char modalias[128];
         int r;
 
-        /* The link's own name may have got a suffix (drivers/iommu/iommu.c:iommu_group_alloc_device): its target has not. */
-        d.address = read_link_name(devices, name, &r);
-        if (!d.address && r == -EINVAL)
-                d.address = strdup(name);
-        if (!d.address)
-                return r == -ENOENT ? -ENOENT : -ENOMEM;
+        r = device_read_address(devices, name, &d, root);
+        if (r < 0)
+                return r;
         d.is_pci = read_ids(dir, modalias, sizeof(modalias), &d);
         if (!d.is_pci && faccessat(dir, "uevent", F_OK, 0) < 0)
                 return -ENOENT;
-        if (d.is_pci && read_names(reader->hwdb, modalias, &d) < 0)
+        if (d.is_pci && device_read_names(reader->names, modalias, &d) < 0)
                 return -ENOMEM;
         d.driver = read_link_name(dir, "driver", &r);
         if (r == -ENOMEM)
                 return r;
         d.numa_node = read_numa_node(dir);
         d.nvlink2 = d.is_pci && is_nvlink2(dir);
+        r = d.is_pci ? device_read_topology(reader, dir, &d) : 0;
+        if (r < 0)
+                return r;
         *ret = d;
         d = (DeviceFacts){};
         return 0;
@@ -149,26 +132,37 @@ static int compare_devices(const void *a, const void *b) {
         return strcmp(((const DeviceFacts *) a)->address, ((const DeviceFacts *) b)->address);
 }
 
+/* Devices as they are found. */
+typedef struct Devices {
+        size_t allocated;
+        char root[ROOT_BUS_MAX]; /* of all of them; "": of none yet, or not the same */
+        bool several;
+} Devices;
+
 /* A link whose device is gone can't be opened; one that is going has lost its attributes. Neither is an error. */
-static int add_device(const GroupReader *reader, int devices, const char *name, size_t *allocated, GroupFacts *g) {
+static int add_device(const GroupReader *reader, int devices, const char *name, Devices *found, GroupFacts *g) {
         _cleanup_fd_ int dir = openat(devices, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char root[ROOT_BUS_MAX];
         int r;
 
         if (dir < 0)
                 return -ENOENT;
-        if (ARRAY_RESERVE(g->devices, *allocated, g->n_devices + 1) < 0)
+        if (ARRAY_RESERVE(g->devices, found->allocated, g->n_devices + 1) < 0)
                 return -ENOMEM;
-        r = device_read(reader, devices, name, dir, &g->devices[g->n_devices]);
-        if (r >= 0)
-                g->n_devices++;
-        return r;
+        r = device_read(reader, devices, name, dir, &g->devices[g->n_devices], root);
+        if (r < 0)
+                return r;
+        if (g->n_devices++ == 0)
+                memcpy(found->root, root, sizeof(root));
+        found->several |= !streq(found->root, root);
+        return 0;
 }
 
 /* readdir gives them in no order; people and comparisons want one. */
 static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
         _cleanup_fd_ int fd = openat(group, "devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        size_t allocated = 0;
+        Devices found = {};
 
         if (!dir)
                 return fd >= 0 ? -ENOMEM : -ENOENT;
@@ -178,13 +172,13 @@ static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
 
                 if (entry->d_name[0] == '.')
                         continue;
-                r = add_device(reader, dirfd(dir), entry->d_name, &allocated, g);
+                r = add_device(reader, dirfd(dir), entry->d_name, &found, g);
                 if (r < 0 && r != -ENOENT)
                         return r;
         }
         if (g->n_devices > 1)
                 qsort(g->devices, g->n_devices, sizeof(DeviceFacts), compare_devices);
-        return 0;
+        return found.several ? 0 : group_set_phb(reader, found.root, g);
 }
 
 /* By the first device that is still there; always the same one, so that nothing seems to change. */
@@ -252,7 +246,7 @@ static const DeviceFacts *device_to_bind(const GroupFacts *g) {
         return found;
 }
 
-/* Every reason names the device and what to type; driverctl(8) keeps its settings over a boot, which sysfs does not. */
+/* Every reason names the device and what to type. */
 static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) _printf_(3, 4);
 static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) {
         va_list ap;
@@ -279,9 +273,9 @@ static int judge_unbound(const GroupReader *reader, int group, GroupFacts *g) {
                                              g->devices[i].address);
         d = device_to_bind(g);
         if (d->driver)
-                return set_viability(g, GROUP_NOT_BOUND, "%s is used by the host's driver %s: driverctl set-override %s vfio-pci",
+                return set_viability(g, GROUP_NOT_BOUND, "%s is used by the host's driver %s: tcectl bind %s",
                                      d->address, d->driver, d->address);
-        return set_viability(g, GROUP_NOT_BOUND, "%s has no driver: driverctl set-override %s vfio-pci", d->address, d->address);
+        return set_viability(g, GROUP_NOT_BOUND, "%s has no driver: tcectl bind %s", d->address, d->address);
 }
 
 /* The kernel's own rule, in the order in which an administrator has to act: first bind all, then there has to be a node. */
@@ -299,8 +293,7 @@ static int judge(const GroupReader *reader, int group, GroupFacts *g) {
         if (!bound)
                 return judge_unbound(reader, group, g);
         if (blocks)
-                return set_viability(g, GROUP_PARTIAL, "%s is still used by the host's driver %s: driverctl set-override %s "
-                                     "vfio-pci", blocks->address, blocks->driver, blocks->address);
+                return set_viability(g, GROUP_PARTIAL, "%s is still used by the host's driver %s: tcectl bind %s", blocks->address, blocks->driver, blocks->address);
         if (!group_has_node(reader, g->number))
                 return set_viability(g, GROUP_VFIO_BROKEN, "%s is bound to %s, but the kernel made no /dev/vfio/%u: use kernel 6.4 "
                                      "or newer", bound->address, bound->driver, g->number);

@@ -14,7 +14,6 @@
 #include "util.h"
 
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
-DEFINE_POINTER_CLEANUP(sd_hwdb, sd_hwdb_unref, hwdb_unrefp)
 
 /* base/name as a directory to start from; negative errno. */
 static int open_dir(const char *base, const char *name) {
@@ -114,47 +113,91 @@ static int list_groups(int groups, unsigned **ret, size_t *ret_n) {
         return 0;
 }
 
-/* A group may go while others are read: the list then simply is shorter. */
-static int read_groups(const GroupReader *reader, VfioFacts *f) {
-        _cleanup_free_ unsigned *numbers = NULL;
-        size_t n = 0;
-        int r;
+/* What groups are read with; closed by reader_close(). */
+typedef struct Reading {
+        GroupReader reader;
+        NetFacts *net;
+} Reading;
 
-        r = list_groups(reader->groups, &numbers, &n);
-        if (r < 0 || n == 0)
-                return r;
-        f->groups = calloc(n, sizeof(*f->groups));
-        if (!f->groups)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                r = group_read(reader, numbers[i], &f->groups[f->n_groups]);
-                if (r == -ENOENT)
-                        continue;
-                if (r < 0)
-                        return r;
-                f->n_groups++;
-        }
+static void reading_close(Reading *r) {
+        (void) fd_close(r->reader.groups);
+        (void) fd_close(r->reader.vfio_class);
+        (void) fd_close(r->reader.vfio_nodes);
+        (void) device_names_free(r->reader.names);
+        (void) net_facts_free(r->net);
+}
+
+/* Negative errno: there are no groups here. */
+static int reading_open(const char *sys, const char *dev, Reading *ret) {
+        int groups = open_dir(sys, "kernel/iommu_groups");
+
+        if (groups < 0)
+                return groups;
+        *ret = (Reading) {
+                .reader = { .groups = groups, .vfio_class = open_dir(sys, "class/vfio"), .vfio_nodes = open_dir(dev, "vfio"),
+                            .iommu_class = has_entries(sys, "class/iommu") },
+        };
+        /* Without the database there are no names: no reason to go without the groups. */
+        (void) device_names_new(&ret->reader.names);
+        /* A made-up tree's interfaces are none of this machine's. */
+        if (streq(sys, "/sys"))
+                (void) net_facts_read(&ret->net);
+        ret->reader.net = ret->net;
         return 0;
+}
+
+/* A group may go while others are read: the list then simply is shorter. */
+static int read_groups(const GroupReader *reader, const unsigned *numbers, size_t n, GroupFacts **ret, size_t *ret_n) {
+        GroupFacts *groups = n > 0 ? calloc(n, sizeof(*groups)) : NULL;
+        size_t have = 0;
+        int r = n > 0 && !groups ? -ENOMEM : 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = group_read(reader, numbers[i], &groups[have]);
+                if (r == -ENOENT)
+                        r = 0;
+                else if (r >= 0)
+                        have++;
+        }
+        if (r < 0) {
+                for (size_t i = 0; i < have; i++)
+                        group_facts_clear(&groups[i]);
+                free(groups);
+                return r;
+        }
+        *ret = groups;
+        *ret_n = have;
+        return 0;
+}
+
+int probe_vfio_groups(const char *sys, const char *dev, const unsigned *numbers, size_t n, GroupFacts **ret, size_t *ret_n) {
+        _cleanup_(reading_close) Reading reading = { .reader = { -EBADF, -EBADF, -EBADF } };
+
+        *ret = NULL;
+        *ret_n = 0;
+        if (n == 0 || reading_open(sys, dev, &reading) < 0)
+                return 0;
+        return read_groups(&reading.reader, numbers, n, ret, ret_n);
 }
 
 int probe_vfio(const char *sys, const char *dev, VfioFacts *ret) {
         _cleanup_(vfio_facts_clear) VfioFacts f = {};
-        _cleanup_(hwdb_unrefp) sd_hwdb *hwdb = NULL;
-        _cleanup_fd_ int groups = -EBADF, class = -EBADF, nodes = -EBADF;
+        _cleanup_(reading_close) Reading reading = { .reader = { -EBADF, -EBADF, -EBADF } };
+        _cleanup_free_ unsigned *numbers = NULL;
+        size_t n = 0;
         int r;
 
         probe_container(dev, &f);
         f.iommu_class = has_entries(sys, "class/iommu");
         f.platform = probe_platform(sys);
         f.no_maxmem = probe_no_maxmem(sys);
-        groups = open_dir(sys, "kernel/iommu_groups");
-        f.groups_supported = groups >= 0;
+        f.groups_supported = reading_open(sys, dev, &reading) >= 0;
         if (f.groups_supported) {
-                class = open_dir(sys, "class/vfio");
-                nodes = open_dir(dev, "vfio");
-                /* Without the database there are no names: no reason to go without the groups. */
-                (void) sd_hwdb_new(&hwdb);
-                r = read_groups(&(GroupReader){ groups, class, nodes, f.iommu_class, hwdb }, &f);
+                r = list_groups(reading.reader.groups, &numbers, &n);
+                if (r >= 0)
+                        r = read_groups(&reading.reader, numbers, n, &f.groups, &f.n_groups);
+                if (r >= 0)
+                        r = vfio_facts_count_vfs(&f);
                 if (r < 0)
                         return r;
         }

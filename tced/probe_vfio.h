@@ -9,3 +9,7 @@
 /* Reads everything below sys ("/sys") and dev ("/dev"). 0 or -ENOMEM; a host without IOMMU groups or VFIO is no error, a device
  * or group that goes away while it is read is left out. *ret is untouched on failure. */
 int probe_vfio(const char *sys, const char *dev, VfioFacts *ret);
+
+/* Reads only these groups again, in ascending order; one that is gone is left out. VF counts of PFs are not in it (vfio_facts_count_vfs()). 0 and
+ * an array to be freed, each by group_facts_clear(); -ENOMEM. */
+int probe_vfio_groups(const char *sys, const char *dev, const unsigned *numbers, size_t n, GroupFacts **ret, size_t *ret_n);

@@ -289,8 +289,8 @@ bool host_spawn_tced(Host *h, const Spawn *wanted) {
 
 static bool start_tced(Host *h, const char *const *extra, const Spawn *with) {
         Spawn s = *with;
-        char options[7][96];
-        const char *argv[20] = { h->tced };
+        char options[8][96];
+        const char *argv[24] = { h->tced };
         size_t n = 1;
 
         (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
@@ -301,6 +301,7 @@ static bool start_tced(Host *h, const char *const *extra, const Spawn *with) {
         /* libvirt's own is none of a test's business. */
         (void) snprintf(options[5], sizeof(options[5]), "--libvirt-run=%s/libvirt", h->dir);
         (void) snprintf(options[6], sizeof(options[6]), "--libvirt-child=/nonexistent");
+        (void) snprintf(options[7], sizeof(options[7]), "--bind-records=%s/bind/groups", h->dir);
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 argv[n++] = options[i];
         for (; extra && *extra && n + 1 < ELEMENTSOF(argv); extra++)

@@ -69,7 +69,7 @@ static void test_commands(const Host *h) {
         static const Case cases[] = {
                 { { "status" }, 0, "KVM|no" },
                 { { "status", "--json" }, 0, NULL },
-                { { "groups" }, 0, "7|0000:01:00.0|e1000e|not-bound|driverctl" },
+                { { "groups" }, 0, "7|0000:01:00.0|e1000e|not-bound|tcectl bind" },
                 { { "groups", "--json" }, 0, NULL },
                 { { "groups", "--json=short" }, 0, NULL },
                 { { "machines" }, 0, "web1|registered" },

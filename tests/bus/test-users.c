@@ -40,6 +40,8 @@ static const struct {
         { TCED_INTERFACE_MANAGER, "Reload", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MANAGER, "Describe", NULL, NULL },
         { TCED_INTERFACE_GROUP, "Open", "NotAuthorized", "NotAuthorized" },
+        { TCED_INTERFACE_GROUP, "Bind", "NotAuthorized", "NotAuthorized" },
+        { TCED_INTERFACE_GROUP, "Release", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MACHINE, "Claim", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireTables", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireWindow", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },

@@ -319,7 +319,7 @@ static const Case cases[] = {
           NULL,
           KVM(HOSTDEV("yes", "0x0003", "0x0", "")),
           { E(GROUP_PARTIAL, ERROR, "hostdev0", TEXT("group 3", "0003:00:00.1", "tg3"),
-              TEXT("driverctl set-override 0003:00:00.1 vfio-pci")) } },
+              TEXT("tcectl bind 0003:00:00.1")) } },
         { "it is given as well", NULL, KVM(HOSTDEV("yes", "0x0003", "0x0", "") HOSTDEV("yes", "0x0003", "0x1", "")), {} },
         { "but not taken from the host",
           NULL,

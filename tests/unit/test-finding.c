@@ -203,7 +203,7 @@ static void test_hosts(void) {
                 { "Debian 12", debian_12, { FOUND(VFIO_BROKEN, ERROR) }, 1, "6.1.0-50", "6.4" },
                 { "Debian 12 without groups", debian_12_without_groups, {}, 0, NULL, NULL },
                 { "a broken backport", broken_backport, { FOUND(VFIO_BROKEN, ERROR) }, 1, "meant for vfio-pci", "6.4" },
-                { "a partial group", partial, { FOUND(GROUP_PARTIAL, WARNING) }, 1, "still used by nvme", "driverctl" },
+                { "a partial group", partial, { FOUND(GROUP_PARTIAL, WARNING) }, 1, "still used by nvme", "tcectl bind" },
                 { "no maxmem", no_maxmem, { FOUND(DDW_FAILED, WARNING) }, 1, "ibm,lrdr-capacity", "maxmem=" },
                 { "no window", no_window, { FOUND(DDW_FAILED, WARNING) }, 1, "TCE_CREATE: No such device", "dmesg" },
                 { "no window in a partition", no_window_in_partition, { FOUND(DDW_FAILED, WARNING) }, 1, "No 64-bit", "6.11" },

@@ -144,7 +144,7 @@ static void test_partition(void) {
         static const GroupWant want[] = {
                 { 0, "domain0-pe0", 0, GROUP_EMPTY, "no device", -1, 0, 0, 0, -1, "no device" },
                 { 1, "domain1-pe0", 1, GROUP_NOT_BOUND,
-                  "0001:00:01.0 is used by the host's driver e1000e: driverctl set-override 0001:00:01.0 vfio-pci", -1, 0,
+                  "0001:00:01.0 is used by the host's driver e1000e: tcectl bind 0001:00:01.0", -1, 0,
                   1 << 30, 0, 1,
                   "by the node of 0001:00:01.0: ibm,dma-window" },
                 { 2, NULL, 2, GROUP_PARTIAL, "0002:00:02.0 is still used by the host's driver nvme", -1, 0x100000000, 1 << 29, 0, 0,

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What dbus_group.c's vtable has from other files: members of org.tced1.Group (data/dbus/org.tced1.Group.xml). */
+
+#include <systemd/sd-bus.h>
+
+int method_group_bind(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_group_release(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+#define GROUP_GETTER(name)                                                                                                      \
+        int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, \
+                 sd_bus_error *error)
+GROUP_GETTER(get_group_binding);
+GROUP_GETTER(get_group_binding_why);
+GROUP_GETTER(get_group_persistent);
+GROUP_GETTER(get_group_in_use);
+GROUP_GETTER(get_group_assignable);
+GROUP_GETTER(get_group_obstacle);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Bind and Release of org.tced1.Group, and the properties that go with them. Root may; whoever else asks on the system bus is asked for by
+ * polkit; on the private socket there is nobody to ask. */
+
+#include <inttypes.h>
+
+#include "dbus_group.h"
+#include "dbus_internal.h"
+#include "manager_bind.h"
+#include "names.h"
+#include "util.h"
+
+/* Whoever is asked for a password needs time to type it. */
+#define PATIENCE_USEC (25 * UINT64_C(1000000))
+#define INTERACTIVE_PATIENCE_USEC (5 * 60 * UINT64_C(1000000))
+
+/* A call that waits: first for polkit, then for tced-bind. */
+typedef struct Call {
+        Connection *connection;
+        sd_bus_message *message;
+        unsigned number;
+        char *address; /* of its first device: the number may be another group's by then */
+        bool release;
+        uint64_t flags;
+} Call;
+
+static void call_free(Call *call) {
+        (void) sd_bus_message_unref(call->message);
+        free(call->address);
+        free(call);
+}
+
+static void on_done(const Refusal *refusal, void *userdata) {
+        Call *call = userdata;
+
+        if (refusal)
+                (void) sd_bus_reply_method_errorf(call->message, refusal->name, "%s", refusal->text);
+        else
+                (void) sd_bus_reply_method_return(call->message, NULL);
+        call_free(call);
+}
+
+static void go(Call *call) {
+        Manager *m = call->connection->manager;
+        const GroupFacts *g = vfio_facts_find_group(&m->vfio, call->number);
+        bool same = g && (call->address ? g->n_devices > 0 && streq(g->devices[0].address, call->address) : g->n_devices == 0);
+
+        if (!same) {
+                (void) sd_bus_reply_method_errorf(call->message, TCED_ERROR_NO_SUCH_GROUP,
+                                                  "IOMMU group %u is not what it was: its devices have changed; look again, and ask again", call->number);
+                call_free(call);
+                return;
+        }
+        (call->release ? manager_release_group : manager_bind_group)(m, g, call->flags, on_done, call);
+}
+
+static void on_polkit(bool yes, const char *why, void *userdata) {
+        Call *call = userdata;
+
+        if (yes) {
+                go(call);
+                return;
+        }
+        (void) sd_bus_reply_method_errorf(call->message, TCED_ERROR_NOT_AUTHORIZED,
+                                          "%s IOMMU group %u is for root, and polkit does not allow you " TCED_POLKIT_BIND ": %s",
+                                          call->release ? "Giving back" : "Binding", call->number, why);
+        call_free(call);
+}
+
+static int ask(Call *call, uid_t user, const GroupFacts *g) {
+        char number[16];
+        const char *details[] = { "group", number, "device", call->address ? call->address : "", "operation", call->release ? "release" : "bind",
+                                  "force", call->flags & GROUP_BIND_FORCE ? "yes" : "no",
+                                  "persistent", call->flags & GROUP_BIND_PERSISTENT ? "yes" : "no", NULL };
+        PolkitQuestion question = { .action = TCED_POLKIT_BIND, .details = details, .user = user, .patience_usec = PATIENCE_USEC };
+
+        (void) snprintf(number, sizeof(number), "%u", g->number);
+        if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
+                question.interactive = true;
+                question.patience_usec = INTERACTIVE_PATIENCE_USEC;
+        }
+        return polkit_ask(call->connection, call->message, &question, on_polkit, call);
+}
+
+static int read_bind_flags(sd_bus_message *m, uint64_t *ret, sd_bus_error *error) {
+        int r = sd_bus_message_read(m, "t", ret);
+
+        if (r < 0)
+                return r;
+        if (*ret & ~(GROUP_BIND_FORCE | GROUP_BIND_PERSISTENT))
+                return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT,
+                                         "Flags %#" PRIx64 " are not known to this tced; 1 (force) and 2 (persistent) are", *ret);
+        return 0;
+}
+
+static int bind_or_release(sd_bus_message *m, bool release, const GroupFacts *g, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        uint64_t flags;
+        Call *call;
+        int r;
+
+        r = read_bind_flags(m, &flags, error);
+        if (r >= 0)
+                r = caller_get(m, false, &caller, error);
+        if (r < 0)
+                return r;
+        if (!is_master(caller.uid) && c->peer)
+                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
+                                         "Here %s an IOMMU group is for root alone: use the system bus, where polkit is asked",
+                                         release ? "giving back" : "binding");
+        call = calloc(1, sizeof(*call));
+        if (!call)
+                return -ENOMEM;
+        *call = (Call) { .connection = c, .message = sd_bus_message_ref(m), .number = g->number, .release = release, .flags = flags };
+        call->address = g->n_devices > 0 ? strdup(g->devices[0].address) : NULL;
+        if (g->n_devices > 0 && !call->address)
+                r = -ENOMEM;
+        else if (is_master(caller.uid))
+                go(call);
+        else
+                r = ask(call, caller.uid, g);
+        if (r >= 0)
+                return 1;
+        call_free(call);
+        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "%s IOMMU group %u is for root, and polkit can't be asked: %s",
+                                 release ? "Giving back" : "Binding", g->number, strerror(-r));
+}
+
+int method_group_bind(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return bind_or_release(m, false, userdata, error);
+}
+
+int method_group_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return bind_or_release(m, true, userdata, error);
+}
+
+int get_group_binding(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                      sd_bus_error *error) {
+        const BindRecord *record = manager_find_binding(connection_current(bus)->manager, userdata);
+
+        return sd_bus_message_append(reply, "s", record ? bind_state_to_string(record->state) : "");
+}
+
+int get_group_binding_why(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                          sd_bus_error *error) {
+        const BindRecord *record = manager_find_binding(connection_current(bus)->manager, userdata);
+
+        return sd_bus_message_append(reply, "s", record ? record->why : "");
+}
+
+int get_group_persistent(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                         sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", manager_is_persistent(connection_current(bus)->manager, userdata));
+}
+
+int get_group_in_use(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                     sd_bus_error *error) {
+        const UseFacts *uses = manager_look_at_uses(connection_current(bus)->manager);
+        const GroupFacts *g = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+        for (size_t i = 0; r >= 0 && uses && i < g->n_devices; i++) {
+                size_t n;
+                const DeviceUseFact *use = use_facts_find(uses, g->devices[i].address, &n);
+
+                for (size_t j = 0; r >= 0 && j < n; j++)
+                        r = sd_bus_message_append(reply, "(ssss)", g->devices[i].address, device_use_to_string(use[j].use), use[j].text,
+                                                  use[j].remedy);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static bool lists(const Machine *machine, void *userdata) {
+        return connection_lists(userdata, machine);
+}
+
+int get_group_assignable(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                         sd_bus_error *error) {
+        Connection *c = connection_current(bus);
+        char text[OBSTACLE_MAX];
+
+        return sd_bus_message_append(reply, "b", manager_group_assignable(c->manager, userdata, lists, c, text));
+}
+
+int get_group_obstacle(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error) {
+        Connection *c = connection_current(bus);
+        char text[OBSTACLE_MAX];
+
+        (void) manager_group_assignable(c->manager, userdata, lists, c, text);
+        return sd_bus_message_append(reply, "s", text);
+}

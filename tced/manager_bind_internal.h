@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of binding share among themselves. */
+
+#include "manager_bind.h"
+#include "manager_internal.h"
+
+typedef struct GroupBind GroupBind;
+typedef struct Wanted Wanted;
+
+struct Binder {
+        BindRecord *records; /* as of the last look, by the address that each is kept under */
+        size_t n_records;
+        sd_event_source *watch; /* of the folder of the records, or, */
+        bool watches_parent;    /* as long as there is none, of the one above */
+        GroupBind *running;
+        Wanted *wanted;         /* groups of [Bind] Devices= that were seen */
+        unsigned n_pending;     /* of these, being bound */
+        void (*at_boot)(void *userdata); /* waits for them */
+        void *at_boot_userdata;
+        UseFacts *uses;         /* as of */
+        uint64_t uses_turn;     /* this turn of the loop; */
+        bool uses_known;
+};
+
+/* NULL: no memory. */
+struct Binder *manager_binder(Manager *m);
