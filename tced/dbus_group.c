@@ -126,16 +126,20 @@ static int get_dma32_size(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "t", g->dma32_size);
 }
 
-static int get_page_sizes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                          void *userdata, sd_bus_error *error) {
-        const GroupFacts *g = userdata;
+static int append_bits(sd_bus_message *reply, uint64_t bits) {
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "t");
         for (unsigned bit = 0; r >= 0 && bit < 64; bit++)
-                if (g->page_sizes & (UINT64_C(1) << bit))
+                if (bits & (UINT64_C(1) << bit))
                         r = sd_bus_message_append(reply, "t", UINT64_C(1) << bit);
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_page_sizes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *error) {
+        const GroupFacts *g = userdata;
+        return append_bits(reply, g->page_sizes);
 }
 
 static int get_ddw(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
@@ -148,6 +152,27 @@ static int get_windows_why(sd_bus *bus, const char *path, const char *interface,
                            void *userdata, sd_bus_error *error) {
         const GroupFacts *g = userdata;
         return sd_bus_message_append(reply, "s", g->windows_why);
+}
+
+static int get_windows_proven(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                              void *userdata, sd_bus_error *error) {
+        const WindowProof *p = group_window_proof(userdata);
+        return sd_bus_message_append(reply, "(ss)", proof_to_string(p->ddw.proof), p->ddw.why);
+}
+
+static int get_windows_told(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                            void *userdata, sd_bus_error *error) {
+        const WindowProof *p = group_window_proof(userdata);
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "ttatuu");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "tt", p->dma32_start, p->dma32_size);
+        if (r >= 0)
+                r = append_bits(reply, p->page_sizes);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "uu", p->max_windows, p->levels);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int get_numa_node(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -180,27 +205,92 @@ static void on_opened(const Refusal *refusal, int container_fd, int group_fd, ui
         (void) sd_bus_message_unref(m);
 }
 
+/* Root, and the process that runs a VM with the group. A user may write any group into a VM of its own: only what root registered gives a
+ * right to the devices. */
+static int check_may_open(Connection *c, const GroupFacts *g, const Caller *caller, sd_bus_error *error) {
+        const Machine *machine;
+
+        if (caller->uid == 0)
+                return 0;
+        machine = manager_find_machine_by_process(c->manager, &caller->process);
+        if (machine && machine_is_run_by(machine, &caller->process) && machine->registrar == 0 && machine_has_group(machine, (int) g->number))
+                return 0;
+        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
+                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that root registered for its "
+                                 "user", g->number);
+}
+
 static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_caller_ Caller caller = CALLER_INIT;
         const GroupFacts *g = userdata;
-        Machine *machine;
         int r;
 
         r = read_flags_and_caller(m, &caller, error);
+        if (r >= 0)
+                r = check_may_open(c, g, &caller, error);
         if (r < 0)
                 return r;
-        if (caller.uid != 0) {
-                machine = manager_find_machine_by_process(c->manager, &caller.process);
-                /* A user may write any group into a VM of its own: only what root registered gives a right to the devices. */
-                if (!machine || !machine_is_run_by(machine, &caller.process) || machine->registrar != 0 ||
-                    !machine_has_group(machine, (int) g->number))
-                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
-                                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that "
-                                                 "root registered for its user",
-                                                 g->number);
-        }
         manager_open_group(c->manager, g, on_opened, sd_bus_message_ref(m));
+        return 1;
+}
+
+static void on_opened_into(const Refusal *refusal, int container_fd, int group_fd, uint32_t iommu_type, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        if (refusal) {
+                reply_refusal(m, refusal);
+                return;
+        }
+        r = sd_bus_reply_method_return(m, "h", group_fd);
+        if (r < 0)
+                (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fd of the IOMMU group can't be sent: %s", strerror(-r));
+        (void) sd_bus_message_unref(m);
+}
+
+static int method_open_into(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        const GroupFacts *g = userdata;
+        int r, container;
+
+        r = read_flags(m, error);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "h", &container);
+        if (r >= 0)
+                r = caller_get(m, true, &caller, error);
+        if (r >= 0)
+                r = check_may_open(c, g, &caller, error);
+        if (r < 0)
+                return r;
+        /* The fd is the message's, and copied. */
+        manager_open_group_into(c->manager, g, container, on_opened_into, sd_bus_message_ref(m));
+        return 1;
+}
+
+static void on_probed(const Refusal *refusal, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (refusal) {
+                reply_refusal(m, refusal);
+                return;
+        }
+        (void) sd_bus_reply_method_return(m, NULL);
+        (void) sd_bus_message_unref(m);
+}
+
+static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        const GroupFacts *g = userdata;
+        int r;
+
+        r = read_flags(m, error);
+        if (r >= 0)
+                r = caller_check_root(m, "Probe", error);
+        if (r < 0)
+                return r;
+        manager_probe_group(c->manager, g->number, on_probed, sd_bus_message_ref(m));
         return 1;
 }
 
@@ -223,6 +313,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("PageSizes", "at", get_page_sizes, 0, CHANGES),
         SD_BUS_PROPERTY("Ddw", "i", get_ddw, 0, CHANGES),
         SD_BUS_PROPERTY("WindowsWhy", "s", get_windows_why, 0, CHANGES),
+        SD_BUS_PROPERTY("WindowsProven", "(ss)", get_windows_proven, 0, CHANGES),
+        SD_BUS_PROPERTY("WindowsTold", "(ttatuu)", get_windows_told, 0, CHANGES),
         SD_BUS_PROPERTY("NumaNode", "i", get_numa_node, 0, CHANGES),
         SD_BUS_PROPERTY("Holder", "s", get_holder, 0, CHANGES),
         SD_BUS_PROPERTY("Binding", "s", get_group_binding, 0, CHANGES),
@@ -235,6 +327,9 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_group_release, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Open", SD_BUS_ARGS("t", flags), SD_BUS_RESULT("h", container, "h", group, "u", iommu_type), method_open,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenInto", SD_BUS_ARGS("t", flags, "h", container), SD_BUS_RESULT("h", group), method_open_into,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Probe", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_probe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -197,6 +197,7 @@ void manager_stop(Manager *m) {
                 return;
         __atomic_store_n(&m->ending, true, __ATOMIC_RELAXED);
         manager_probe_cancel(m);
+        manager_group_probe_cancel(m);
         manager_disconnect_libvirt(m);
         manager_stop_audits(m);
         m->helper = helper_free(m->helper);

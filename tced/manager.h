@@ -111,6 +111,7 @@ struct Manager {
         int proof_group; /* the IOMMU group that it may link, or -1 */
         int proof_group_fd;
         ProbeWaiter *probe_waiters;
+        struct GroupProbe *group_probes; /* in their turn: the first one is under way */
         Registration *waiting_registrations; /* until the proof is done */
         Registration *filling_registrations; /* until the worker has made their tables */
 };
@@ -138,6 +139,12 @@ int manager_rescan(Manager *m);
  * a positive errno with why. 0 or -ENOMEM; done is called exactly once where 0 was returned. */
 typedef void (*ProbeDone)(int error, const char *why, void *userdata);
 int manager_probe(Manager *m, bool deep, ProbeDone done, void *userdata);
+
+/* Takes an idle group by the helper and shows in a child what windows it can have (probe_ddw.h); what was shown is in the group's
+ * facts when done is called. One at a time: others wait their turn. refusal: NULL, or why nothing was shown. done is called exactly once,
+ * maybe before this returns. */
+typedef void (*GroupProbeDone)(const Refusal *refusal, void *userdata);
+void manager_probe_group(Manager *m, unsigned number, GroupProbeDone done, void *userdata);
 
 /* Who registers what. */
 struct Registration {
@@ -248,3 +255,5 @@ int manager_foreach_machine(Manager *m, int (*each)(Machine *machine, void *user
  * The fds given to done are closed when it returns. done is called exactly once, maybe before this returns. */
 typedef void (*GroupOpenDone)(const Refusal *refusal, int container_fd, int group_fd, uint32_t iommu_type, void *userdata);
 void manager_open_group(Manager *m, const GroupFacts *group, GroupOpenDone done, void *userdata);
+/* The same with a container of the caller's, which must be one: its type stays, or is the caller's to set; iommu_type is 0. The fd is copied. */
+void manager_open_group_into(Manager *m, const GroupFacts *group, int container_fd, GroupOpenDone done, void *userdata);

@@ -66,3 +66,8 @@ void manager_refuse_waiting(Manager *m, const Refusal *refusal);
 bool manager_give_up_waiting(Manager *m, bool (*is_one)(const Registration *r, const Domain *d), const Domain *d);
 /* Ends a proof that runs and answers whoever waits for one. */
 void manager_probe_cancel(Manager *m);
+void manager_group_probe_cancel(Manager *m);
+/* Why the helper gave no group: what HelperDone got of it. */
+void manager_refuse_unopened(Refusal *refusal, int error, const char *text);
+/* The helper can't even be asked. error: negative. */
+void manager_refuse_unasked(Refusal *refusal, int error);

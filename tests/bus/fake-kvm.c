@@ -3,6 +3,8 @@
 /* A KVM with TCE tables for a daemon that runs elsewhere than on POWER: linked into one of its own with --wrap=ioctl, it answers
  * KVM's requests on whatever file stands in kvm's place. With TCED_FAKE_KVM=hang making a VM never ends.
  *
+ * With TCED_FAKE_VFIO=DIR it answers VFIO's in the same way, as DIR/mode says, and writes into DIR/log who asked for what.
+ *
  * With TCED_FAKE_LIMITS=DIR (--wrap=prlimit64) processes have the limits of locked memory that DIR/PID has ("SOFT HARD", "denied" where none may
  * be set), which may be raised: for real that takes CAP_SYS_RESOURCE, which not even root has in every container. */
 
@@ -32,7 +34,72 @@ static int check_extension(unsigned long number) {
                number == KVM_CAP_SPAPR_MULTITCE;
 }
 
+/* A bare-metal host's, or in another mood: "busy", "not-viable", "no-viable-device", "type1", "v1", "no-window", "full", "foreign", "hang". */
+static int vfio_ioctl(const char *dir, int fd, unsigned long request, void *argument) {
+        static const struct {
+                unsigned long request;
+                const char *name, *mode; /* in which it is refused, */
+                int error;               /* with this */
+        } known[] = {
+                { VFIO_CHECK_EXTENSION, "", "", 0 },
+                { VFIO_GROUP_GET_STATUS, "", "", 0 },
+                { VFIO_GROUP_SET_CONTAINER, "attach", "busy", EBUSY },
+                { VFIO_GROUP_SET_CONTAINER, "attach", "not-viable", EPERM },
+                { VFIO_GROUP_SET_CONTAINER, "attach", "full", EBUSY },
+                { VFIO_GROUP_SET_CONTAINER, "attach", "foreign", EPERM },
+                { VFIO_GROUP_SET_CONTAINER, "attach", "odd", EINVAL },
+                { VFIO_GROUP_UNSET_CONTAINER, "detach", "", 0 },
+                { VFIO_SET_IOMMU, "type", "", 0 },
+                { VFIO_IOMMU_SPAPR_TCE_GET_INFO, "info", "", 0 },
+                { VFIO_IOMMU_SPAPR_TCE_CREATE, "create", "no-window", ENODEV },
+                { VFIO_IOMMU_SPAPR_TCE_REMOVE, "remove", "", 0 },
+        };
+        static unsigned windows;
+        const char *name = NULL;
+        char path[128], mode[32] = "";
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "%s/mode", dir);
+        (void) read_file_at(AT_FDCWD, path, mode, sizeof(mode));
+        while (streq(mode, "hang") && request == VFIO_GROUP_SET_CONTAINER)
+                (void) pause();
+        errno = 0;
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (known[i].request == request) {
+                        name = known[i].name;
+                        if (known[i].error && streq(mode, known[i].mode))
+                                errno = known[i].error;
+                }
+        if (!name)
+                errno = ENOTTY;
+        if (errno == 0 && request == VFIO_SET_IOMMU && streq(mode, "v1") && (uintptr_t) argument == VFIO_EXT_SPAPR_TCE_V2)
+                errno = EPERM;
+        if (errno)
+                return -1;
+        (void) snprintf(path, sizeof(path), "%s/log", dir);
+        f = *name ? fopen(path, "ae") : NULL;
+        if (f) {
+                (void) fprintf(f, "%d %s\n", (int) getpid(), name);
+                (void) fclose(f);
+        }
+        if (request == VFIO_CHECK_EXTENSION)
+                return !streq(mode, "type1") && ((uintptr_t) argument == VFIO_EXT_SPAPR_TCE_V2 || (uintptr_t) argument == VFIO_EXT_SPAPR_TCE);
+        if (request == VFIO_GROUP_GET_STATUS)
+                ((struct vfio_status *) argument)->flags = streq(mode, "no-viable-device") ? 0 : VFIO_GROUP_STATUS_VIABLE;
+        if (request == VFIO_IOMMU_SPAPR_TCE_GET_INFO) {
+                static const struct vfio_spapr_info info = {
+                        .flags = VFIO_SPAPR_INFO_DDW, .dma32_window_size = 1U << 31, .pgsizes = 0x211000, .max_dynamic_windows_supported = 2,
+                        .levels = 5,
+                };
+                memcpy((char *) argument + 4, (const char *) &info + 4, sizeof(info) - 4);
+        }
+        if (request == VFIO_IOMMU_SPAPR_TCE_CREATE)
+                ((struct vfio_spapr_create *) argument)->start_addr = windows++ ? UINT64_C(1) << 59 : 0;
+        return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...) {
+        const char *vfio = getenv("TCED_FAKE_VFIO");
         const char *mode = getenv("TCED_FAKE_KVM");
         unsigned long argument;
         va_list ap;
@@ -40,6 +107,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
         va_start(ap, request);
         argument = va_arg(ap, unsigned long);
         va_end(ap);
+        if (vfio && (request >> 8 & 0xff) == VFIO_ABI_TYPE)
+                return vfio_ioctl(vfio, fd, request, (void *) argument);
         if ((request >> 8 & 0xff) != KVM_ABI_IO)
                 return __real_ioctl(fd, request, argument);
         switch (request) {

@@ -42,6 +42,8 @@ static const struct {
         { TCED_INTERFACE_GROUP, "Open", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_GROUP, "Bind", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_GROUP, "Release", "NotAuthorized", "NotAuthorized" },
+        { TCED_INTERFACE_GROUP, "OpenInto", "NotAuthorized", "NotAuthorized" },
+        { TCED_INTERFACE_GROUP, "Probe", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MACHINE, "Claim", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireTables", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireWindow", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
@@ -69,6 +71,9 @@ static int append_dummies(sd_bus_message *m, const char *signature) {
                         break;
                 case 't':
                         r = sd_bus_message_append(m, "t", UINT64_C(0));
+                        break;
+                case 'h':
+                        r = sd_bus_message_append(m, "h", STDIN_FILENO);
                         break;
                 case 'a': {
                         char contents[32];
