@@ -208,6 +208,14 @@ int tced_group_number(struct tced *t, const char *address, int *ret);
  * says what stands in the way), EBUSY (someone has it open), EHOSTDOWN (tced-bind does not run). */
 int tced_group_open(struct tced *t, const char *address, int *ret_container, int *ret_group, uint32_t *ret_type);
 
+/* That group's fd, attached to a container that the caller has: one that tced_group_open() gave for another device, or its own of
+ * /dev/vfio/vfio, whose type is the caller's to set where no group was in it yet. Every window of the container is for all its groups. The
+ * kernel has its say: type 2 takes one group alone; type 7 several, but on a partition no window can be made for groups of several PHBs
+ * (arch/powerpc/platforms/pseries/iommu.c:spapr_tce_set_window). The caller owns *ret_group; the container stays its own. Allowed as
+ * tced_group_open(). Errors: as there; also EBADF (no fd), EINVAL (it is no container), EBUSY (it has no room), EIO (the group does not fit it;
+ * the text says why). */
+int tced_group_open_into(struct tced *t, const char *address, int container, int *ret_group);
+
 /* Makes the table's window in a v2 container and, where the table is in the kernel, links the group to it: afterwards KVM does
  * the guest's hypercalls, hardware included. Before the guest runs, after guest memory was registered
  * (VFIO_IOMMU_SPAPR_REGISTER_MEMORY); for the window at the lower bus offset first. Once for each group; the window is made

@@ -83,6 +83,36 @@ _public_ int tced_group_open(struct tced *t, const char *address, int *ret_conta
         return 0;
 }
 
+_public_ int tced_group_open_into(struct tced *t, const char *address, int container, int *ret_group) {
+        _cleanup_(message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        int r, in_message;
+        char path[64];
+
+        /* sd-bus would only say that the argument can't be. */
+        if (container < 0 || fcntl(container, F_GETFD) < 0)
+                return connection_error(t, -EBADF, "OpenInto: there is no container to open the group into");
+        r = group_path(t, address, path, sizeof(path));
+        if (r < 0)
+                return r;
+        r = connection_new_call(t, path, TCED_INTERFACE_GROUP, "OpenInto", &call);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(call, "th", UINT64_C(0), container);
+        if (r < 0)
+                return connection_error(t, r, "OpenInto: %s", strerrordesc_np(-r));
+        r = connection_call(t, call, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "h", &in_message);
+        if (r < 0)
+                return connection_bad_reply(t, "OpenInto", r);
+        r = fd_dup(in_message);
+        if (r < 0)
+                return r;
+        *ret_group = r;
+        return 0;
+}
+
 /* The largest page that the host offers and that fits the table's and guest memory's: KVM refuses hardware pages larger than
  * the table's, and can't map one that spans two pages of memory. 0: none. */
 static uint32_t hardware_page_shift(const struct tced_table *table, uint64_t offered, uint64_t memory_page) {

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
@@ -223,6 +225,22 @@ static int on_open(Server *s, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "hhu", container, group, 7);
 }
 
+/* Gives back what came, so that the test can see it did; /dev/zero is a container without room. */
+static int on_open_into(Server *s, sd_bus_message *call) {
+        uint64_t flags;
+        struct stat st;
+        int container, r;
+
+        r = sd_bus_message_read(call, "th", &flags, &container);
+        if (r < 0)
+                return r;
+        if (s->plan->fault == FAKE_WRONG_SIGNATURE)
+                return sd_bus_reply_method_return(call, "u", 7);
+        if (fstat(container, &st) < 0 || st.st_rdev == makedev(1, 5))
+                return sd_bus_reply_method_errorf(call, TCED_ERROR_GROUP_BUSY, "it has no room");
+        return sd_bus_reply_method_return(call, "h", container);
+}
+
 /* Of DynamicWindows: one in the VMM, one that can't be. */
 static int on_get(Server *s, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "v", "a(usttutbss)", 2, 0x80000001U, "phb0", UINT64_C(1) << 59, UINT64_C(1) << 30, 16U,
@@ -262,7 +280,7 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
         } methods[] = {
                 { "RegisterMachine", on_register },   { "GetMachine", on_find },    { "Claim", on_claim },
                 { "AcquireTables", on_acquire },      { "ReportTable", on_report }, { "Unregister", on_unregister },
-                { "GetGroupByDevice", on_group_by_device }, { "Open", on_open },
+                { "GetGroupByDevice", on_group_by_device }, { "Open", on_open }, { "OpenInto", on_open_into },
                 { "Get", on_get },                    { "AcquireWindow", on_window },
         };
 

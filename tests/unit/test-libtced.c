@@ -605,6 +605,7 @@ static void test_link_others(void) {
 static void test_group(void) {
         int container = -EBADF, group = -EBADF, number = -1;
         uint32_t type = 0;
+        struct stat sent, got;
         Case c;
 
         case_begin(&c, &(FakePlan){}, PATIENCE);
@@ -614,9 +615,28 @@ static void test_group(void) {
         tap_ok(container >= 0 && group >= 0 && type == 7 && fcntl(container, F_GETFD) == FD_CLOEXEC &&
                        fcntl(group, F_GETFD) == FD_CLOEXEC,
                "both are there and close-on-exec");
-        (void) close(container);
         (void) close(group);
+        group = -1;
+        tap_eq(tced_group_open_into(c.tced, "0001:00:00.0", container, &group), 0, "the group's fd, for a container");
+        tap_ok(group >= 0 && group != container && fcntl(group, F_GETFD) == FD_CLOEXEC && fstat(group, &got) == 0 &&
+                       fstat(container, &sent) == 0 && got.st_rdev == sent.st_rdev,
+               "the container came to tced, and the fd that came back is close-on-exec");
+        (void) close(group);
+        (void) close(container);
+        group = -7;
+        tap_eq(tced_group_open_into(c.tced, "0001:00:00.0", container, &group), -EBADF, "a container that is closed");
+        tap_eq(tced_group_open_into(c.tced, "0001:00:00.0", -1, &group), -EBADF, "no container");
+        container = open("/dev/zero", O_RDWR | O_CLOEXEC);
+        tap_eq(tced_group_open_into(c.tced, "0001:00:00.0", container, &group), -EBUSY, "one without room");
+        tap_streq(tced_last_error(c.tced), "OpenInto: it has no room", "and why");
+        tap_eq(tced_group_open_into(c.tced, "0009:00:00.0", container, &group), -ENODEV, "a device that isn't there");
+        tap_eq(tced_group_open_into(c.tced, NULL, container, &group), -EINVAL, "no device");
+        tap_eq(group, -7, "outputs are untouched on failure");
+        (void) close(container);
         case_end(&c, "group");
+        case_begin(&c, &(FakePlan){ .fault = FAKE_WRONG_SIGNATURE }, PATIENCE);
+        tap_eq(tced_group_open_into(c.tced, "0001:00:00.0", STDIN_FILENO, &group), -EBADMSG, "an answer that is none");
+        case_end(&c, "an answer that is none");
 }
 
 static void test_odd_machine(void) {
