@@ -7,7 +7,7 @@
 #include "util.h"
 
 const UseFacts *manager_look_at_uses(Manager *m) {
-        struct Binder *b = manager_binder(m);
+        struct Binder *b = m->places.sys ? manager_binder(m) : NULL;
         uint64_t turn = 0;
         NetFacts *net = NULL;
 

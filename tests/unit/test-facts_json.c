@@ -18,11 +18,12 @@
 static DeviceFacts cards[] = {
         { .address = STR("0001:01:00.0"), .class_code = 0x020000, .vendor = 0x8086, .device = 0x10d3,
           .vendor_name = STR("Intel Corporation"), .device_name = STR("82574L"), .class_name = STR("Ethernet controller"),
-          .driver = STR("vfio-pci"), .numa_node = 8, .is_pci = true },
+          .driver = STR("vfio-pci"), .numa_node = 8, .vf = -1, .is_pci = true },
         { .address = STR("0001:01:00.1"), .class_code = 0x030200, .vendor = 0x10de, .device = 0x1db1, .numa_node = -1,
-          .is_pci = true, .nvlink2 = true },
+          .interfaces = STR("enP1p1s0f1 enP1p1s0f1d1"), .mac = STR("52:54:00:12:34:56"), .bridge = STR("0001:00:00.0"),
+          .physfn = STR("0001:01:00.0"), .vf = 3, .vfs = 4, .vfs_max = 64, .is_pci = true, .nvlink2 = true },
 };
-static DeviceFacts engine[] = { { .address = STR("dma-engine"), .driver = STR("dma-pl330"), .numa_node = 0 } };
+static DeviceFacts engine[] = { { .address = STR("dma-engine"), .driver = STR("dma-pl330"), .numa_node = 0, .vf = -1 } };
 
 static WindowProof proof = {
         .ddw = { PROOF_NO, "group 3: no window" }, .dma32_start = 4096, .dma32_size = UINT64_C(1) << 31, .page_sizes = 0x40001000, .max_windows = 2,
@@ -32,7 +33,7 @@ static WindowProof proof = {
 static GroupFacts groups[] = {
         { .number = 0, .viability = GROUP_EMPTY, .viability_why = STR("no device is in the group"), .numa_node = -1, .ddw = -1,
           .windows_why = STR("not told") },
-        { .number = 3, .name = STR("domain1-pe0"), .devices = cards, .n_devices = 2, .viability = GROUP_VIABLE,
+        { .number = 3, .name = STR("domain1-pe0"), .phb = STR("/pci@800000020000001"), .devices = cards, .n_devices = 2, .viability = GROUP_VIABLE,
           .viability_why = STR(""), .numa_node = 8, .dma32_start = 0x100000000, .dma32_size = UINT64_C(1) << 30,
           .page_sizes = UINT64_C(1) << 63 | 0x1211000, .ddw = 1,
           .windows_why = STR("the device tree: \"ibm,dma-window\"\n\x7f"), .window_proof = &proof },
