@@ -10,9 +10,12 @@
 #include "error.h"
 #include "names.h"
 #include "util.h"
+#include "view.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 #define TIMEOUT_USEC (25 * USEC_PER_SEC)
+/* A write to /sys that hangs is given up by tced itself, earlier than this; a person may have to type a password. */
+#define GROUP_TIMEOUT_USEC (300 * USEC_PER_SEC)
 /* A proof runs in a child with a deadline of its own (tced.conf, [Probe] TimeoutSec=, at most an hour); this is longer. */
 #define PROBE_TIMEOUT_USEC (2 * 3600 * USEC_PER_SEC)
 
@@ -35,7 +38,7 @@ struct Client {
         bool bus_is_bus;
 };
 
-/* A method of the Manager with its arguments: "" none, "t" flags of 0, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
+/* A method with its arguments: "" none, "t" flags, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
  * with, and flags of 0; REGISTER a machine with its windows. */
 #define REGISTER "ssa(ssuttubi)a{sv}t"
 
@@ -47,13 +50,15 @@ typedef struct Call {
         const char *name;            /* of the machine */
         const ClientWindow *windows; /* of the machine */
         size_t n_windows;
-        const char *path;            /* NULL: a method of the Manager; else Unregister of the machine there */
+        const char *path;            /* NULL: a method of the Manager; else of what is there */
+        const char *interface;       /* and of this interface */
+        uint64_t flags;              /* of "t" */
+        const char *progress;        /* NULL: nothing is said while it lasts; and nobody is asked to prove who he is */
         uint64_t timeout;
 } Call;
 
 DEFINE_POINTER_CLEANUP(sd_bus, sd_bus_close_unref, bus_closep)
 DEFINE_POINTER_CLEANUP(sd_bus_message, sd_bus_message_unref, message_unrefp)
-DEFINE_POINTER_CLEANUP(json_tokener, json_tokener_free, tokener_freep)
 
 /* The address of tced's own socket; NULL in *ret where the user has no runtime folder. */
 static int socket_address(bool user, char **ret) {
@@ -171,26 +176,63 @@ static int append_machine(sd_bus_message *m, const Call *call) {
         return r < 0 ? r : sd_bus_message_append(m, "a{sv}t", 0, UINT64_C(0));
 }
 
+/* The answer of a call that is waited for. */
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        sd_bus_message **reply = userdata;
+
+        (void) error;
+        *reply = sd_bus_message_ref(m);
+        return 1;
+}
+
+/* As sd_bus_call(), with a word to the person who waits, and polkit may ask that person who he is. */
+static int call_slowly(sd_bus *bus, sd_bus_message *m, const Call *call, sd_bus_error *e, sd_bus_message **ret) {
+        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+        bool told = !isatty(STDERR_FILENO);
+        int r = sd_bus_message_set_allow_interactive_authorization(m, 1);
+
+        if (r >= 0)
+                r = sd_bus_call_async(bus, NULL, m, on_reply, &reply, call->timeout);
+        while (r >= 0 && !reply) {
+                r = sd_bus_process(bus, NULL);
+                if (r != 0 || reply)
+                        continue;
+                r = sd_bus_wait(bus, told ? UINT64_MAX : USEC_PER_SEC);
+                if (r == 0 && !told) {
+                        (void) fprintf(stderr, "%s\n", call->progress);
+                        told = true;
+                }
+        }
+        if (r < 0)
+                return r;
+        if (sd_bus_message_is_method_error(reply, NULL)) {
+                r = sd_bus_error_copy(e, sd_bus_message_get_error(reply));
+                return r < 0 ? r : -EREMOTEIO;
+        }
+        *ret = TAKE_PTR(reply);
+        return 0;
+}
+
 /* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
 static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
         int r;
 
         r = sd_bus_message_new_method_call(bus, &m, is_bus ? TCED_BUS_NAME : NULL, call->path ? call->path : TCED_BUS_PATH,
-                                           call->path ? TCED_INTERFACE_MACHINE : TCED_INTERFACE_MANAGER, call->method);
+                                           call->path ? call->interface : TCED_INTERFACE_MANAGER, call->method);
         if (r < 0)
                 return r;
         if (streq(call->types, "bt"))
                 r = sd_bus_message_append(m, "bt", (int) call->deep, UINT64_C(0));
         else if (streq(call->types, "t"))
-                r = sd_bus_message_append(m, "t", UINT64_C(0));
+                r = sd_bus_message_append(m, "t", call->flags);
         else if (streq(call->types, "sa{sv}t"))
                 r = append_plan(m, call);
         else if (streq(call->types, REGISTER))
                 r = append_machine(m, call);
         if (r < 0)
                 return r;
-        return sd_bus_call(bus, m, call->timeout, e, reply);
+        return call->progress ? call_slowly(bus, m, call, e, reply) : sd_bus_call(bus, m, call->timeout, e, reply);
 }
 
 /* What starts the tced that was looked for. */
@@ -274,30 +316,6 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Prob
         return explain_absence(c, r, problem);
 }
 
-/* The whole of `text` as one JSON object. */
-static int parse(const char *text, json_object **ret) {
-        _cleanup_(tokener_freep) json_tokener *tokener = json_tokener_new();
-        size_t length = strlen(text);
-        json_object *json;
-
-        if (!tokener)
-                return -ENOMEM;
-        if (length > INT32_MAX - 1)
-                return -EFBIG;
-        /* What is not quite JSON would be half understood: better none of it. */
-        /* A strict json-c 0.18 takes all bytes above ASCII for control characters, where char is signed. It is UTF-8: D-Bus carries
-         * nothing else. */
-        json_tokener_set_flags(tokener, ascii_valid(text) ? JSON_TOKENER_STRICT : 0);
-        /* The NUL is given too: it ends what is still open, so that half an object is an error. */
-        json = json_tokener_parse_ex(tokener, text, (int) length + 1);
-        if (!json_object_is_type(json, json_type_object) || json_tokener_get_error(tokener) != json_tokener_success) {
-                (void) json_object_put(json);
-                return -EBADMSG;
-        }
-        *ret = json;
-        return 0;
-}
-
 /* A method that answers JSON; what: its name for people. */
 static int call_json(Client *c, const Call *call, const char *what, json_object **ret, Problem *problem) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
@@ -309,7 +327,7 @@ static int call_json(Client *c, const Call *call, const char *what, json_object 
                 return r;
         r = sd_bus_message_read(reply, "s", &text);
         if (r >= 0)
-                r = parse(text, ret);
+                r = view_parse(text, ret);
         if (r < 0)
                 return problem_set(problem, r, "tced's %s can't be read (%s). Restart it, or report this: %s", what, strerror(-r),
                                    c->user ? "tced --user" : "systemctl restart tced");
@@ -380,7 +398,18 @@ int client_register(Client *c, const char *name, const ClientWindow *windows, si
 }
 
 int client_unregister(Client *c, const char *path, Problem *problem) {
-        const Call call = { .method = "Unregister", .types = "t", .path = path, .timeout = TIMEOUT_USEC };
+        const Call call = { .method = "Unregister", .types = "t", .path = path, .interface = TCED_INTERFACE_MACHINE, .timeout = TIMEOUT_USEC };
 
+        return call_plain(c, &call, problem);
+}
+
+int client_group(Client *c, uint32_t group, const char *method, uint64_t flags, const char *progress, Problem *problem) {
+        char path[sizeof(TCED_GROUP_PREFIX) + 16];
+        const Call call = {
+                .method = method, .types = "t", .path = path, .interface = TCED_INTERFACE_GROUP, .flags = flags, .progress = progress,
+                .timeout = GROUP_TIMEOUT_USEC,
+        };
+
+        (void) snprintf(path, sizeof(path), TCED_GROUP_PREFIX "/%u", group);
         return call_plain(c, &call, problem);
 }

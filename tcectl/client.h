@@ -35,6 +35,14 @@ int client_probe(Client *c, bool deep, Problem *problem);
 int client_rescan(Client *c, Problem *problem);
 int client_reload(Client *c, Problem *problem);
 
+/* Flags of a group's methods: also what is in use; at each boot, too. */
+#define CLIENT_FORCE UINT64_C(1)
+#define CLIENT_PERSISTENT UINT64_C(2)
+
+/* A method of an IOMMU group ("Bind", "Release", "Probe"), by its number. progress: said on standard error, where that is a terminal, once it
+ * takes a second. Returns as client_probe(). */
+int client_group(Client *c, uint32_t group, const char *method, uint64_t flags, const char *progress, Problem *problem);
+
 /* A window as RegisterMachine takes it. */
 typedef struct ClientWindow {
         const char *kind; /* "vio", "pci", "vfio" */

@@ -4,6 +4,7 @@
 
 #include "build-config.h"
 #include "commands.h"
+#include "input.h"
 #include "render.h"
 #include "view.h"
 
@@ -33,12 +34,30 @@ int command_print_json_consume(json_object *part, const Options *o) {
         return owned ? print_json(owned, o->json == JSON_PRETTY, stdout) : -ENOMEM;
 }
 
-/* Asks tced for everything; says what is wrong where that fails. */
-static int describe(const Options *o, json_object **ret) {
-        _cleanup_(client_freep) Client *client = NULL;
-        Problem problem;
+/* Another host's answer. */
+static int read_host(const char *file, json_object **ret, Problem *problem) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
         int r;
 
+        r = input_read_facts(file, &text, &size, problem);
+        if (r < 0)
+                return r;
+        r = view_parse(text, ret);
+        if (r < 0 && r != -ENOMEM)
+                return problem_set(problem, r, "%.200s: It is no answer of tced's. Write one there: tcectl describe --json", input_name(file));
+        return r;
+}
+
+int command_describe(const Options *o, json_object **ret) {
+        _cleanup_(client_freep) Client *client = NULL;
+        Problem problem = {};
+        int r;
+
+        if (o->host) {
+                r = read_host(o->host, ret, &problem);
+                return r < 0 ? command_failed(r, &problem) : 0;
+        }
         r = command_client(o, &client);
         if (r < 0)
                 return r;
@@ -51,21 +70,10 @@ static int run_status(const Options *o) {
         Output out = command_output(o);
         int r;
 
-        r = describe(o, &json);
+        r = command_describe(o, &json);
         if (r < 0)
                 return r;
         return o->json ? command_print_json_consume(select_status(json), o) : render_status(json, &out);
-}
-
-static int run_groups(const Options *o) {
-        _cleanup_(json_putp) json_object *json = NULL;
-        Output out = command_output(o);
-        int r;
-
-        r = describe(o, &json);
-        if (r < 0)
-                return r;
-        return o->json ? command_print_json_consume(select_array(json, "groups"), o) : render_groups(json, &out);
 }
 
 static int no_such_machine(const char *name) {
@@ -82,7 +90,7 @@ static int run_machines(const Options *o) {
         Output out = command_output(o);
         int r;
 
-        r = describe(o, &json);
+        r = command_describe(o, &json);
         if (r < 0)
                 return r;
         if (o->argument && !machine_find(json, o->argument))
@@ -99,7 +107,7 @@ static int run_describe(const Options *o) {
         Output out = command_output(o);
         int r;
 
-        r = describe(o, &json);
+        r = command_describe(o, &json);
         if (r < 0)
                 return r;
         return o->json ? print_json(json, o->json == JSON_PRETTY, stdout) : render_describe(json, &out);
@@ -113,6 +121,8 @@ static int run_probe(const Options *o) {
         Problem problem;
         int r;
 
+        if (o->n_targets > 0)
+                return run_probe_group(o);
         r = command_client(o, &client);
         if (r < 0)
                 return r;
@@ -176,10 +186,43 @@ const Command commands[] = {
           "  --json       tced, host, findings, counts\n",
           OPTION_JSON, run_status },
         { "groups", NULL, false, "IOMMU groups and their devices",
-          "One line for each device: its IOMMU group, address, name, driver, and the\n"
-          "group's state; below a group that can't be given to a VM as it stands, why.\n"
+          "One line for each device: its IOMMU group, address, what it is known by here\n"
+          "(interface, VF, what it is used for) and its name, driver, and the group's\n"
+          "state; below a group that can't be given to a VM now, the first thing that\n"
+          "stands in the way, and the remedy.\n"
+          "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
           "  --json       the array of groups\n",
-          OPTION_JSON, run_groups },
+          OPTION_JSON | OPTION_HOST, run_groups },
+        { "group", "GROUP", true, "all of one IOMMU group",
+          "One IOMMU group in full: what stays of it over boots, its state and what stands\n"
+          "in the way, what its devices are used for, its DMA windows, who has it, and its\n"
+          "devices. GROUP is its number, or a device in it: a PCI address, without its\n"
+          "domain where that is clear, or an interface.\n"
+          "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
+          "  --json       the group\n",
+          OPTION_JSON | OPTION_HOST | OPTION_TARGETS, run_group },
+        { "topology", NULL, false, "PHBs, groups, devices, VMs and tables as a tree",
+          "NUMA nodes, PHBs, bridges, IOMMU groups, devices with VFs below their PF, and\n"
+          "who has each: VMs with their tables, and where those are.\n"
+          "  --dot        as a graph in Graphviz's language\n"
+          "  --svg        as a picture, which Graphviz's dot draws: --svg >host.svg\n"
+          "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
+          "  --json       the tree, for programs\n",
+          OPTION_JSON | OPTION_HOST | OPTION_PICTURE, run_topology },
+        { "bind", "GROUP...", true, "give a group's devices to vfio-pci",
+          "Takes all devices of an IOMMU group from their drivers and gives them to\n"
+          "vfio-pci, so that a VM can have the group; all of them or none. GROUP is its\n"
+          "number, or a device in it: a PCI address, or an interface. What is in use\n"
+          "(mounted, swap, a bridge's port, the default route, a VM's) is refused.\n"
+          "  --force      though it is in use\n"
+          "  --persistent  at each boot, too\n",
+          OPTION_TARGETS | OPTION_BIND, run_bind },
+        { "release", "GROUP...", true, "give them back to their drivers",
+          "Gives all devices of an IOMMU group back to the drivers that they had before\n"
+          "bind. GROUP as for bind.\n"
+          "  --force      though a VM has it in its plan\n"
+          "  --persistent  it is not bound at boot any more, either\n",
+          OPTION_TARGETS | OPTION_BIND, run_release },
         { "machines", "NAME", false, "VMs and their TCE tables",
           "The VMs that tced knows, with the tables that they have in the kernel and in\n"
           "their VMM. With NAME (or a UUID, or its first 8 digits or more) that machine\n"
@@ -242,14 +285,15 @@ const Command commands[] = {
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",
           OPTION_JSON, run_describe },
-        { "probe", NULL, false, "prove again what the kernel declares",
+        { "probe", "GROUP", false, "prove again what the kernel declares",
           "Proves the host's capabilities again, waits for the outcome and shows it.\n"
-          "Root only.\n"
+          "Root only. With GROUP, a number or a device as for group: takes that group for\n"
+          "a moment, makes a DMA window and removes it, and shows the group.\n"
           "  --deep       also try a PR VM, whether a guest can write past its window, and\n"
           "               linking a table to an idle group that is on vfio-pci. While there\n"
-          "               is a PR VM, a partition does without AIL.\n"
-          "  --json       as for status\n",
-          OPTION_JSON | OPTION_DEEP, run_probe },
+          "               is a PR VM, a partition does without AIL. Not with GROUP.\n"
+          "  --json       as for status; with GROUP as for group\n",
+          OPTION_JSON | OPTION_DEEP | OPTION_TARGETS, run_probe },
         { "rescan", NULL, false, "read IOMMU groups, devices and VFIO again",
           "Reads IOMMU groups, devices and VFIO again. tced does so by itself whenever\n"
           "devices change. Root only.\n",

@@ -19,6 +19,17 @@ int command_failed(int r, const Problem *problem);
 /* Prints part, which is taken over; NULL is one that could not be made. */
 int command_print_json_consume(json_object *part, const Options *o);
 
+/* Everything that is known: asked of tced, or from the file of --host. Says what is wrong where that fails. */
+int command_describe(const Options *o, json_object **ret);
+
+/* commands-groups.c */
+int run_groups(const Options *o);
+int run_group(const Options *o);
+int run_topology(const Options *o);
+int run_bind(const Options *o);
+int run_release(const Options *o);
+int run_probe_group(const Options *o);
+
 /* commands-run.c */
 int run_run(const Options *o);
 

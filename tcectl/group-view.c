@@ -4,6 +4,7 @@
 
 #include "group-view.h"
 
+#include <inttypes.h>
 #include <strings.h>
 
 #include "render.h"
@@ -16,7 +17,8 @@ GroupState group_state(json_object *group) {
         const char *binding = view_string(group, "binding.state"), *viability = view_string(group, "viability");
         bool viable = view_true(group, "viable");
         bool ready = view_get(group, "assignable") ? view_true(group, "assignable") : viable;
-        Colour colour = ready ? COLOUR_GREEN : COLOUR_YELLOW;
+        /* What a VM has needs no look. */
+        Colour colour = ready ? COLOUR_GREEN : viable && !isempty(view_string(group, "holder")) ? COLOUR_NONE : COLOUR_YELLOW;
 
         if (!isempty(binding) && !streq(binding, "bound")) {
                 bool broken = streq(binding, "stuck") || streq(binding, "failed");
@@ -79,7 +81,7 @@ static void add_uses(FILE *f, bool *first, json_object *group, const char *addre
         }
 }
 
-static void add_role(FILE *f, json_object *group, json_object *device) {
+static void add_role(FILE *f, json_object *group, json_object *device, bool below_pf) {
         json_object *interfaces = view_get(device, "interfaces");
         const char *physfn = view_string(device, "physfn");
         uint64_t vf, vfs = view_count(device, "vfs");
@@ -89,26 +91,27 @@ static void add_role(FILE *f, json_object *group, json_object *device) {
                 if (json_object_is_type(view_item(interfaces, i), json_type_string))
                         add_word(f, &first, json_object_get_string(view_item(interfaces, i)));
         if (!isempty(physfn)) {
-                add_word(f, &first, "VF ");
+                add_word(f, &first, "VF");
                 if (view_u64(device, "vf", &vf))
-                        (void) fprintf(f, "%llu ", (unsigned long long) vf);
-                (void) fprintf(f, "of %s", physfn);
+                        (void) fprintf(f, " %" PRIu64, vf);
+                if (!below_pf)
+                        (void) fprintf(f, " of %s", physfn);
         }
         if (vfs > 0) {
                 add_word(f, &first, "");
-                (void) fprintf(f, "%llu %s", (unsigned long long) vfs, vfs == 1 ? "VF" : "VFs");
+                (void) fprintf(f, "%" PRIu64 " %s", vfs, vfs == 1 ? "VF" : "VFs");
         }
         add_uses(f, &first, group, view_string(device, "address"));
 }
 
-int device_role(json_object *group, json_object *device, char **ret) {
+int device_role(json_object *group, json_object *device, bool below_pf, char **ret) {
         char *text = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
 
         if (!f)
                 return -ENOMEM;
-        add_role(f, group, device);
+        add_role(f, group, device, below_pf);
         if (fclose(f) != 0) {
                 free(text);
                 return -ENOMEM;
@@ -121,7 +124,7 @@ int device_role(json_object *group, json_object *device, char **ret) {
 int device_title(json_object *group, json_object *device, char **ret) {
         const char *class_name = view_string(device, "class_name"), *name = view_string(device, "device_name");
         _cleanup_free_ char *role = NULL;
-        int r = device_role(group, device, &role);
+        int r = device_role(group, device, false, &role);
 
         if (r < 0)
                 return r;

@@ -28,8 +28,8 @@ json_object *group_holder(json_object *json, json_object *group);
 const char *group_holder_name(json_object *json, json_object *group);
 
 /* "enP1p1s0, VF 3 of 0001:01:00.0, default-route": what names a device on this host, and what it is used for; "" where nothing
- * does. To be freed. 0 or -ENOMEM. */
-int device_role(json_object *group, json_object *device, char **ret);
+ * does. below_pf: it is shown below its PF, which then needs no name. To be freed. 0 or -ENOMEM. */
+int device_role(json_object *group, json_object *device, bool below_pf, char **ret);
 /* That and what kind of device it is: "enP1p1s0: 82574L Gigabit Network Connection". */
 int device_title(json_object *group, json_object *device, char **ret);
 

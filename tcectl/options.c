@@ -28,6 +28,10 @@ enum {
         ARG_NAME,
         ARG_ONCE,
         ARG_DELAY,
+        ARG_DOT,
+        ARG_SVG,
+        ARG_FORCE,
+        ARG_PERSISTENT,
         ARG_VERBOSE,
         ARG_HELP,
         ARG_VERSION,
@@ -48,6 +52,10 @@ static const struct option long_options[] = {
         { "name", required_argument, NULL, ARG_NAME },
         { "once", no_argument, NULL, ARG_ONCE },
         { "delay", required_argument, NULL, ARG_DELAY },
+        { "dot", no_argument, NULL, ARG_DOT },
+        { "svg", no_argument, NULL, ARG_SVG },
+        { "force", no_argument, NULL, ARG_FORCE },
+        { "persistent", no_argument, NULL, ARG_PERSISTENT },
         { "verbose", no_argument, NULL, ARG_VERBOSE },
         { "help", no_argument, NULL, ARG_HELP },
         { "version", no_argument, NULL, ARG_VERSION },
@@ -127,7 +135,6 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                 if (isempty(value))
                         return complain(c, "Option --host needs a value. See: tcectl --help");
                 o->host = value;
-                o->offline = true;
                 return 0;
         case ARG_FIX:
                 o->fix = true;
@@ -150,6 +157,18 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                 return 0;
         case ARG_DELAY:
                 return parse_delay(value, &o->delay_ms, c);
+        case ARG_DOT:
+                o->dot = true;
+                return 0;
+        case ARG_SVG:
+                o->svg = true;
+                return 0;
+        case ARG_FORCE:
+                o->force = true;
+                return 0;
+        case ARG_PERSISTENT:
+                o->persistent = true;
+                return 0;
         case ARG_VERBOSE:
         case 'v':
                 o->verbose = true;
@@ -178,7 +197,7 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_JSON, o->json != JSON_OFF, "--json" },
                 { OPTION_VERBOSE, o->verbose, "--verbose" },
                 { OPTION_DEEP, o->deep, "--deep" },
-                { OPTION_OFFLINE, o->host != NULL, "--host" },
+                { OPTION_OFFLINE | OPTION_HOST, o->host != NULL, "--host" },
                 { OPTION_OFFLINE, o->offline, "--offline" },
                 { OPTION_FIX, o->fix, "--fix" },
                 { OPTION_ATTACH, o->attach != NULL, "--attach" },
@@ -186,6 +205,10 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_RUN, o->name != NULL, "--name" },
                 { OPTION_TOP, o->once, "--once" },
                 { OPTION_TOP, o->delay_ms > 0, "--delay" },
+                { OPTION_PICTURE, o->dot, "--dot" },
+                { OPTION_PICTURE, o->svg, "--svg" },
+                { OPTION_BIND, o->force, "--force" },
+                { OPTION_BIND, o->persistent, "--persistent" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(given); i++)
@@ -206,14 +229,38 @@ static int check_together(const Options *o, const Complaint *c) {
 
         if (o->command->needs_argument && isempty(o->argument))
                 return complain(c, "'%s' needs %s. See: tcectl %s --help", o->command->name, o->command->argument, o->command->name);
-        if (o->offline && where)
+        if ((o->offline || o->host) && where)
                 return complain(c, "%s asks a tced, %s does without. Leave one of them out.", where, o->host ? "--host" : "--offline");
         if (o->fix && o->json != JSON_OFF)
                 return complain(c, "--fix prints the domain's XML, not JSON. Leave --json or --fix out.");
         if (o->fix && o->attach)
                 return complain(c, "--fix mends a domain as it is, without --attach. Leave one of them out.");
+        if (o->dot + o->svg + (o->json != JSON_OFF) > 1)
+                return complain(c, "--dot, --svg and --json are three forms of one answer. Leave all but one of them out.");
+        if (o->deep && o->argument)
+                return complain(c, "--deep is about the host, not about a group. Leave --deep or '%s' out.", o->argument);
         if (is_stdin(o->argument) + is_stdin(o->host) + is_stdin(o->attach) > 1)
                 return complain(c, "Standard input (-) can be read once. Give the other as a file.");
+        return 0;
+}
+
+static bool all_digits(const char *text) {
+        return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* Groups as they are named: by number, "group 3" or "3", or by a device of theirs. */
+static int take_targets(char **words, size_t n, Options *o, const Complaint *c) {
+        bool many = strstr(o->command->argument, "...");
+
+        o->targets = words;
+        for (size_t i = 0; i < n; i++) {
+                if (streq(words[i], "group") && i + 1 < n && all_digits(words[i + 1]))
+                        continue;
+                words[o->n_targets++] = words[i];
+        }
+        if (o->n_targets > 1 && !many)
+                return complain(c, "'%s' does not take '%s'. See: tcectl %s --help", o->command->name, words[1], o->command->name);
+        o->argument = o->n_targets > 0 ? words[0] : NULL;
         return 0;
 }
 
@@ -238,6 +285,8 @@ static int take_words(char **words, int n, Options *o, const Complaint *c) {
                 o->argument = n > 1 ? words[1] : NULL;
                 return 0;
         }
+        if (o->command->options & OPTION_TARGETS)
+                return take_targets(words + 1, (size_t) n - 1, o, c);
         if (n > 2 || (n > 1 && !o->command->argument))
                 return complain(c, "'%s' does not take '%s'. See: tcectl %s --help", o->command->name, words[n > 2 ? 2 : 1],
                                 o->command->name);
@@ -277,6 +326,7 @@ int options_parse(int argc, char **argv, Options *ret, char *error, unsigned err
                 if (r < 0)
                         return r;
         }
+        o.offline |= o.host != NULL;
         *ret = o;
         return 0;
 }
@@ -289,11 +339,14 @@ static const char general_help[] =
         "      --no-legend      no headers, no sums\n"
         "  -v, --verbose        machines, plan: all of their tables\n"
         "      --offline        plan, check: without tced, as far as this user may look\n"
-        "      --host=FACTS     plan, check: for the host whose tcectl describe --json this\n"
-        "                       file is\n"
+        "      --host=FACTS     plan, check, groups, group, topology: of the host whose\n"
+        "                       tcectl describe --json this file is\n"
         "      --attach=DEVICE  plan, check: with the device whose XML this file is\n"
         "      --fix            plan: print the domain with what can be mended mended\n"
         "      --strict         check: warnings fail too\n"
+        "      --dot, --svg     topology: a graph for Graphviz, a picture\n"
+        "      --force          bind, release: though it is in use\n"
+        "      --persistent     bind, release: at each boot, too\n"
         "      --deep           probe: also what changes the host (see tcectl(1))\n"
         "  -h, --help           this, or with a command what it does\n"
         "      --version        tcectl's version\n"

@@ -4,6 +4,7 @@
 /* The command line, read and checked against what the command takes. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* sysexits apart, as systemd's commands have it: 1 is a failure, 2 a command line that can't be understood. */
 #define EXIT_USAGE 2
@@ -24,6 +25,10 @@ typedef enum JsonMode {
 #define OPTION_STRICT 64U
 #define OPTION_RUN 256U /* --name, and words of another program's */
 #define OPTION_TOP 128U /* --once, --delay */
+#define OPTION_HOST 512U /* --host, without --offline */
+#define OPTION_TARGETS 1024U /* IOMMU groups: several where its argument says so */
+#define OPTION_PICTURE 2048U /* --dot, --svg */
+#define OPTION_BIND 4096U /* --force, --persistent */
 
 typedef struct Command Command;
 
@@ -35,11 +40,15 @@ typedef struct Options {
         const char *host;   /* another host's facts, a file; NULL: this host's. Implies offline */
         const char *name;   /* of the VM that is run; NULL: not said */
         char **words;       /* the program that is run, and its arguments; ends with NULL */
+        char **targets;     /* the groups that are named, "group 3" as "3" */
+        size_t n_targets;
         const char *attach; /* a device to be planned as well, a file; NULL: none */
         JsonMode json;
         bool user, verbose, deep, no_legend;
         bool offline, fix, strict;
         bool once;
+        bool dot, svg;
+        bool force, persistent;
         unsigned delay_ms; /* 0: as the command has it */
         bool help, version;
 } Options;

@@ -15,6 +15,11 @@ int render_status(json_object *json, const Output *out);
 int render_capabilities(json_object *json, const Output *out);
 /* One line for each device, and why a group can't be given to a VM. */
 int render_groups(json_object *json, const Output *out);
+/* One group in full; `json` is where its machine is looked for. */
+int render_group(json_object *json, json_object *group, const Output *out);
+/* PHBs, groups, devices, VMs and tables as a tree, and as a graph in Graphviz's language. */
+int render_topology(json_object *json, const Output *out);
+int render_topology_dot(json_object *json, FILE *f);
 /* name: of one machine, or its UUID, or NULL for all; one that is named shows its tables, as all do when out->verbose. -ESRCH where
  * there is none of that name. */
 int render_machines(json_object *json, const char *name, const Output *out);

@@ -10,6 +10,31 @@
 
 #define KEY_MAX 64U
 
+DEFINE_POINTER_CLEANUP(json_tokener, json_tokener_free, tokener_freep)
+
+int view_parse(const char *text, json_object **ret) {
+        _cleanup_(tokener_freep) json_tokener *tokener = json_tokener_new();
+        size_t length = strlen(text);
+        json_object *json;
+
+        if (!tokener)
+                return -ENOMEM;
+        if (length > INT32_MAX - 1)
+                return -EFBIG;
+        /* What is not quite JSON would be half understood: better none of it. */
+        /* A strict json-c 0.18 takes all bytes above ASCII for control characters, where char is signed. It is UTF-8: D-Bus carries
+         * nothing else. */
+        json_tokener_set_flags(tokener, ascii_valid(text) ? JSON_TOKENER_STRICT : 0);
+        /* The NUL is given too: it ends what is still open, so that half an object is an error. */
+        json = json_tokener_parse_ex(tokener, text, (int) length + 1);
+        if (!json_object_is_type(json, json_type_object) || json_tokener_get_error(tokener) != json_tokener_success) {
+                (void) json_object_put(json);
+                return -EBADMSG;
+        }
+        *ret = json;
+        return 0;
+}
+
 json_object *view_get(json_object *json, const char *path) {
         while (json) {
                 size_t n = strcspn(path, ".");

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The whole of `text` as one JSON object, which the caller frees. -EBADMSG: it is none; -EFBIG, -ENOMEM. */
+int view_parse(const char *text, json_object **ret);
+
 /* NULL where it is not there, or null. Borrowed, as all that is returned here. */
 json_object *view_get(json_object *json, const char *path);
 /* NULL where it is not there, or no text. */

@@ -47,6 +47,23 @@ static int refuse(Mood mood, sd_bus_error *error) {
         return 0;
 }
 
+/* What the peer was told last: "Bind 3 flags 2". Each connection is served by the same process. */
+static char told[64];
+
+/* The host after what was done to it: group 10 is on vfio-pci, or proven. */
+static void change_host(json_object *json) {
+        json_object *groups, *group;
+
+        if (!*told || !json_object_object_get_ex(json, "groups", &groups))
+                return;
+        group = json_object_array_get_idx(groups, 0);
+        if (strncmp(told, "Bind", 4) == 0) {
+                (void) json_object_object_add(group, "viable", json_object_new_boolean(true));
+                (void) json_object_object_add(group, "viability", json_object_new_string("viable"));
+        }
+        (void) json_object_object_add(group, "name", json_object_new_string(told));
+}
+
 static int on_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Mood mood = *(Mood *) userdata;
         json_object *json = fixture(mood == MOOD_ARRAY ? "[]" : fixture_power);
@@ -57,6 +74,7 @@ static int on_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "t", &flags);
         if (r < 0 || flags != 0)
                 return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "flags");
+        change_host(json);
         (void) snprintf(text, sizeof(text), "%s", json_object_to_json_string(json));
         (void) json_object_put(json);
         if (mood == MOOD_HANGS_UP)
@@ -132,6 +150,32 @@ static int on_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r;
 }
 
+/* Groups of this peer: 2 is busy, 10 can be bound; afterwards Describe tells of it as bound. */
+static int on_group(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *path = sd_bus_message_get_path(m), *member = sd_bus_message_get_member(m);
+        uint64_t flags = 99;
+        int r;
+
+        r = refuse(*(Mood *) userdata, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "t", &flags);
+        if (r < 0 || flags > 3)
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "flags");
+        if (streq(path, "/org/tced1/group/2"))
+                return sd_bus_error_set(error, TCED_ERROR_GROUP_BUSY, "IOMMU group 2: machine web1 has it. Stop that VM.");
+        (void) snprintf(told, sizeof(told), "%s %s flags %d", member, strrchr(path, '/') + 1, (int) flags);
+        return sd_bus_reply_method_return(m, "");
+}
+
+static const sd_bus_vtable group_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Bind", "t", "", on_group, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Release", "t", "", on_group, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Probe", "t", "", on_group, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Describe", "t", "s", on_describe, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -155,7 +199,9 @@ static void serve(int fd, Mood mood) {
         if (sd_id128_randomize(&id) < 0 || sd_bus_new(&bus) < 0 || sd_bus_set_fd(bus, fd, fd) < 0 ||
             sd_bus_set_server(bus, 1, id) < 0 || sd_bus_set_anonymous(bus, 1) < 0 || sd_bus_start(bus) < 0 ||
             (mood != MOOD_OLD &&
-             sd_bus_add_object_vtable(bus, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, vtable, &mood) < 0))
+             (sd_bus_add_object_vtable(bus, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, vtable, &mood) < 0 ||
+              sd_bus_add_object_vtable(bus, NULL, TCED_GROUP_PREFIX "/2", TCED_INTERFACE_GROUP, group_vtable, &mood) < 0 ||
+              sd_bus_add_object_vtable(bus, NULL, TCED_GROUP_PREFIX "/10", TCED_INTERFACE_GROUP, group_vtable, &mood) < 0)))
                 _exit(1);
         for (;;) {
                 int r = sd_bus_process(bus, NULL);
@@ -304,6 +350,95 @@ static void test_plans(void) {
         (void) close(here);
 }
 
+/* What is done with groups, and what is said of it. */
+static void test_groups(void) {
+        static const struct {
+                const char *words[5];
+                int status;
+                const char *out, *err;
+        } cases[] = {
+                { { "group", "0001:00:01.0" }, 0, "IOMMU group 10 domain1-pe0\n", "" },
+                { { "group", "2", "--json=short" }, 0, "{\"number\":2,", "" },
+                { { "group", "99" }, 1, "", "tcectl: There is no IOMMU group 99. See: tcectl groups\n" },
+                { { "topology" }, 0, "NUMA node 0\n└─ PCI domain 0002\n", "" },
+                { { "topology", "--json=short" }, 0, "{\"kind\":\"host\",\"children\":[", "" },
+                { { "topology", "--dot" }, 0, "digraph topology {\n", "" },
+                { { "bind", "eth0" }, 1, "", "tcectl: No IOMMU group has a device 'eth0'." },
+                { { "bind", "10", "99" }, 1, "", "tcectl: There is no IOMMU group 99. See: tcectl groups\n" },
+                { { "group", "10" }, 0, "IOMMU group 10 domain1-pe0\n", "" }, /* was not bound by the last */
+                { { "release", "10" }, 0, "IOMMU group 10 is given back: 0001:00:00.0 is on no driver, 0001:00:01.0 on e1000e.\n", "" },
+                { { "group", "10" }, 0, "IOMMU group 10 Release 10 flags 0\n", "" },
+                { { "bind", "group", "10" }, 0,
+                  "IOMMU group 10 (0001:00:00.0, 0001:00:01.0) is on vfio-pci now, until the next boot (to have it at each: bind --persistent).\n", "" },
+                { { "group", "10" }, 0, "IOMMU group 10 Bind 10 flags 0\n", "" },
+                { { "bind", "00:01.0", "10", "--persistent" }, 0,
+                  "IOMMU group 10 (0001:00:00.0, 0001:00:01.0) is on vfio-pci now; it is bound again at boot.\n", "" },
+                { { "group", "10" }, 0, "IOMMU group 10 Bind 10 flags 2\n", "" },
+                { { "bind", "2" }, 1, "", "tcectl: IOMMU group 2: machine web1 has it. Stop that VM.\n" },
+                { { "bind", "2", "10", "--force" }, 1, "IOMMU group 10 (", "tcectl: IOMMU group 2: machine web1 has it. Stop that VM.\n" },
+                { { "group", "10" }, 0, "IOMMU group 10 Bind 10 flags 1\n", "" },
+                { { "release", "--force", "--persistent", "10" }, 0, "IOMMU group 10 is given back: ", "" },
+                { { "group", "10" }, 0, "IOMMU group 10 Release 10 flags 3\n", "" },
+                { { "probe", "10" }, 0, "IOMMU group 10 Probe 10 flags 0\nKey ", "" },
+                { { "probe", "10", "--json=short" }, 0, "{\"number\":10,", "" },
+                { { "bind", "3" }, 1, "", "tcectl: The tced that runs is another version than tcectl: " },
+        };
+        static Run result;
+        pid_t peer = start_peer(MOOD_FINE);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *const *w = cases[i].words;
+
+                run(&result, (char *[]){ (char *) "--user", (char *) w[0], (char *) w[1], (char *) w[2], (char *) w[3], NULL });
+                tap_eq(result.status, cases[i].status, "%s %s: exit status", w[0], w[1] ? w[1] : "");
+                if (!tap_ok(strncmp(result.out, cases[i].out, strlen(cases[i].out)) == 0 && !*cases[i].out == !*result.out,
+                            "%s %s: what it prints", w[0], w[1] ? w[1] : ""))
+                        printf("# %s\n", result.out);
+                if (!tap_ok(strncmp(result.err, cases[i].err, strlen(cases[i].err)) == 0 && !*cases[i].err == !*result.err,
+                            "%s %s: what it says", w[0], w[1] ? w[1] : ""))
+                        printf("# %s\n", result.err);
+        }
+        stop_peer(peer);
+}
+
+/* Another host's answer, from a file, and a picture of it where there is a dot, and where there is none. */
+static void test_elsewhere(void) {
+        static Run result;
+        char facts[96], option[112], odd[112], *path = strdup(getenv("PATH"));
+        json_object *json = fixture(fixture_power);
+
+        (void) snprintf(facts, sizeof(facts), "%s/facts.json", folder);
+        (void) snprintf(option, sizeof(option), "--host=%s", facts);
+        (void) snprintf(odd, sizeof(odd), "--host=%s/plain", folder);
+        put_file(facts, json_object_to_json_string(json));
+        RUN(&result, (char *) "groups", option);
+        tap_ok(result.status == 0 && strncmp(result.out, "GROUP  DEVICE", 13) == 0, "groups --host");
+        RUN(&result, (char *) "group", (char *) "10", option);
+        tap_ok(result.status == 0 && strncmp(result.out, "IOMMU group 10 ", 15) == 0, "group --host");
+        RUN(&result, (char *) "topology", option);
+        tap_ok(result.status == 0 && strstr(result.out, "VM web1, claimed, PID 811"), "topology --host");
+        RUN(&result, (char *) "groups", odd);
+        tap_ok(result.status == 1 && strstr(result.err, "/plain: It is no answer of tced's. Write one there: tcectl describe --json\n"),
+               "groups of a file that is none");
+        RUN(&result, (char *) "groups", (char *) "--host=/nonexistent");
+        tap_ok(result.status == 1 && strncmp(result.err, "tcectl: Can't open '/nonexistent'", 33) == 0, "groups of a file that is not there");
+        (void) setenv("PATH", "/nonexistent", 1);
+        RUN(&result, (char *) "topology", (char *) "--svg", option);
+        (void) setenv("PATH", path, 1);
+        tap_eq(result.status, 1, "a picture without dot: exit status");
+        tap_streq(result.err, "tcectl: Graphviz's dot, which draws the picture, is not here. Install the package graphviz, or take the graph to "
+                              "where it is: tcectl topology --dot\n", "a picture without dot: both remedies");
+        tap_streq(result.out, "", "a picture without dot: nothing of it");
+        RUN(&result, (char *) "topology", (char *) "--svg", option);
+        if (result.status != 0 && strstr(result.err, "is not here"))
+                tap_skip("there is no dot: tools/setup tests", "a picture");
+        else
+                tap_ok(result.status == 0 && strstr(result.out, "<svg ") && strstr(result.out, "</svg>"), "a picture");
+        (void) unlink(facts);
+        (void) json_object_put(json);
+        free(path);
+}
+
 /* What is said of each way in which a tced can be wrong; never on standard output, always one line. */
 static void test_moods(void) {
         static const struct {
@@ -448,6 +583,8 @@ int main(int argc, char **argv) {
         (void) unsetenv("COLUMNS");
         test_commands();
         test_plans();
+        test_groups();
+        test_elsewhere();
         test_moods();
         test_ways();
         test_system();

@@ -92,6 +92,8 @@ static void test_states(void) {
                 { "{ 'viable': true, 'viability': 'viable', 'binding': { 'state': 'bound' } }", "bound", COLOUR_GREEN, NULL },
                 { "{ 'viable': false, 'viability': 'partial', 'why': 'w', 'binding': { 'state': 'bound' } }", "partial", COLOUR_YELLOW, "w" },
                 { "{ 'viable': true, 'assignable': false, 'obstacle': 'o', 'why': '' }", "viable", COLOUR_YELLOW, "o" },
+                { "{ 'viable': true, 'viability': 'viable', 'holder': 'beef', 'assignable': false, 'obstacle': 'o' }", "viable", COLOUR_NONE,
+                  "o" },
                 { "{ 'viable': false, 'viability': 'not-bound', 'assignable': false, 'obstacle': '', 'why': 'w' }", "not-bound", COLOUR_YELLOW,
                   "w" },
                 { "{ 'viable': false, 'viability': 'not-bound', 'binding': { 'state': 'stuck' } }", "stuck", COLOUR_RED, NULL },

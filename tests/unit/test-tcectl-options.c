@@ -10,8 +10,12 @@
 
 /* Parses a line of words with blanks between them; *line is cut up for it. */
 static int parse(char *line, Options *ret, char *error, unsigned size) {
-        char *argv[WORDS_MAX + 2] = { (char[]){ "tcectl" } }, *save;
+        static char *argv[WORDS_MAX + 2]; /* ret borrows from it */
+        char *save;
         int argc = 1;
+
+        memset(argv, 0, sizeof(argv));
+        argv[0] = (char *) "tcectl";
 
         for (char *word = strtok_r(line, " ", &save); word && argc <= WORDS_MAX; word = strtok_r(NULL, " ", &save))
                 argv[argc++] = word;
@@ -104,6 +108,9 @@ static void test_refused(void) {
                 { "--json=xml", "Unknown form of JSON 'xml'. It is pretty, short or off." },
                 { "--json short", "Unknown command 'short'. See: tcectl --help" },
                 { "--user --address=unix:path=/x", "--user and --address name two daemons. Leave one of them out." },
+                { "groups --offline", "'groups' does not take --offline. See: tcectl groups --help" },
+                { "groups --host=f --user", "--user asks a tced, --host does without. Leave one of them out." },
+                { "status --host=f", "'status' does not take --host. See: tcectl status --help" },
                 { "groups 3", "'groups' does not take '3'. See: tcectl groups --help" },
                 { "machines a b", "'machines' does not take 'b'. See: tcectl machines --help" },
                 { "status --deep", "'status' does not take --deep. See: tcectl status --help" },
@@ -115,6 +122,18 @@ static void test_refused(void) {
                 { "rescan --json", "'rescan' does not take --json. See: tcectl rescan --help" },
                 { "plan", "'plan' needs FILE|DOMAIN. See: tcectl plan --help" },
                 { "check --strict", "'check' needs FILE|DOMAIN. See: tcectl check --help" },
+                { "group", "'group' needs GROUP. See: tcectl group --help" },
+                { "group 3 4", "'group' does not take '4'. See: tcectl group --help" },
+                { "probe 3 4", "'probe' does not take '4'. See: tcectl probe --help" },
+                { "probe --deep 3", "--deep is about the host, not about a group. Leave --deep or '3' out." },
+                { "bind", "'bind' needs GROUP.... See: tcectl bind --help" },
+                { "bind --json 3", "'bind' does not take --json. See: tcectl bind --help" },
+                { "bind --host=f 3", "'bind' does not take --host. See: tcectl bind --help" },
+                { "group --force 3", "'group' does not take --force. See: tcectl group --help" },
+                { "probe --persistent 3", "'probe' does not take --persistent. See: tcectl probe --help" },
+                { "groups --dot", "'groups' does not take --dot. See: tcectl groups --help" },
+                { "topology --dot --svg", "--dot, --svg and --json are three forms of one answer. Leave all but one of them out." },
+                { "topology --svg --json", "--dot, --svg and --json are three forms of one answer. Leave all but one of them out." },
                 { "run --name=a", "'run' needs PROGRAM.... See: tcectl run --help" },
                 { "run --name= -- qemu", "Option --name needs a value. See: tcectl run --help" },
                 { "status --name=a", "'status' does not take --name. See: tcectl status --help" },
@@ -161,6 +180,37 @@ static void test_empty_argument(void) {
         tap_streq(error, "'plan' needs FILE|DOMAIN. See: tcectl plan --help", "an empty argument: and why");
 }
 
+/* Groups as they are named: "group 3" is "3", and what else is called "group" stays. */
+static void test_targets(void) {
+        static const struct {
+                const char *line, *targets;
+                bool force, persistent;
+        } cases[] = {
+                { "bind 3", "3" },
+                { "bind group 3 0001:00:00.0 --force eth0", "3 0001:00:00.0 eth0", .force = true },
+                { "release group 3 group 4 group --persistent", "3 4 group", .persistent = true },
+                { "bind group eth0", "group eth0" },
+                { "group group 7", "7" },
+                { "probe group 7", "7" },
+                { "probe", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char line[128], error[256] = "", have[128] = "";
+                Options o = {};
+
+                (void) snprintf(line, sizeof(line), "%s", cases[i].line);
+                tap_eq(parse(line, &o, error, sizeof(error)), 0, "tcectl %s: understood", cases[i].line);
+                for (size_t j = 0; j < o.n_targets; j++) {
+                        size_t n = strlen(have);
+
+                        (void) snprintf(have + n, sizeof(have) - n, "%s%s", j > 0 ? " " : "", o.targets[j]);
+                }
+                tap_streq(have, cases[i].targets, "tcectl %s: the groups", cases[i].line);
+                tap_ok(o.force == cases[i].force && o.persistent == cases[i].persistent, "tcectl %s: options", cases[i].line);
+        }
+}
+
 static void test_long_words(void) {
         char line[4096], error[64];
         Options o;
@@ -189,6 +239,7 @@ int main(void) {
         test_understood();
         test_refused();
         test_empty_argument();
+        test_targets();
         test_long_words();
         test_commands();
         return tap_done();
