@@ -53,7 +53,7 @@ static int show_binding(json_object *group, const Output *out) {
         if (!state)
                 return render_field(out, "Binding", COLOUR_NONE, "not by tced");
         return render_field(out, "Binding", COLOUR_NONE, "by tced: %s%s%s%s", state, told ? ": " : "", told ? why : "",
-                            view_true(group, "binding.persistent") ? "; again at each boot" : "; not again at boot");
+                            view_true(group, "persistent") ? "; again at each boot" : "; not again at boot");
 }
 
 static int show_uses(json_object *group, const Output *out) {
