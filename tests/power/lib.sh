@@ -49,6 +49,15 @@ wait_for() {
         done
 }
 
+# monitor COMMAND: what QEMU's monitor, outside of the host, answers. It comes and goes by files in the share that results leave by.
+monitor() {
+        local share=/run/power-host/out
+        rm -f "$share/monitor.answer"
+        echo "$*" >"$share/monitor.asking" && mv "$share/monitor.asking" "$share/monitor.ask"
+        wait_for 30 test -e "$share/monitor.answer" || return
+        cat "$share/monitor.answer"
+}
+
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
 
