@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The graph of block devices goes from what is below to what stands on it: holders as sysfs names them, partitions, and a loop device on a
- * disk, which sysfs takes for a file. A mount is found by the number of its device; where a file system has several and a number of its own
+/* The graph of block devices goes from what is below to what stands on it: what sysfs calls the slaves of a virtual device, partitions, and a
+ * loop device on a disk, which sysfs takes for a file. A host has thousands of disks, so of each no more is read than its link and number. A mount is found by the number of its device; where a file system has several and a number of its own
  * (btrfs, bcachefs), by the names that it was mounted with, and by btrfs's own list. */
 
 #include "probe_block.h"
@@ -104,9 +104,18 @@ static char *plain_node(const char *name) {
         return node;
 }
 
-static int read_kind(int dir, BlockDevice *d) {
+/* Only virtual devices stand on others. */
+static bool is_virtual(const BlockDevice *d) {
+        static const char prefix[] = "/devices/virtual/block/";
+
+        return strncmp(d->path, prefix, sizeof(prefix) - 1) == 0;
+}
+
+static int read_kind(int class, BlockDevice *d) {
+        _cleanup_fd_ int dir = openat(class, d->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         int error = 0;
 
+        d->kind = BLOCK_OTHER;
         if (faccessat(dir, "dm", F_OK, 0) >= 0) {
                 d->kind = BLOCK_DM;
                 d->dm_name = read_text(dir, "dm/name", &error);
@@ -117,34 +126,27 @@ static int read_kind(int dir, BlockDevice *d) {
                 d->kind = BLOCK_MD;
         else if (faccessat(dir, "loop", F_OK, 0) >= 0)
                 d->kind = BLOCK_LOOP;
-        else if (strncmp(d->path, "/devices/virtual/block/", strlen("/devices/virtual/block/")) == 0)
-                d->kind = BLOCK_OTHER;
-        d->partition = faccessat(dir, "partition", F_OK, 0) >= 0;
-        if (error < 0)
-                return error;
-        d->node = d->dm_name ? mapper_node(d->dm_name) : plain_node(d->name);
-        return d->node ? 0 : -ENOMEM;
+        return error;
 }
 
-static dev_t read_number(int dir) {
-        char text[32];
+static dev_t read_number(int class, const char *name) {
+        char path[NAME_MAX + sizeof("/dev")], text[32];
         unsigned major, minor;
 
-        if (read_file_at(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &major, &minor) != 2)
+        (void) snprintf(path, sizeof(path), "%s/dev", name);
+        if (read_file_at(class, path, text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &major, &minor) != 2)
                 return 0;
         return makedev(major, minor);
 }
 
 /* -ENOENT: it is going. */
 static int read_device(int class, const char *name, BlockDevice *ret) {
-        _cleanup_fd_ int dir = openat(class, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(device_clear) BlockDevice d = { .disk = SIZE_MAX };
         char target[PATH_MAX];
         const char *devices;
-        ssize_t n;
-        int r;
+        ssize_t n = readlinkat(class, name, target, sizeof(target) - 1);
+        int r = 0;
 
-        n = dir < 0 ? -1 : readlinkat(class, name, target, sizeof(target) - 1);
         if (n < 0)
                 return -ENOENT;
         target[n] = '\0';
@@ -153,10 +155,14 @@ static int read_device(int class, const char *name, BlockDevice *ret) {
         d.path = strdup(devices ? devices : target);
         if (!d.name || !d.path)
                 return -ENOMEM;
-        r = read_kind(dir, &d);
+        if (is_virtual(&d))
+                r = read_kind(class, &d);
         if (r < 0)
                 return r;
-        d.number = read_number(dir);
+        d.node = d.dm_name ? mapper_node(d.dm_name) : plain_node(d.name);
+        if (!d.node)
+                return -ENOMEM;
+        d.number = read_number(class, name);
         *ret = d;
         d = (BlockDevice){};
         return 0;
@@ -261,18 +267,22 @@ static int add_upper(BlockFacts *facts, size_t lower, size_t upper) {
         return 0;
 }
 
-static int read_holders(int sys, BlockFacts *facts, size_t at) {
-        char path[NAME_MAX + sizeof("class/block//holders")];
-        _cleanup_(dir_closep) DIR *holders = NULL;
+/* block/holder.c:bd_link_disk_holder makes links both ways. */
+static int read_slaves(int sys, BlockFacts *facts, size_t at) {
+        char path[NAME_MAX + sizeof("class/block//slaves")];
+        _cleanup_(dir_closep) DIR *slaves = NULL;
         int r = 0;
 
-        (void) snprintf(path, sizeof(path), "class/block/%s/holders", facts->devices[at].name);
-        holders = open_directory(sys, path);
-        for (const char *name; holders && r >= 0 && (name = next_name(holders));) {
-                size_t upper = find_name(facts, name);
+        if (!is_virtual(&facts->devices[at]))
+                return 0;
+        (void) snprintf(path, sizeof(path), "class/block/%s/slaves", facts->devices[at].name);
+        slaves = open_directory(sys, path);
+        for (const char *name; slaves && r >= 0 && (name = next_name(slaves));) {
+                size_t lower = find_name(facts, name);
 
-                r = add_upper(facts, at, upper);
-                facts->devices[at].held |= upper != SIZE_MAX;
+                r = add_upper(facts, lower, at);
+                if (lower != SIZE_MAX)
+                        facts->devices[lower].held = true;
         }
         return r;
 }
@@ -285,11 +295,12 @@ static int note_partition(BlockFacts *facts, size_t at) {
 
         while (from && from > d->path && from[-1] != '/')
                 from--;
-        if (!d->partition || !from || (size_t) (end - from) >= sizeof(name))
+        if (!from || (size_t) (end - from) >= sizeof(name))
                 return 0;
         memcpy(name, from, (size_t) (end - from));
         name[end - from] = '\0';
         d->disk = find_name(facts, name);
+        d->partition = d->disk != SIZE_MAX;
         return add_upper(facts, d->disk, at);
 }
 
@@ -384,7 +395,7 @@ static int read_graph(int sys, const char *run, BlockFacts *facts) {
         int r = 0;
 
         for (size_t i = 0; i < facts->n_devices && r >= 0; i++) {
-                r = read_holders(sys, facts, i);
+                r = read_slaves(sys, facts, i);
                 if (r >= 0)
                         r = note_partition(facts, i);
                 if (r >= 0)

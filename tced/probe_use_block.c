@@ -70,21 +70,17 @@ static int walk(Walk *w, size_t at, size_t start, unsigned depth, bool *ret_foun
 
 /* Those mounted last first, as they may be mounted on each other; as many as fit, the others when it is looked at again. */
 static void umount_command(const Walk *w, char remedy[USE_TEXT_MAX]) {
+        const size_t full = USE_TEXT_MAX - 40;
         bool all = true;
 
         use_command(remedy, "umount");
-        for (size_t i = w->mounted.n; i-- > 0;) {
+        for (size_t i = w->mounted.n; i-- > 0 && strlen(remedy) < full;) {
                 const BlockDevice *d = &w->blocks->devices[w->mounted.devices[i]];
 
-                for (size_t j = d->n_mounts; j-- > 0;) {
-                        if (streq(d->mounts[j], "/")) {
-                                use_command(remedy, "boot this host from another disk");
-                                return;
-                        }
+                for (size_t j = d->n_mounts; j-- > 0 && strlen(remedy) < full;)
                         all &= use_append_word(remedy, d->mounts[j]);
-                }
         }
-        if (!all && (w->mounted.n == 1 || streq(remedy, "umount"))) {
+        if ((!all || strlen(remedy) >= full) && (w->mounted.n == 1 || streq(remedy, "umount"))) {
                 use_command(remedy, "umount --all-targets");
                 (void) use_append_word(remedy, w->blocks->devices[w->mounted.devices[0]].node);
         }
@@ -112,7 +108,10 @@ static int add_mounted(UseCollector *c, const Addresses *a, const Walk *w, const
         else
                 (void) snprintf(text, sizeof(text), "%s holds %s, mounted on %s%s", SHOW_NODE(start->node), SHOW_NODE(first->node),
                                 SHOW_NODE(where), USE_MORE(n - 1));
-        umount_command(w, remedy);
+        if (streq(where, "/"))
+                use_command(remedy, "boot this host from another disk");
+        else
+                umount_command(w, remedy);
         return use_add(c, a, DEVICE_USE_MOUNTED, text, remedy);
 }
 

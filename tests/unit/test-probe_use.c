@@ -17,12 +17,11 @@ DEFINE_POINTER_CLEANUP(UseFacts, use_facts_free, use_facts_freep)
 /* A disk or a partition: its folder in sysfs, and the link to it. */
 #define BLOCK(name, path, number) \
         LINK("sys/class/block/" name, "../../devices/" path), TEXT("sys/devices/" path "/dev", number "\n")
-#define PARTITION(name, path, number) BLOCK(name, path, number), TEXT("sys/devices/" path "/partition", "1\n")
 #define VIRTUAL(name, number) BLOCK(name, "virtual/block/" name, number)
 #define MAPPER(name, number, dm_name, dm_uuid) \
         VIRTUAL(name, number), TEXT("sys/devices/virtual/block/" name "/dm/name", dm_name "\n"), \
                 TEXT("sys/devices/virtual/block/" name "/dm/uuid", dm_uuid "\n")
-#define HOLDER(path, name) LINK("sys/devices/" path "/holders/" name, "x")
+#define SLAVE(name, lower) LINK("sys/devices/virtual/block/" name "/slaves/" lower, "x")
 #define UDEV(number, text) TEXT("run/udev/data/b" number, text)
 #define MOUNTS(text) TEXT("proc/1/mountinfo", text)
 #define SWAPS(text) TEXT("proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" text)
@@ -58,8 +57,8 @@ typedef struct Case {
 static const Case cases[] = {
         {
                 "a mounted partition",
-                { BLOCK("nvme0n1", NVME, "259:0"), PARTITION("nvme0n1p1", NVME "/nvme0n1p1", "259:1"),
-                  PARTITION("nvme0n1p2", NVME "/nvme0n1p2", "259:2"), MOUNTS(MOUNT("259:2", "/var", "ext4", "/dev/nvme0n1p2")) },
+                { BLOCK("nvme0n1", NVME, "259:0"), BLOCK("nvme0n1p1", NVME "/nvme0n1p1", "259:1"),
+                  BLOCK("nvme0n1p2", NVME "/nvme0n1p2", "259:2"), MOUNTS(MOUNT("259:2", "/var", "ext4", "/dev/nvme0n1p2")) },
                 { { NVME0, DEVICE_USE_MOUNTED, "/dev/nvme0n1p2 is mounted on /var", "umount /var" } },
                 "0001:00:01.0 0001:00 nvme0",
         },
@@ -76,7 +75,7 @@ static const Case cases[] = {
         },
         {
                 "a path with blanks and a quote",
-                { BLOCK("sdd", USB, "8:48"), PARTITION("sdd1", USB "/sdd1", "8:49"),
+                { BLOCK("sdd", USB, "8:48"), BLOCK("sdd1", USB "/sdd1", "8:49"),
                   MOUNTS(MOUNT("8:49", "/media/Anna's\\040stick\\011x", "vfat", "/dev/sdd1") MOUNT("8:49", "/media/Anna's\\040disk", "vfat", "/dev/sdd1")) },
                 { { "0004:00:00.0", DEVICE_USE_MOUNTED, "/dev/sdd1 is mounted on /media/Anna's stick?x and 1 more", "umount --all-targets /dev/sdd1" } },
         },
@@ -92,7 +91,7 @@ static const Case cases[] = {
         },
         {
                 "swap space; a file of it is its file system's",
-                { BLOCK("nvme0n1", NVME, "259:0"), PARTITION("nvme0n1p3", NVME "/nvme0n1p3", "259:3"), BLOCK("vda", VDA, "254:0"),
+                { BLOCK("nvme0n1", NVME, "259:0"), BLOCK("nvme0n1p3", NVME "/nvme0n1p3", "259:3"), BLOCK("vda", VDA, "254:0"),
                   MOUNTS(MOUNT("254:0", "/srv", "ext4", "/dev/vda")),
                   SWAPS("/dev/nvme0n1p3                          partition\t8388604\t\t0\t\t-2\n/srv/swap\\040file                       file\t\t1024\t0\t-3\n") },
                 { { NVME0, DEVICE_USE_SWAP, "/dev/nvme0n1p3 is swap space", "swapoff /dev/nvme0n1p3" },
@@ -155,10 +154,10 @@ static const Case cases[] = {
         },
         {
                 "multipath, LVM on it, its root mounted",
-                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), HOLDER(SDA, "dm-0"), HOLDER(SDC, "dm-0"),
-                  MAPPER("dm-0", "253:0", "mpatha", "mpath-3600"), HOLDER("virtual/block/dm-0", "dm-1"),
-                  MAPPER("dm-1", "253:1", "mpatha3", "part3-mpath-3600"), HOLDER("virtual/block/dm-1", "dm-2"), HOLDER("virtual/block/dm-1", "dm-3"),
-                  HOLDER("virtual/block/dm-1", "dm-4"), MAPPER("dm-2", "253:2", "vg-root", "LVM-x"), MAPPER("dm-3", "253:3", "vg-swap", "LVM-y"),
+                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), SLAVE("dm-0", "sda"), SLAVE("dm-0", "sdc"),
+                  MAPPER("dm-0", "253:0", "mpatha", "mpath-3600"), SLAVE("dm-1", "dm-0"),
+                  MAPPER("dm-1", "253:1", "mpatha3", "part3-mpath-3600"), SLAVE("dm-2", "dm-1"), SLAVE("dm-3", "dm-1"),
+                  SLAVE("dm-4", "dm-1"), MAPPER("dm-2", "253:2", "vg-root", "LVM-x"), MAPPER("dm-3", "253:3", "vg-swap", "LVM-y"),
                   MAPPER("dm-4", "253:4", "vg-idle", "LVM-z"), MOUNTS(MOUNT("253:2", "/", "ext4", "/dev/mapper/vg-root")),
                   SWAPS("/dev/dm-3 partition 1 0 -2\n") },
                 { { HBA, DEVICE_USE_MOUNTED, "/dev/sda holds /dev/mapper/vg-root, mounted on /", "boot this host from another disk" },
@@ -170,28 +169,28 @@ static const Case cases[] = {
         },
         {
                 "a multipath map that nothing uses",
-                { BLOCK("sda", SDA, "8:0"), HOLDER(SDA, "dm-0"), MAPPER("dm-0", "253:0", "mpath a", "mpath-3600") },
+                { BLOCK("sda", SDA, "8:0"), SLAVE("dm-0", "sda"), MAPPER("dm-0", "253:0", "mpath a", "mpath-3600") },
                 { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/mpath\\x20a", "multipath -f '/dev/mapper/mpath\\x20a'" } },
         },
         {
                 "an encrypted disk that is open, and a map of unknown kind",
-                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), HOLDER(SDA, "dm-0"), MAPPER("dm-0", "253:0", "safe", "CRYPT-LUKS2-1-safe"),
-                  HOLDER(SDC, "dm-1"), MAPPER("dm-1", "253:1", "x", "\n") },
+                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), SLAVE("dm-0", "sda"), MAPPER("dm-0", "253:0", "safe", "CRYPT-LUKS2-1-safe"),
+                  SLAVE("dm-1", "sdc"), MAPPER("dm-1", "253:1", "x", "\n") },
                 { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/safe", "cryptsetup close /dev/mapper/safe" },
                   { HBA2, DEVICE_USE_DM, "/dev/sdc is part of /dev/mapper/x", "dmsetup remove /dev/mapper/x" } },
         },
         {
                 "volumes of a group with dashes",
-                { BLOCK("sda", SDA, "8:0"), PARTITION("sda3", SDA "/sda3", "8:3"), HOLDER(SDA "/sda3", "dm-0"), HOLDER(SDA "/sda3", "dm-1"),
+                { BLOCK("sda", SDA, "8:0"), BLOCK("sda3", SDA "/sda3", "8:3"), SLAVE("dm-0", "sda3"), SLAVE("dm-1", "sda3"),
                   MAPPER("dm-0", "253:0", "my--vg-a--b", "LVM-1"), MAPPER("dm-1", "253:1", "my--vg-c", "LVM-2"), UDEV("8:3", "E:ID_FS_TYPE=LVM2_member\n") },
                 { { HBA, DEVICE_USE_LVM, "/dev/sda3 is a physical volume of LVM with /dev/mapper/my--vg-a--b and 1 more active", "vgchange -an my-vg" } },
         },
         {
                 "RAIDs: one mounted by its partition, one not",
-                { BLOCK("sda", SDA, "8:0"), BLOCK("sdb", SDB, "8:16"), BLOCK("sdc", SDC, "8:32"), HOLDER(SDA, "md127"), HOLDER(SDB, "md126"),
+                { BLOCK("sda", SDA, "8:0"), BLOCK("sdb", SDB, "8:16"), BLOCK("sdc", SDC, "8:32"), SLAVE("md127", "sda"), SLAVE("md126", "sdb"),
                   VIRTUAL("md127", "9:127"), DIRECTORY("sys/devices/virtual/block/md127/md"), VIRTUAL("md126", "9:126"),
-                  DIRECTORY("sys/devices/virtual/block/md126/md"), PARTITION("md127p1", "virtual/block/md127/md127p1", "259:9"),
-                  PARTITION("md126p1", "virtual/block/md126/md126p1", "259:8"), MOUNTS(MOUNT("259:9", "/data", "ext4", "/dev/md127p1")) },
+                  DIRECTORY("sys/devices/virtual/block/md126/md"), BLOCK("md127p1", "virtual/block/md127/md127p1", "259:9"),
+                  BLOCK("md126p1", "virtual/block/md126/md126p1", "259:8"), MOUNTS(MOUNT("259:9", "/data", "ext4", "/dev/md127p1")) },
                 { { HBA, DEVICE_USE_MOUNTED, "/dev/sda holds /dev/md127p1, mounted on /data", "umount /data" },
                   { HBA, DEVICE_USE_MD, "/dev/sdb is a member of the RAID /dev/md126", "mdadm --stop /dev/md126" } },
                 HBA2,
@@ -217,8 +216,8 @@ static const Case cases[] = {
         },
         {
                 "bcache, DRBD, a loop device on a disk",
-                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), BLOCK("vda", VDA, "254:0"), HOLDER(SDA, "bcache0"), VIRTUAL("bcache0", "252:0"),
-                  HOLDER(SDC, "drbd5"), VIRTUAL("drbd5", "147:5"), VIRTUAL("loop3", "7:3"), UDEV("8:0", "E:ID_FS_TYPE=bcache\n"),
+                { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), BLOCK("vda", VDA, "254:0"), SLAVE("bcache0", "sda"), VIRTUAL("bcache0", "252:0"),
+                  SLAVE("drbd5", "sdc"), VIRTUAL("drbd5", "147:5"), VIRTUAL("loop3", "7:3"), UDEV("8:0", "E:ID_FS_TYPE=bcache\n"),
                   TEXT("sys/devices/virtual/block/loop3/loop/backing_file", "/dev/vda\n"), VIRTUAL("loop4", "7:4"),
                   TEXT("sys/devices/virtual/block/loop4/loop/backing_file", "/srv/image\n") },
                 { { HBA, DEVICE_USE_MEMBER, "/dev/sda is part of /dev/bcache0", "echo 1 >/sys/block/bcache0/bcache/stop" },
@@ -234,7 +233,7 @@ static const Case cases[] = {
         {
                 "NVMe by two paths: both controllers",
                 { BLOCK("nvme0n1", "virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "259:0"),
-                  PARTITION("nvme0n1p1", "virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1", "259:1"),
+                  BLOCK("nvme0n1p1", "virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1", "259:1"),
                   LINK("sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0", "../../../pci0001:00/0001:00:00.0/nvme/nvme0"),
                   LINK("sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme1", "../../../pci0002:00/0002:00:00.0/0002:01:00.0/nvme/nvme1"),
                   LINK("sys/class/block/nvme0c0n1", "../../devices/pci0001:00/0001:00:00.0/nvme/nvme0/nvme0c0n1"),
@@ -265,9 +264,9 @@ static const Case cases[] = {
                   { "0001:00:00.1", DEVICE_USE_MOUNTED, "/dev/nvme1n1 is mounted on /srv", "umount /srv" } },
         },
         {
-                "holders that go round",
-                { BLOCK("sda", SDA, "8:0"), HOLDER(SDA, "dm-0"), MAPPER("dm-0", "253:0", "a", "x"), HOLDER("virtual/block/dm-0", "dm-1"),
-                  MAPPER("dm-1", "253:1", "b", "x"), HOLDER("virtual/block/dm-1", "dm-0"), HOLDER("virtual/block/dm-1", "gone"),
+                "slaves that go round",
+                { BLOCK("sda", SDA, "8:0"), SLAVE("dm-0", "sda"), MAPPER("dm-0", "253:0", "a", "x"), SLAVE("dm-1", "dm-0"),
+                  MAPPER("dm-1", "253:1", "b", "x"), SLAVE("dm-0", "dm-1"), SLAVE("gone", "dm-1"),
                   MOUNTS(MOUNT("253:1", "/b", "ext4", "/dev/mapper/b")) },
                 { { HBA, DEVICE_USE_MOUNTED, "/dev/sda holds /dev/mapper/b, mounted on /b", "umount /b" } },
         },
@@ -339,7 +338,7 @@ static void test_long(void) {
         static char mounts[64 * 1024];
         char where[1024], *to = mounts;
         const TreeEntry entries[] = {
-                BLOCK("sda", SDA, "8:0"), HOLDER(SDA, "dm-0"),
+                BLOCK("sda", SDA, "8:0"), SLAVE("dm-0", "sda"),
                 MAPPER("dm-0", "253:0", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "x"),
                 BLOCK("sdc", SDC, "8:32"), { .path = "proc/1/mountinfo", .text = mounts },
         };
