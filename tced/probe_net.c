@@ -265,13 +265,6 @@ static const char *mac_text(struct nl_addr *address, char *buf, size_t size) {
         return nl_addr2str(address, buf, size);
 }
 
-typedef struct Dump {
-        NetFacts *net;
-        struct timespec until;
-        bool finished;
-        int error;
-} Dump;
-
 static int read_vf_macs(struct rtnl_link *link, NetLink *ret) {
         uint32_t n;
 
@@ -298,10 +291,15 @@ static int read_vf_macs(struct rtnl_link *link, NetLink *ret) {
         return 0;
 }
 
+typedef struct Taken {
+        NetFacts *net;
+        int error;
+} Taken;
+
 static void on_link(struct nl_object *object, void *userdata) {
         struct rtnl_link *link = (struct rtnl_link *) object;
-        Dump *dump = userdata;
-        NetFacts *net = dump->net;
+        Taken *taken = userdata;
+        NetFacts *net = taken->net;
         NetLink found = {
                 .index = rtnl_link_get_ifindex(link), .master = rtnl_link_get_master(link),
                 .up = rtnl_link_get_flags(link) & IFF_UP,
@@ -321,14 +319,14 @@ static void on_link(struct nl_object *object, void *userdata) {
             !copy_text(mac_text(rtnl_link_get_addr(link), mac, sizeof(mac)), &found.mac) || read_vf_macs(link, &found) < 0 ||
             ARRAY_RESERVE(net->links, net->links_allocated, net->n_links + 1) < 0) {
                 link_clear(&found);
-                dump->error = -ENOMEM;
+                taken->error = -ENOMEM;
                 return;
         }
         net->links[net->n_links++] = found;
 }
 
 /* Every way out of it: one next hop, or several. */
-static int on_route(struct nlmsghdr *header, Dump *dump) {
+static int add_route_message(NetFacts *net, struct nlmsghdr *header) {
         struct rtmsg *route = nlmsg_data(header);
         unsigned family = route->rtm_family == AF_INET6 ? NET_ROUTE_V6 : NET_ROUTE_V4;
         struct nlattr *attributes[RTA_MAX + 1];
@@ -342,29 +340,44 @@ static int on_route(struct nlmsghdr *header, Dump *dump) {
         if (attributes[RTA_TABLE])
                 table = nla_get_u32(attributes[RTA_TABLE]);
         if (attributes[RTA_OIF])
-                r = net_facts_add_default_route(dump->net, (int) nla_get_u32(attributes[RTA_OIF]), family, table);
+                r = net_facts_add_default_route(net, (int) nla_get_u32(attributes[RTA_OIF]), family, table);
         if (attributes[RTA_MULTIPATH]) {
                 struct rtnexthop *hop = nla_data(attributes[RTA_MULTIPATH]);
                 int rest = nla_len(attributes[RTA_MULTIPATH]);
 
                 for (; r >= 0 && rest >= (int) sizeof(*hop) && RTNH_OK(hop, rest); hop = RTNH_NEXT(hop)) {
                         rest -= (int) NLMSG_ALIGN(hop->rtnh_len);
-                        r = net_facts_add_default_route(dump->net, hop->rtnh_ifindex, family, table);
+                        r = net_facts_add_default_route(net, hop->rtnh_ifindex, family, table);
                 }
         }
         return r;
 }
 
-static int on_message(struct nl_msg *message, void *userdata) {
+int net_facts_add_message(NetFacts *net, struct nl_msg *message) {
         struct nlmsghdr *header = nlmsg_hdr(message);
+        Taken taken = { .net = net };
+
+        if (header->nlmsg_type == RTM_NEWROUTE)
+                return nlmsg_valid_hdr(header, sizeof(struct rtmsg)) ? add_route_message(net, header) : 0;
+        /* One that the library can't read is left out; the others count. */
+        if (header->nlmsg_type == RTM_NEWLINK)
+                (void) nl_msg_parse(message, on_link, &taken);
+        return taken.error;
+}
+
+/* What is asked for with one socket. */
+typedef struct Dump {
+        NetFacts *net;
+        struct timespec until;
+        bool finished;
+        int error;
+} Dump;
+
+static int on_message(struct nl_msg *message, void *userdata) {
         Dump *dump = userdata;
         struct timespec now;
 
-        if (header->nlmsg_type == RTM_NEWLINK)
-                /* One that the library can't read is left out; the others count. */
-                (void) nl_msg_parse(message, on_link, dump);
-        else if (header->nlmsg_type == RTM_NEWROUTE && nlmsg_valid_hdr(header, sizeof(struct rtmsg)))
-                dump->error = on_route(header, dump);
+        dump->error = net_facts_add_message(dump->net, message);
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
         if (dump->error >= 0 && (now.tv_sec > dump->until.tv_sec ||
                                  (now.tv_sec == dump->until.tv_sec && now.tv_nsec >= dump->until.tv_nsec)))

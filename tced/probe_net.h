@@ -43,6 +43,10 @@ int net_facts_add(NetFacts *net, const NetLink *link);
 int net_facts_add_default_route(NetFacts *net, int index, unsigned families, uint32_t table);
 int net_facts_settle(NetFacts *net);
 
+/* Takes over what a message of the kernel's says, a link or a default route; anything else adds nothing. 0 or -ENOMEM. */
+struct nl_msg;
+int net_facts_add_message(NetFacts *net, struct nl_msg *message);
+
 /* NULL: there is none; net may be NULL. */
 const NetLink *net_facts_find(const NetFacts *net, const char *name);
 const NetLink *net_facts_find_index(const NetFacts *net, int index);

@@ -5,6 +5,8 @@
 
 #include "probe_net.h"
 
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -101,6 +103,45 @@ static void test_lookup(void) {
         tap_ok(!net_facts_find(NULL, "br0") && !net_facts_find_index(NULL, 3) && !net_link_vf_mac(NULL, 0), "where nothing is known");
         tap_ok(streq(net_facts_links(net, &n)[0].name, "br0") && n == 2, "all, by name");
         tap_ok(!net_facts_links(NULL, &n) && n == 0, "none of none");
+}
+
+/* A PF as drivers/net/ethernet has it, with three VFs, of which one may choose its MAC. */
+static void test_pf(void) {
+        static const unsigned char macs[][6] = { { 0x52, 0x54, 0, 0, 0, 1 }, {}, { 0x52, 0x54, 0, 0, 0, 3 } };
+        struct nl_msg *message = nlmsg_alloc_size(4096);
+        const struct ifinfomsg link = { .ifi_index = 7, .ifi_flags = 1 /* IFF_UP */ };
+        _cleanup_(net_facts_freep) NetFacts *net = made_up(NULL, 0);
+        struct nlattr *list, *vf;
+
+        if (!message || !nlmsg_put(message, 0, 0, RTM_NEWLINK, 0, 0) || nlmsg_append(message, (void *) &link, sizeof(link), NLMSG_ALIGNTO) < 0)
+                exit(EXIT_FAILURE);
+        nlmsg_set_proto(message, NETLINK_ROUTE);
+        (void) nla_put_string(message, IFLA_IFNAME, "pf");
+        (void) nla_put(message, IFLA_ADDRESS, 6, "\x52\x54\0\xab\xcd\xef");
+        (void) nla_put_u32(message, IFLA_NUM_VF, 3);
+        list = nla_nest_start(message, IFLA_VFINFO_LIST);
+        for (uint32_t i = 0; i < ELEMENTSOF(macs); i++) {
+                struct ifla_vf_mac mac = { .vf = i };
+                struct ifla_vf_vlan vlan = { .vf = i };
+                struct ifla_vf_tx_rate rate = { .vf = i };
+                struct ifla_vf_spoofchk spoofchk = { .vf = i };
+
+                memcpy(mac.mac, macs[i], sizeof(macs[i]));
+                vf = nla_nest_start(message, IFLA_VF_INFO);
+                (void) nla_put(message, IFLA_VF_MAC, sizeof(mac), &mac);
+                (void) nla_put(message, IFLA_VF_VLAN, sizeof(vlan), &vlan);
+                (void) nla_put(message, IFLA_VF_TX_RATE, sizeof(rate), &rate);
+                (void) nla_put(message, IFLA_VF_SPOOFCHK, sizeof(spoofchk), &spoofchk);
+                nla_nest_end(message, vf);
+        }
+        nla_nest_end(message, list);
+        tap_ok(net_facts_add_message(net, message) == 0 && net_facts_settle(net) == 0 && net_facts_find(net, "pf"), "a PF's message");
+        tap_streq(net_facts_find(net, "pf")->mac, "52:54:00:ab:cd:ef", "its MAC");
+        tap_eq(net_facts_find(net, "pf")->n_vf_macs, 3, "its VFs");
+        tap_streq(net_link_vf_mac(net_facts_find(net, "pf"), 0), "52:54:00:00:00:01", "the first VF's MAC");
+        tap_streq(net_link_vf_mac(net_facts_find(net, "pf"), 1), NULL, "the second's is left to it");
+        tap_streq(net_link_vf_mac(net_facts_find(net, "pf"), 2), "52:54:00:00:00:03", "the third VF's MAC");
+        nlmsg_free(message);
 }
 
 /* One command of `ip`: did it do it? */
@@ -213,6 +254,7 @@ int main(void) {
         test_routes();
         test_tables();
         test_lookup();
+        test_pf();
         if (unshare(CLONE_NEWNET) < 0)
                 tap_skip("only root can make a network namespace", "the kernel's links and routes");
         else {
