@@ -281,8 +281,6 @@ static int read_slaves(int sys, BlockFacts *facts, size_t at) {
                 size_t lower = find_name(facts, name);
 
                 r = add_upper(facts, lower, at);
-                if (lower != SIZE_MAX)
-                        facts->devices[lower].held = true;
         }
         return r;
 }
@@ -377,10 +375,7 @@ static int note_loop(int sys, const char *run, BlockFacts *facts, size_t at) {
         if (read_file_at(sys, path, file, sizeof(file)) <= 0)
                 return 0;
         r = find_path(run, facts, file, &lower);
-        if (r < 0 || lower == SIZE_MAX)
-                return r;
-        facts->devices[lower].held = true;
-        return add_upper(facts, lower, at);
+        return r < 0 ? r : add_upper(facts, lower, at);
 }
 
 static int compare_uppers(const void *a, const void *b) {

@@ -29,8 +29,7 @@ typedef struct BlockDevice {
         size_t disk;    /* a partition's; SIZE_MAX */
         char **mounts;  /* where, in the order of the mounts; raw bytes */
         size_t n_mounts, mounts_allocated;
-        size_t first_upper, n_uppers; /* among BlockFacts.uppers: its holders, and its partitions */
-        bool held;      /* a holder is among these */
+        size_t first_upper, n_uppers; /* among BlockFacts.uppers: what stands on it, and its partitions */
 } BlockDevice;
 
 typedef struct BlockUpper {

@@ -295,7 +295,7 @@ static int add_device(UseCollector *c, const Addresses *a, Walk *w, size_t at) {
                 r = add_swaps(c, a, w, start);
         if (r >= 0)
                 r = add_idle(c, a, w, start);
-        return r >= 0 && !found && !start->held ? add_signature(c, a, start) : r;
+        return r >= 0 && !found ? add_signature(c, a, start) : r;
 }
 
 /* The head of an NVMe device with several paths is below none of them: its subsystem has links to its controllers

@@ -84,6 +84,18 @@ static void test_tables(void) {
         tap_eq(net_facts_find(net, "a")->route_table, NET_TABLE_MAIN, "the main table's is told of");
 }
 
+static void test_uppers(void) {
+        static const NetLink links[] = {
+                PORT("eno1", 2, 0), ABOVE("vtap1", 3, "macvtap", 2), ABOVE("vtap0", 4, "macvtap", 2), ABOVE("v0", 20, "veth", 21), ABOVE("v1", 21, "veth", 20),
+                { .name = (char *) "down", .index = 5, .kind = (char *) "vlan", .lower = 2 },
+        };
+        _cleanup_(net_facts_freep) NetFacts *net = made_up(links, ELEMENTSOF(links));
+
+        tap_ok(net_facts_settle(net) == 0 && net_facts_find(net, "eno1")->upper == 4 && net_facts_find(net, "eno1")->n_uppers == 2,
+               "what stands on it and is up");
+        tap_ok(net_facts_find(net, "v0")->n_uppers == 0 && net_facts_find(net, "v1")->n_uppers == 0, "a pair stands on nothing");
+}
+
 static void test_lookup(void) {
         char *macs[] = { NULL, (char *) "52:54:00:00:00:01" };
         const NetLink links[] = {
@@ -246,13 +258,16 @@ static void test_kernel(void) {
         if (!ip("-6 route add default via 2001:db8::2 dev x0"))
                 tap_skip("no IPv6 here", "IPv6's default route");
         else
-                tap_ok(net_facts_read(&net) == 0 && routes_of(net, "x0") == NET_ROUTE_V6 && routes_of(net, "v0") == 0, "IPv6's default route");
+                tap_ok(ip("-6 route add unreachable default metric 9999") && net_facts_read(&net) == 0 && routes_of(net, "x0") == NET_ROUTE_V6 &&
+                               routes_of(net, "v0") == 0 && routes_of(net, "lo") == 0,
+                       "IPv6's default route");
         (void) (ip("link del v0") && ip("link del w0") && ip("link del x0"));
 }
 
 int main(void) {
         test_routes();
         test_tables();
+        test_uppers();
         test_lookup();
         test_pf();
         if (unshare(CLONE_NEWNET) < 0)

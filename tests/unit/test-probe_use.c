@@ -3,7 +3,7 @@
 /* probe_use.c and what it reads by, on made-up trees: what each way to use a disk or an interface is called, and by which address it is found;
  * and that this machine's own is read. */
 
-#include "probe_use.h"
+#include "probe_use_internal.h"
 
 #include <dirent.h>
 
@@ -257,11 +257,15 @@ static const Case cases[] = {
                 "10000:e0:01.0",
         },
         {
-                "a VF's disk is its PF's, too, once",
-                { BLOCK("nvme1n1", "pci0001:00/0001:00:00.1/nvme/nvme1/nvme1n1", "259:5"),
-                  LINK("sys/bus/pci/devices/0001:00:00.1/physfn", "../0001:00:00.0"), MOUNTS(MOUNT("259:5", "/srv", "ext4", "/dev/nvme1n1")) },
+                "a disk by two VFs is their PF's, too, once",
+                { BLOCK("nvme1n1", "virtual/nvme-subsystem/nvme-subsys1/nvme1n1", "259:5"),
+                  LINK("sys/devices/virtual/nvme-subsystem/nvme-subsys1/nvme1", "../../../pci0001:00/0001:00:00.1/nvme/nvme1"),
+                  LINK("sys/devices/virtual/nvme-subsystem/nvme-subsys1/nvme2", "../../../pci0001:00/0001:00:00.2/nvme/nvme2"),
+                  LINK("sys/bus/pci/devices/0001:00:00.1/physfn", "../0001:00:00.0"), LINK("sys/bus/pci/devices/0001:00:00.2/physfn", "../0001:00:00.0"),
+                  MOUNTS(MOUNT("259:5", "/srv", "ext4", "/dev/nvme1n1")) },
                 { { NVME0, DEVICE_USE_MOUNTED, "/dev/nvme1n1 is mounted on /srv", "umount /srv" },
-                  { "0001:00:00.1", DEVICE_USE_MOUNTED, "/dev/nvme1n1 is mounted on /srv", "umount /srv" } },
+                  { "0001:00:00.1", DEVICE_USE_MOUNTED, "/dev/nvme1n1 is mounted on /srv", "umount /srv" },
+                  { "0001:00:00.2", DEVICE_USE_MOUNTED, "/dev/nvme1n1 is mounted on /srv", "umount /srv" } },
         },
         {
                 "slaves that go round",
@@ -429,6 +433,25 @@ static void test_links(void) {
         tap_ok(!use_facts_find(NULL, "0001:01:00.0", &n) && n == 0, "where nothing is known at all");
 }
 
+static void test_show(void) {
+        const char *text = "/srv/\xe2\x82\xac\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xa7\xe2\x82\xac\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xa7/x";
+        char buf[128], command[USE_TEXT_MAX];
+        bool ok = true;
+
+        for (size_t max = 8; max < 64; max++) {
+                (void) use_show(text, buf, max);
+                ok &= strlen(buf) <= max && utf8_valid(buf) && !strchr(buf, '?') && (strlen(text) <= max) == streq(buf, text);
+        }
+        tap_ok(ok, "a text is cut between characters");
+        use_command(command, "umount");
+        tap_ok(!use_append_word(command, "/\033[2J") && !use_append_word(command, "") && streq(command, "umount"), "what can't be shown is not typed");
+        ok = use_append_word(command, "/a") && use_append_word(command, "/b $c") && streq(command, "umount /a '/b $c'");
+        tap_ok(ok, "words are quoted where they must be");
+        while (use_append_word(command, "/mnt"))
+                ok &= strlen(command) < USE_TEXT_MAX;
+        tap_ok(ok && strlen(command) > USE_TEXT_MAX - 6, "and no more than fit");
+}
+
 static void test_names(void) {
         bool ok = true;
 
@@ -462,6 +485,7 @@ static void test_here(void) {
 
 int main(void) {
         test_names();
+        test_show();
         test_blocks();
         test_long();
         test_links();
