@@ -40,8 +40,8 @@ typedef struct DeviceUseFact {
 typedef struct UseFacts UseFacts;
 
 /* Reads below sys ("/sys"), proc ("/proc") and run ("/run", for udev's database); blocks for no more than the file system does. Mounts are
- * those of process 1, or of the caller where these can't be read. net may be NULL: nothing is known of interfaces. What can't be read is
- * left out. 0 or -ENOMEM. */
+ * those of process 1, or of the caller where these can't be read. net may be NULL: of interfaces no more is known than whose ports they
+ * are. What can't be read is left out. 0 or -ENOMEM. */
 int use_facts_read(const char *sys, const char *proc, const char *run, const NetFacts *net, UseFacts **ret);
 UseFacts *use_facts_free(UseFacts *facts);
 

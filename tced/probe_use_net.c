@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What network interfaces of PCI devices are ports of, what stands on them, and the way out of this host. */
+/* What network interfaces of PCI devices are ports of, what stands on them, and the way out of this host. Where netlink has said nothing, sysfs
+ * still tells whose ports they are: an interface must not look free because the kernel was short of memory for a moment. */
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
@@ -10,6 +12,8 @@
 #include "util.h"
 
 #define SHOW_NAME(name) USE_SHOW(name, IFNAMSIZ)
+
+DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 
 static int add(UseCollector *c, const Addresses *a, DeviceUse use, const char *text, const char *command, const char *name,
                const char *end) {
@@ -78,22 +82,30 @@ static int add_route(UseCollector *c, const Addresses *a, const NetFacts *net, c
         return add(c, a, DEVICE_USE_DEFAULT_ROUTE, text, v6 ? "ip -6 route del default dev" : "ip route del default dev", way->name, table);
 }
 
+/* The PCI devices of an interface; none: it is virtual, or gone. */
+static void addresses_of_link(const UseCollector *c, const char *name, Addresses *a) {
+        char path[sizeof("class/net/") + NAME_MAX], target[PATH_MAX];
+        ssize_t n;
+
+        a->n = 0;
+        if ((size_t) snprintf(path, sizeof(path), "class/net/%s", name) >= sizeof(path))
+                return;
+        n = readlinkat(c->sys, path, target, sizeof(target) - 1);
+        if (n < 0)
+                return;
+        target[n] = '\0';
+        addresses_of_path(target, a);
+}
+
 static int add_link(UseCollector *c, const NetFacts *net, const NetLink *link) {
         const NetLink *master = link->master != 0 ? net_facts_find_index(net, link->master) : NULL;
         const NetLink *upper = link->upper != 0 ? net_facts_find_index(net, link->upper) : NULL;
-        char path[sizeof("class/net/") + NAME_MAX], target[PATH_MAX];
-        Addresses a = {};
-        ssize_t n;
+        Addresses a;
         int r = 0;
 
-        if ((!master && !upper && link->default_routes == 0) ||
-            (size_t) snprintf(path, sizeof(path), "class/net/%s", link->name) >= sizeof(path))
+        if (!master && !upper && link->default_routes == 0)
                 return 0;
-        n = readlinkat(c->sys, path, target, sizeof(target) - 1);
-        if (n < 0)
-                return 0;
-        target[n] = '\0';
-        addresses_of_path(target, &a);
+        addresses_of_link(c, link->name, &a);
         if (a.n == 0)
                 return 0;
         if (master)
@@ -105,10 +117,49 @@ static int add_link(UseCollector *c, const NetFacts *net, const NetLink *link) {
         return r;
 }
 
+/* net/core/dev.c:netdev_adjacent_sysfs_add makes the link, and bridges and bonds have a folder of their own. */
+static int add_by_sysfs(UseCollector *c, int class, char *name) {
+        NetLink link = { .name = name }, master = {};
+        char path[NAME_MAX + sizeof("/master/bonding")], target[PATH_MAX];
+        Addresses a;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "%s/master", name);
+        n = readlinkat(class, path, target, sizeof(target) - 1);
+        addresses_of_link(c, name, &a);
+        if (n < 0 || a.n == 0)
+                return 0;
+        target[n] = '\0';
+        master.name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+        (void) snprintf(path, sizeof(path), "%s/master/bridge", name);
+        if (faccessat(class, path, F_OK, 0) >= 0)
+                master.kind = (char *) "bridge";
+        (void) snprintf(path, sizeof(path), "%s/master/bonding", name);
+        if (faccessat(class, path, F_OK, 0) >= 0)
+                master.kind = (char *) "bond";
+        if (streq(master.name, "ovs-system"))
+                master.kind = (char *) "openvswitch";
+        return add_master(c, &a, &link, &master);
+}
+
+static int add_all_by_sysfs(UseCollector *c) {
+        int fd = openat(c->sys, "class/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!dir) {
+                (void) fd_close(fd);
+                return 0;
+        }
+        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));)
+                if (entry->d_name[0] != '.')
+                        r = add_by_sysfs(c, dirfd(dir), entry->d_name);
+        return r;
+}
+
 int use_add_links(UseCollector *c, const NetFacts *net) {
         size_t n;
         const NetLink *links = net_facts_links(net, &n);
-        int r = 0;
+        int r = net ? 0 : add_all_by_sysfs(c);
 
         for (size_t i = 0; i < n && r >= 0; i++)
                 r = add_link(c, net, &links[i]);
