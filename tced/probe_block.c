@@ -316,6 +316,7 @@ static int compare_links(const void *a, const void *b) {
         return strcmp(((const BlockLink *) a)->path, ((const BlockLink *) b)->path);
 }
 
+/* Udev's names are needed where a mount or swap space was made by one and the kernel kept it: rarely, so not before. */
 static int read_links(const char *run, BlockFacts *facts) {
         for (size_t i = 0; i < facts->n_devices; i++) {
                 _cleanup_file_ FILE *file = open_udev(&facts->devices[i], run);
@@ -386,6 +387,7 @@ static int compare_uppers(const void *a, const void *b) {
         return (x->upper > y->upper) - (x->upper < y->upper);
 }
 
+/* All of who stands on whom; each device then has its own in a row. */
 static int read_graph(int sys, const char *run, BlockFacts *facts) {
         int r = 0;
 

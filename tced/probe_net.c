@@ -180,6 +180,7 @@ static void pass_on(NetFacts *net, const DefaultRoute *route, size_t *stack, boo
         }
 }
 
+/* Only those that are up: one that nobody uses is no reason to leave an interface alone. */
 static void note_uppers(NetFacts *net) {
         for (size_t i = 0; i < net->n_links; i++) {
                 const NetLink *upper = &net->links[i];
@@ -265,6 +266,7 @@ static const char *mac_text(struct nl_addr *address, char *buf, size_t size) {
         return nl_addr2str(address, buf, size);
 }
 
+/* What the PF's driver gives its VFs, as `ip link set PF vf N mac` has it; the VF itself may be a VM's, and not seen here. */
 static int read_vf_macs(struct rtnl_link *link, NetLink *ret) {
         uint32_t n;
 
@@ -411,6 +413,7 @@ static int from_netlink(int error) {
         }
 }
 
+/* With VFs, which are not told of unless they are asked for, and without counters, which some drivers take long to gather. */
 static int ask(struct nl_sock *socket, int type, int family) {
         _cleanup_(nlmsg_freep) struct nl_msg *message = nlmsg_alloc_simple(type, NLM_F_DUMP);
         struct ifinfomsg link = { .ifi_family = (unsigned char) family };
@@ -431,6 +434,7 @@ static int ask(struct nl_sock *socket, int type, int family) {
         return r < 0 ? from_netlink(r) : 0;
 }
 
+/* One question, and all of its answer. */
 static int dump_once(struct nl_sock *socket, int type, int family, Dump *dump) {
         int r = ask(socket, type, family);
 

@@ -20,7 +20,7 @@ typedef struct List {
         size_t *devices, n, allocated;
 } List;
 
-/* What stands on one disk or partition, or is it. */
+/* What stands on one disk or partition, or is it. The lists are used again for the next. */
 typedef struct Walk {
         const BlockFacts *blocks;
         unsigned *stamps, stamp; /* who was there, in this walk */
@@ -86,6 +86,7 @@ static void umount_command(const Walk *w, char remedy[USE_TEXT_MAX]) {
         }
 }
 
+/* "/" before all others, else what was mounted first: what was mounted later is often the same again, bound elsewhere. */
 static int add_mounted(UseCollector *c, const Addresses *a, const Walk *w, const BlockDevice *start) {
         const BlockDevice *first = NULL;
         const char *where = NULL;
@@ -115,6 +116,7 @@ static int add_mounted(UseCollector *c, const Addresses *a, const Walk *w, const
         return use_add(c, a, DEVICE_USE_MOUNTED, text, remedy);
 }
 
+/* A disk that is swap space has nothing above it, so that there is one, or what is above are several. */
 static int add_swaps(UseCollector *c, const Addresses *a, const Walk *w, const BlockDevice *start) {
         char text[USE_TEXT_MAX], remedy[USE_TEXT_MAX] = "swapoff";
         const BlockDevice *first;
@@ -160,9 +162,10 @@ static void volume_group(const char *dm_name, char *buf, size_t size) {
         buf[n] = '\0';
 }
 
-/* What takes a top apart that nothing uses. */
+/* What takes a top apart that nothing uses. The tools of device mapper want its name, not its node; whose map it is, is told by how its UUID
+ * begins. */
 static void take_apart(const BlockDevice *d, char remedy[USE_TEXT_MAX]) {
-        const char *uuid = d->dm_uuid ? d->dm_uuid : "", *word = d->node;
+        const char *uuid = d->dm_uuid ? d->dm_uuid : "", *word = d->dm_name ? d->dm_name : d->node;
         char group[128];
 
         if (d->kind == BLOCK_LVM && d->dm_name) {
@@ -281,6 +284,7 @@ static int add_signature(UseCollector *c, const Addresses *a, const BlockDevice 
         return 0;
 }
 
+/* All of one disk or partition; what is written on it counts only where nobody has taken it up. */
 static int add_device(UseCollector *c, const Addresses *a, Walk *w, size_t at) {
         const BlockDevice *start = &w->blocks->devices[at];
         bool found;

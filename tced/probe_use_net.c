@@ -15,6 +15,7 @@
 
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 
+/* One fact, with a command that is: command NAME end. */
 static int add(UseCollector *c, const Addresses *a, DeviceUse use, const char *text, const char *command, const char *name,
                const char *end) {
         char remedy[USE_TEXT_MAX];
@@ -57,6 +58,7 @@ static int add_master(UseCollector *c, const Addresses *a, const NetLink *link, 
         return add(c, a, use, text, "ip link set", link->name, " nomaster");
 }
 
+/* Most often a macvtap, which is how libvirt gives a VM an interface without a bridge. */
 static int add_upper(UseCollector *c, const Addresses *a, const NetLink *link, const NetLink *upper) {
         char text[USE_TEXT_MAX];
 
@@ -66,6 +68,7 @@ static int add_upper(UseCollector *c, const Addresses *a, const NetLink *link, c
         return add(c, a, DEVICE_USE_PORT, text, "ip link set", upper->name, " down");
 }
 
+/* Through the interface itself, or through one that has it below. */
 static int add_route(UseCollector *c, const Addresses *a, const NetFacts *net, const NetLink *link) {
         bool v6 = link->default_routes == NET_ROUTE_V6, other = link->route_table != NET_TABLE_MAIN;
         const NetLink *way = net_facts_find_index(net, link->route_link);

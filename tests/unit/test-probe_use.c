@@ -170,14 +170,14 @@ static const Case cases[] = {
         {
                 "a multipath map that nothing uses",
                 { BLOCK("sda", SDA, "8:0"), SLAVE("dm-0", "sda"), MAPPER("dm-0", "253:0", "mpath a", "mpath-3600") },
-                { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/mpath\\x20a", "multipath -f '/dev/mapper/mpath\\x20a'" } },
+                { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/mpath\\x20a", "multipath -f 'mpath a'" } },
         },
         {
                 "an encrypted disk that is open, and a map of unknown kind",
                 { BLOCK("sda", SDA, "8:0"), BLOCK("sdc", SDC, "8:32"), SLAVE("dm-0", "sda"), MAPPER("dm-0", "253:0", "safe", "CRYPT-LUKS2-1-safe"),
                   SLAVE("dm-1", "sdc"), MAPPER("dm-1", "253:1", "x", "\n") },
-                { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/safe", "cryptsetup close /dev/mapper/safe" },
-                  { HBA2, DEVICE_USE_DM, "/dev/sdc is part of /dev/mapper/x", "dmsetup remove /dev/mapper/x" } },
+                { { HBA, DEVICE_USE_DM, "/dev/sda is part of /dev/mapper/safe", "cryptsetup close safe" },
+                  { HBA2, DEVICE_USE_DM, "/dev/sdc is part of /dev/mapper/x", "dmsetup remove x" } },
         },
         {
                 "volumes of a group with dashes",
