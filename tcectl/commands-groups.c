@@ -156,7 +156,7 @@ static int say(char *text) {
 static int tell_bound(const Options *o, json_object *before, json_object *json, json_object *after) {
         _cleanup_free_ char *devices = group_devices_text(before);
         const char *obstacle = group_obstacle(after);
-        bool persistent = o->persistent || view_true(after, "persistent");
+        bool persistent = o->persistent || group_is_persistent(after);
         char *text;
 
         (void) json;
@@ -196,7 +196,7 @@ static char *drivers_text(json_object *group) {
 
 static int tell_released(const Options *o, json_object *before, json_object *json, json_object *after) {
         _cleanup_free_ char *drivers = drivers_text(after ? after : before);
-        bool persistent = view_true(before, "persistent");
+        bool persistent = group_is_persistent(before);
         char *text;
 
         (void) json;

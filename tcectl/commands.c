@@ -220,7 +220,7 @@ const Command commands[] = {
         { "release", "GROUP...", true, "give them back to their drivers",
           "Gives all devices of an IOMMU group back to the drivers that they had before\n"
           "bind. GROUP as for bind.\n"
-          "  --force      though a VM has it in its plan\n"
+          "  --force      though a VM runs with it\n"
           "  --persistent  it is not bound at boot any more, either\n",
           OPTION_TARGETS | OPTION_BIND, run_release },
         { "machines", "NAME", false, "VMs and their TCE tables",

@@ -46,6 +46,10 @@ bool group_obstacle_says(json_object *group, const char *text) {
         return obstacle && strstr(obstacle, text);
 }
 
+bool group_is_persistent(json_object *group) {
+        return view_true(group, "persistent");
+}
+
 json_object *group_holder(json_object *json, json_object *group) {
         const char *holder = view_string(group, "holder");
 

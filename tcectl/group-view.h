@@ -22,6 +22,9 @@ const char *group_obstacle(json_object *group);
 /* Is the text said by the obstacle already? */
 bool group_obstacle_says(json_object *group, const char *text);
 
+/* Is it bound at each boot? */
+bool group_is_persistent(json_object *group);
+
 /* The machine that has it; NULL: none, or tced does not tell of that one. Borrowed, as all that is returned here. */
 json_object *group_holder(json_object *json, json_object *group);
 /* How people call that: the machine's name, else the UUID; NULL: nobody has it. */

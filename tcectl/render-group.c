@@ -35,7 +35,8 @@ static int show_state(json_object *group, const Output *out) {
         GroupState state = group_state(group);
         const char *obstacle = group_obstacle(group), *why = view_string(group, "why");
         bool ready = view_get(group, "assignable") ? view_true(group, "assignable") : view_true(group, "viable");
-        int r = render_field(out, "State", state.colour, "%s; %s be given to a VM", state.word ? state.word : "-", ready ? "can" : "can't");
+        int r = render_field(out, "State", state.colour, "%s; %s be given to %s VM", state.word ? state.word : "-", ready ? "can" : "can't",
+                             !ready && !isempty(view_string(group, "holder")) ? "another" : "a");
 
         if (r >= 0 && obstacle)
                 r = render_field(out, "Obstacle", COLOUR_YELLOW, "%s", obstacle);
@@ -51,9 +52,9 @@ static int show_binding(json_object *group, const Output *out) {
         bool told = !isempty(why) && !group_obstacle_says(group, why);
 
         if (!state)
-                return render_field(out, "Binding", COLOUR_NONE, "not by tced");
+                return render_field(out, "Binding", COLOUR_NONE, "not by tced%s", group_is_persistent(group) ? ", but at the next boot" : "");
         return render_field(out, "Binding", COLOUR_NONE, "by tced: %s%s%s%s", state, told ? ": " : "", told ? why : "",
-                            view_true(group, "persistent") ? "; again at each boot" : "; not again at boot");
+                            group_is_persistent(group) ? "; again at each boot" : "; not again at boot");
 }
 
 static int show_uses(json_object *group, const Output *out) {
@@ -126,6 +127,7 @@ static int show_windows(json_object *group, const Output *out) {
         json_object *ddw = view_get(group, "ddw"), *proven = view_get(group, "windows_proven");
         _cleanup_free_ char *sizes = sizes_text(view_get(group, "page_sizes")), *proven_sizes = sizes_text(view_get(proven, "page_sizes"));
         const char *why = view_string(group, "windows_why"), *answer = view_show(proven, "proven");
+        bool ready = view_true(group, "viable") && isempty(view_string(group, "holder"));
         char dma32[64];
         int r;
 
@@ -141,7 +143,8 @@ static int show_windows(json_object *group, const Output *out) {
         if (r < 0)
                 return r;
         if (!proven || streq(answer, "unknown"))
-                return render_field(out, "Proven", COLOUR_YELLOW, "not yet. See: tcectl probe %s", SHOWN(show_number(group, "number")));
+                return render_field(out, "Proven", COLOUR_YELLOW, "not yet%s%s", ready ? ". See: tcectl probe " : "",
+                                    ready ? SHOWN(show_number(group, "number")) : "");
         if (!streq(answer, "yes"))
                 return render_field(out, "Proven", colour_of_proof(answer), "%s: %s", answer, view_show(proven, "why"));
         return render_field(out, "Proven", COLOUR_GREEN, "%s: %s; %s; %s windows, %s levels%s%s", answer, view_show(proven, "why"),

@@ -29,6 +29,7 @@ typedef enum Mood {
         MOOD_BUS_DENIES,
         MOOD_SWEARS,    /* an error with control characters */
         MOOD_NAMELESS,  /* an error without a text */
+        MOOD_SLOW,      /* takes its time with groups */
         MOOD_OLD,       /* has no such object */
         MOOD_HANGS_UP,
         MOOD_DEAF,      /* no D-Bus at all */
@@ -159,6 +160,8 @@ static int on_group(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = refuse(*(Mood *) userdata, error);
         if (r < 0)
                 return r;
+        if (*(Mood *) userdata == MOOD_SLOW)
+                (void) usleep(1500000);
         r = sd_bus_message_read(m, "t", &flags);
         if (r < 0 || flags > 3)
                 return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "flags");
@@ -401,6 +404,38 @@ static void test_groups(void) {
         stop_peer(peer);
 }
 
+/* Who waits at a terminal is told what goes on, once it takes a second; a script is not. */
+static void test_progress(void) {
+        static const char want[] = "IOMMU group 10: giving its devices to vfio-pci…\n";
+        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status = -1;
+        pid_t peer = start_peer(MOOD_SLOW), pid;
+        static Run result;
+        char have[256];
+        ssize_t n;
+
+        if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0)
+                abort();
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                if (dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO) < 0 ||
+                    dup2(open(ptsname(terminal), O_RDWR | O_CLOEXEC | O_NOCTTY), STDERR_FILENO) < 0)
+                        _exit(99);
+                (void) execl(program, program, "--user", "bind", "10", NULL);
+                _exit(98);
+        }
+        (void) waitpid(pid, &status, 0);
+        n = read(terminal, have, sizeof(have) - 1);
+        have[n > 0 ? n : 0] = '\0';
+        have[strcspn(have, "\r")] = '\0';
+        tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "bind takes its time");
+        tap_ok(strncmp(have, want, sizeof(want) - 2) == 0, "who waits is told: %s", have);
+        RUN(&result, (char *) "--user", (char *) "bind", (char *) "10");
+        tap_streq(result.err, "", "a script is not");
+        (void) close(terminal);
+        stop_peer(peer);
+}
+
 /* Another host's answer, from a file, and a picture of it where there is a dot, and where there is none. */
 static void test_elsewhere(void) {
         static Run result;
@@ -584,6 +619,7 @@ int main(int argc, char **argv) {
         test_commands();
         test_plans();
         test_groups();
+        test_progress();
         test_elsewhere();
         test_moods();
         test_ways();

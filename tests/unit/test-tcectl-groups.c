@@ -80,6 +80,171 @@ static void test_screen(void) {
         (void) json_object_put(json);
 }
 
+static char *group_of(json_object *json, json_object *group, unsigned width, bool colour) {
+        char *text = NULL;
+        size_t size;
+        Output out = { .width = width, .legend = true, .colour = colour, .f = open_memstream(&text, &size) };
+        int r = render_group(json, group, &out);
+
+        (void) fclose(out.f);
+        return r < 0 ? NULL : text;
+}
+
+static void expect_group(json_object *json, const char *name, unsigned width, const char *want) {
+        Problem problem;
+        _cleanup_free_ char *have = group_of(json, group_find(json, name, &problem), width, false);
+
+        if (!tap_ok(have && streq(have, want), "group %s at %u columns: the text", name, width))
+                printf("# have\n%s# want\n%s", have ? have : "", want);
+        tap_ok(have && is_sound(have, width), "and it fits");
+}
+
+/* One group in full: in use, held and free, proven and not, stuck. */
+static void test_group(void) {
+        json_object *json = fixture(fixture_host);
+
+        expect_group(json, "1", 80,
+                     "IOMMU group 1 domain0-pe0\n"
+                     "Key       0000:01:00.0\n"
+                     "PHB       /pciex@600c3c0000000\n"
+                     "NUMA      node 0\n"
+                     "State     not-bound; can't be given to a VM\n"
+                     "Obstacle  enP0p1s0f0np0 has the default route: move it to another interface, or\n"
+                     "          bind with --force.\n"
+                     "VFIO      0000:01:00.0 is on mlx5_core, none of its devices on a vfio driver:\n"
+                     "          bind them all to vfio-pci.\n"
+                     "Binding   not by tced\n"
+                     "In use    0000:01:00.0: enP0p1s0f0np0 has the default route; to end that: ip\n"
+                     "          route del default dev enP0p1s0f0np0\n"
+                     "Windows   32-bit: 2 GiB at 0; 64-bit: yes, pages of 64 KiB, 2 MiB, 1 GiB\n"
+                     "          (ibm,dma-window and ibm,supported-tce-sizes)\n"
+                     "Proven    not yet\n"
+                     "VM        none\n"
+                     "\n"
+                     "Device    0000:01:00.0 enP0p1s0f0np0, 8 VFs, default-route\n"
+                     "          Mellanox Technologies MT27800 Family [ConnectX-5]\n"
+                     "          ID 15b3:1017, class 020000 (Ethernet controller)\n"
+                     "          driver mlx5_core; MAC 0c:42:a1:00:00:10; 8 of 64 VFs made; behind\n"
+                     "          bridge 0000:00:00.0; NUMA node 0\n");
+        expect_group(json, "5", 80,
+                     "IOMMU group 5 domain1-pe5\n"
+                     "Key       0001:05:00.0\n"
+                     "PHB       /pciex@620c3c0000000\n"
+                     "NUMA      node 8\n"
+                     "State     viable; can't be given to another VM\n"
+                     "Obstacle  Machine db1 has it. Stop that VM.\n"
+                     "Binding   not by tced\n"
+                     "Windows   32-bit: 2 GiB at 0; 64-bit: yes, pages of 64 KiB, 2 MiB, 1 GiB\n"
+                     "          (ibm,dma-window and ibm,supported-tce-sizes)\n"
+                     "Proven    not yet\n"
+                     "VM        db1, claimed, PID 902; 2 tables for it\n"
+                     "\n"
+                     "Device    0001:05:00.0\n"
+                     "          NVIDIA Corporation GV100GL [Tesla V100 SXM2 16GB]\n"
+                     "          ID 10de:1db1, class 030200 (3D controller)\n"
+                     "          driver vfio-pci; behind bridge 0001:02:0a.0; NUMA node 8\n");
+        expect_group(json, "6", 60,
+                     "IOMMU group 6 domain2-pe0\n"
+                     "Key       0002:01:00.0\n"
+                     "PHB       /pciex@620c3c0300000\n"
+                     "NUMA      node 8\n"
+                     "State     bound; can be given to a VM\n"
+                     "Binding   by tced: bound; again at each boot\n"
+                     "Windows   32-bit: 2 GiB at 0; 64-bit: yes, pages of 64 KiB,\n"
+                     "          2 MiB, 1 GiB (ibm,dma-window and\n"
+                     "          ibm,supported-tce-sizes)\n"
+                     "Proven    yes: a window of 1 GiB was made and removed;\n"
+                     "          32-bit: 2 GiB at 0; 2 windows, 5 levels, pages of\n"
+                     "          64 KiB, 2 MiB\n"
+                     "VM        none\n"
+                     "\n"
+                     "Device    0002:01:00.0\n"
+                     "          Texas Instruments TUSB73x0 SuperSpeed USB 3.0 xHCI\n"
+                     "          Host Controller\n"
+                     "          ID 104c:8241, class 0c0330 (USB controller)\n"
+                     "          driver vfio-pci; NUMA node 8\n");
+        expect_group(json, "4", 80,
+                     "IOMMU group 4 domain1-pe4\n"
+                     "Key       0001:04:00.0\n"
+                     "PHB       /pciex@620c3c0000000\n"
+                     "NUMA      node 8\n"
+                     "State     stuck; can't be given to a VM\n"
+                     "Obstacle  The kernel has not let go of mpt3sas for 212 s: a write to unbind\n"
+                     "          hangs. It ends when the device answers, or with the next boot.\n"
+                     "VFIO      0001:04:00.0 is on no driver: bind it to vfio-pci.\n"
+                     "Binding   by tced: stuck; not again at boot\n"
+                     "Windows   not told without taking the group\n"
+                     "Proven    not yet\n"
+                     "VM        none\n"
+                     "\n"
+                     "Device    0001:04:00.0\n"
+                     "          Broadcom / LSI SAS3008 PCI-Express Fusion-MPT SAS-3\n"
+                     "          ID 1000:0097, class 010700 (Serial Attached SCSI controller)\n"
+                     "          no driver; behind bridge 0001:02:09.0; NUMA node 8\n");
+        expect_group(json, "7", 80,
+                     "IOMMU group 7\n"
+                     "Key       -\n"
+                     "PHB       -\n"
+                     "NUMA      -\n"
+                     "State     empty; can't be given to a VM\n"
+                     "Obstacle  There is no device in it.\n"
+                     "Binding   not by tced\n"
+                     "Windows   not told without taking the group\n"
+                     "Proven    not yet\n"
+                     "VM        none\n");
+        (void) json_object_put(json);
+}
+
+/* Whatever a tced tells. */
+static void test_group_sound(void) {
+        static const char *const answers[] = { fixture_host, fixture_power, fixture_evil, fixture_odd };
+        static const unsigned widths[] = { OUTPUT_WIDTH_MIN, 40, 60, 80, 160 };
+
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                json_object *json = fixture(answers[i]), *groups = view_get(json, "groups");
+                bool sound = true;
+
+                for (size_t n = 0; n < view_length(groups); n++) {
+                        for (size_t w = 0; w < ELEMENTSOF(widths); w++) {
+                                _cleanup_free_ char *text = group_of(json, view_item(groups, n), widths[w], false);
+                                sound = sound && text && is_sound(text, widths[w]);
+                        }
+                        _cleanup_free_ char *plain = group_of(json, view_item(groups, n), 80, false);
+                        _cleanup_free_ char *coloured = group_of(json, view_item(groups, n), 80, true);
+                        bool off = strip_colours(coloured);
+                        sound = sound && off && streq(plain, coloured);
+                }
+                tap_ok(sound, "each group of answer %zu fits at every width, and colours change no text", i);
+                (void) json_object_put(json);
+        }
+}
+
+static void test_group_mutations(void) {
+        json_object *original = fixture(fixture_host);
+        size_t tried = 0, failed = 0;
+
+        for (unsigned change = 0; change <= CHANGES; change++)
+                for (size_t i = 0;; i++) {
+                        json_object *json = NULL;
+                        size_t n = i;
+
+                        (void) json_object_deep_copy(view_get(original, "groups"), &json, NULL);
+                        if (!mutate(json, &n, change)) {
+                                (void) json_object_put(json);
+                                break;
+                        }
+                        for (size_t g = 0; g < view_length(json); g++) {
+                                _cleanup_free_ char *text = group_of(original, view_item(json, g), 60, false);
+                                failed += !text || !is_sound(text, 60);
+                        }
+                        tried++;
+                        (void) json_object_put(json);
+                }
+        tap_ok(tried > 1000, "%zu answers with one member of a group changed", tried);
+        tap_eq((long long) failed, 0, "all of their screens are sound");
+        (void) json_object_put(original);
+}
+
 /* States in a word, and in which colour. */
 static void test_states(void) {
         static const struct {
@@ -172,6 +337,9 @@ int main(void) {
                 return tap_done();
         }
         test_screen();
+        test_group();
+        test_group_sound();
+        test_group_mutations();
         test_states();
         test_find();
         test_names();
