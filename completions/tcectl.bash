@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 
-# bash's completion of tcectl: commands, options, names of VMs, files. Uses nothing of the package bash-completion but where it looks.
+# bash's completion of tcectl: commands, options, names of VMs and of devices, files. Uses nothing of the package bash-completion but where it looks.
 
 # Uses `where` of _tcectl. Names have none of the shell's characters in them (a-z A-Z 0-9 . _ -).
 _tcectl_machines() {
         compgen -W "$(COLUMNS=4096 tcectl "${where[@]}" --no-legend machines 2>/dev/null | sed -n 's/^\([[:alnum:]._-]*\) .*/\1/p')" -- "$1"
+}
+
+# What names an IOMMU group: numbers, addresses, interfaces; from JSON, since screens cut names.
+_tcectl_groups() {
+        compgen -W "$(tcectl "${where[@]}" --json=short groups 2>/dev/null |
+                grep -oE '"(number|address)":("[^"]*"|[0-9]+)|"interfaces":\[[^]]*]' | sed 's/^"[a-z]*"://; s/[]["]/ /g; s/,/ /g')" -- "$1"
 }
 
 _tcectl_files() {
@@ -15,7 +21,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups machines plan check explain audit top run describe probe rescan reload version help'
+        local commands='status groups group topology bind release machines plan check explain audit top run describe probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
@@ -53,6 +59,9 @@ _tcectl() {
                 plan) options+=' --verbose --offline --host= --attach= --fix' ;;
                 check) options+=' --offline --host= --attach= --strict' ;;
                 probe) options+=' --deep' ;;
+                groups | group) options+=' --host=' ;;
+                topology) options+=' --dot --svg --host=' ;;
+                bind | release) options+=' --force --persistent' ;;
                 esac
                 mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
                 [[ ${COMPREPLY[0]-} == *= && ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
@@ -60,6 +69,12 @@ _tcectl() {
                 mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
         elif [[ $command == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "${commands% help}" -- "$word")
+        elif [[ $command == group || $command == bind || $command == release || $command == probe ]]; then
+                # The shell breaks words at colons, and puts what is offered behind the last.
+                word=${COMP_LINE:0:COMP_POINT}
+                word=${word##* }
+                mapfile -t COMPREPLY < <(_tcectl_groups "$word")
+                COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}")
         elif [[ $command == machines || $command == explain || $command == audit ]]; then
                 mapfile -t COMPREPLY < <(_tcectl_machines "$word")
         elif [[ $command == plan || $command == check ]]; then

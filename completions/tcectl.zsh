@@ -1,11 +1,19 @@
 #compdef tcectl
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# zsh's completion of tcectl: commands, options, names of VMs, files.
+# zsh's completion of tcectl: commands, options, names of VMs and of devices, files.
 
 _tcectl_machines() {
   local -a names
   names=(${${(f)"$(COLUMNS=4096 _call_program machines tcectl $where ${(k)opt_args[(I)--user]} --no-legend machines 2>/dev/null)"}%% *})
+  compadd -a names
+}
+
+# What names an IOMMU group: numbers, addresses, interfaces; from JSON, since screens cut names.
+_tcectl_groups() {
+  local -a names
+  names=(${(f)"$(_call_program groups tcectl $where ${(k)opt_args[(I)--user]} --json=short groups 2>/dev/null |
+    grep -oE '"(number|address)":("[^"]*"|[0-9]+)|"interfaces":\[[^]]*]' | sed 's/^"[a-z]*"://; s/[]["]//g' | tr ',' '\n')"})
   compadd -a names
 }
 
@@ -22,6 +30,8 @@ _tcectl_argument() {
     '--host=[for the host with these facts]:facts:_files'
     '--attach=[with this device]:device XML:_files'
   )
+  local -a elsewhere=('--host=[of the host with these facts]:facts:_files')
+  local -a binding=('--force[though it is in use]' '--persistent[at each boot, too]')
   case $words[1] in
     machines) _arguments $common $verbose ':machine:_tcectl_machines' ;;
     audit) _arguments $common $verbose ':machine:_tcectl_machines' ;;
@@ -29,7 +39,12 @@ _tcectl_argument() {
     explain) _arguments $common ':machine:_tcectl_machines' ;;
     plan) _arguments $common $verbose $planning '--fix[print the mended domain]' ':domain:_tcectl_domains' ;;
     check) _arguments $common $planning '--strict[warnings fail too]' ':domain:_tcectl_domains' ;;
-    probe) _arguments $common '--deep[try more]' ;;
+    probe) _arguments $common '--deep[try more]' ':group:_tcectl_groups' ;;
+    groups) _arguments $common $elsewhere ;;
+    group) _arguments $common $elsewhere ':group:_tcectl_groups' ;;
+    topology) _arguments $common $elsewhere '(--svg)--dot[a graph for Graphviz]' '(--dot)--svg[a picture]' ;;
+    bind) _arguments $common $binding '*:group:_tcectl_groups' ;;
+    release) _arguments $common $binding '*:group:_tcectl_groups' ;;
     help) _arguments $common ':command:_tcectl_commands' ;;
     *) _arguments $common ;;
   esac
@@ -40,6 +55,10 @@ _tcectl_commands() {
   commands=(
     'status:this host, and what is wrong with it'
     'groups:IOMMU groups and their devices'
+    'group:all of one IOMMU group'
+    'topology:PHBs, groups, devices, VMs and tables as a tree'
+    'bind:give the devices of a group to vfio-pci'
+    'release:give them back to their drivers'
     'machines:VMs and their TCE tables'
     'plan:what a VM would get, and what it costs'
     'check:what is wrong with a VM before it starts'
@@ -70,12 +89,16 @@ local -a common=(
 
 _arguments $common $verbose \
   '--offline[plan, check: without tced]' \
-  '--host=[plan, check: for the host with these facts]:facts:_files' \
+  '--host=[plan, check, groups, group, topology: of the host with these facts]:facts:_files' \
   '--attach=[plan, check: with this device]:device XML:_files' \
   '--fix[plan: print the mended domain]' \
   '--strict[check: warnings fail too]' \
   '--once[top: print it once]' \
   '--delay=[top: seconds from one look to the next]:seconds:' \
+  '--dot[topology: a graph for Graphviz]' \
+  '--svg[topology: a picture]' \
+  '--force[bind, release: though it is in use]' \
+  '--persistent[bind, release: at each boot, too]' \
   '--deep[probe: try more]' \
   '(-):command:_tcectl_commands' \
   '(-)*:: :_tcectl_argument'

@@ -58,12 +58,12 @@ fits() {
 # Every command does, says nothing on standard error, and keeps to 80 columns.
 screens() { # WHERE
         local command
-        for command in status groups machines 'machines -v' describe probe rescan reload version; do
+        for command in status groups topology machines 'machines -v' describe probe rescan reload version; do
                 # shellcheck disable=SC2086
                 tcectl $command && [[ ! -s $dir/err ]] && fits
                 point "$1: tcectl $command" $?
         done
-        for command in status groups machines describe probe; do
+        for command in status groups topology machines describe probe; do
                 tcectl "$command" --json=short && [[ $(wc -l <"$dir/out") -eq 1 ]] && grep -qE '^[[{].*[]}]$' "$dir/out"
                 point "$1: tcectl $command --json=short" $?
         done
@@ -105,11 +105,36 @@ complete_machine() {
         ' - "$here/../../completions/tcectl.bash"
 }
 
+# What bash offers behind lines that name groups, of a host with two of them.
+complete_groups() {
+        mkdir -p "$dir/completion"
+        # shellcheck disable=SC2016 # the shell's that runs it
+        printf '#!/bin/sh\necho '\''[{"number":3,"devices":[{"address":"0001:03:00.0","interfaces":[]},{"address":"0001:03:00.1","interfaces":["enP1p3s0f1"]}]},%s'\''\n' \
+                '{"number":12,"devices":[{"address":"0000:01:00.6","interfaces":["enP0p1s0f0v4","ib0"]}]}]' >"$dir/completion/tcectl"
+        chmod +x "$dir/completion/tcectl"
+        # shellcheck disable=SC2016
+        PATH=$dir/completion:$PATH bash -c '
+                source "$1" || exit 1
+                for COMP_LINE in "tcectl group e" "tcectl bind 0001:03:00." "tcectl bind 3 000" "tcectl release --per" "tcectl probe i" "tcectl topology --s"; do
+                        COMP_POINT=${#COMP_LINE} COMPREPLY=()
+                        COMP_WORDS=(${COMP_LINE//:/ : }) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+                        _tcectl tcectl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                        echo "${COMPREPLY[*]}"
+                done
+        ' - "$here/../../completions/tcectl.bash"
+}
+
+groups_complete() {
+        complete_groups >"$dir/out" 2>"$dir/err"
+        diff <(printf '%s\n' 'enP1p3s0f1 enP0p1s0f0v4' '00.0 00.1' '0001:03:00.0 0001:03:00.1 0000:01:00.6' --persistent ib0 --svg) "$dir/out" >>"$dir/err"
+        point "bash completes groups by number, address and interface" $?
+}
+
 # What zsh makes of some lines that are begun, each typed into a terminal with a tab behind it.
 complete_zsh() {
         mkdir -p "$dir/zsh/here" && cp "$here/../../completions/tcectl.zsh" "$dir/zsh/_tcectl" && touch "$dir/zsh/here/web1.xml"
         # shellcheck disable=SC2016 # zsh's own
-        timeout 30 zsh -f -c '
+        PATH=$dir/completion:$PATH timeout 30 zsh -f -c '
                 zmodload zsh/zpty
                 zpty z zsh -f -i
                 zpty -w z "fpath=($1/zsh \$fpath); autoload -U compinit; compinit -u -D; cd $1/zsh/here"
@@ -124,14 +149,16 @@ complete_zsh() {
 
 zsh_completes() {
         if ! command -v zsh >/dev/null; then
-                skip "zsh completes options and files behind a command" "there is no zsh: tools/setup tests"
+                skip "zsh completes options, files and groups behind a command" "there is no zsh: tools/setup tests"
                 return
         fi
         complete_zsh 'tcectl pla' 'tcectl plan --fi' 'tcectl plan --fix w' 'tcectl check --strict --hos' 'tcectl explain --fi' \
+                'tcectl bind --per' 'tcectl bind enP1' 'tcectl bind enP1p3s0f1 0001:03:00.1' 'tcectl group 12' 'tcectl topology --sv' \
                 >"$dir/out" 2>"$dir/err"
         diff <(printf '%s\n' 'tcectl plan ' 'tcectl plan --fix ' 'tcectl plan --fix web1.xml ' 'tcectl check --strict --host=' \
-                'tcectl explain --fi') "$dir/out" >>"$dir/err"
-        point "zsh completes options and files behind a command" $?
+                'tcectl explain --fi' 'tcectl bind --persistent ' 'tcectl bind enP1p3s0f1 ' 'tcectl bind enP1p3s0f1 0001:03:00.1 ' \
+                'tcectl group 12 ' 'tcectl topology --svg ') "$dir/out" >>"$dir/err"
+        point "zsh completes options, files and groups behind a command" $?
 }
 
 # Errors are one line, as others read them; on a terminal they are broken between words.
@@ -165,6 +192,7 @@ else
         screens "at the socket"
         stop_tced
         without_tced "without tced and without a bus"
+        groups_complete
         zsh_completes
         errors_wrap
         if command -v dbus-run-session busctl >/dev/null; then
