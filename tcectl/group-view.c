@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <strings.h>
 
-#include "render.h"
 #include "view.h"
 
 /* So many devices are named in a sentence. */
@@ -50,14 +49,44 @@ bool group_is_persistent(json_object *group) {
         return view_true(group, "persistent");
 }
 
-json_object *group_holder(json_object *json, json_object *group) {
-        const char *holder = view_string(group, "holder");
+int holders_make(json_object *json, Holders *ret) {
+        Holders h = { .machines = view_sorted(json, "machines", "uuid") };
 
-        return isempty(holder) ? NULL : machine_find(json, holder);
+        if (!h.machines)
+                return -ENOMEM;
+        while (h.machines[h.n])
+                h.n++;
+        *ret = h;
+        return 0;
 }
 
-const char *group_holder_name(json_object *json, json_object *group) {
-        const char *name = view_string(group_holder(json, group), "name"), *holder = view_string(group, "holder");
+void holders_clear(Holders *h) {
+        free(h->machines);
+        *h = (Holders) {};
+}
+
+/* Machines without a UUID come first in the list. */
+json_object *group_holder(const Holders *h, json_object *group) {
+        const char *holder = view_string(group, "holder");
+        size_t from = 0, to = h->n;
+
+        while (!isempty(holder) && from < to) {
+                size_t middle = from + (to - from) / 2;
+                const char *uuid = view_string(h->machines[middle], "uuid");
+                int r = uuid ? strcmp(uuid, holder) : -1;
+
+                if (r == 0)
+                        return h->machines[middle];
+                if (r < 0)
+                        from = middle + 1;
+                else
+                        to = middle;
+        }
+        return NULL;
+}
+
+const char *group_holder_name(const Holders *h, json_object *group) {
+        const char *name = view_string(group_holder(h, group), "name"), *holder = view_string(group, "holder");
 
         return name ? name : isempty(holder) ? NULL : holder;
 }

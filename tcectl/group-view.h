@@ -25,10 +25,18 @@ bool group_obstacle_says(json_object *group, const char *text);
 /* Is it bound at each boot? */
 bool group_is_persistent(json_object *group);
 
-/* The machine that has it; NULL: none, or tced does not tell of that one. Borrowed, as all that is returned here. */
-json_object *group_holder(json_object *json, json_object *group);
+/* The machines by their UUID: a host may have thousands of groups and of machines. holders_make(): 0 or -ENOMEM. */
+typedef struct Holders {
+        json_object **machines;
+        size_t n;
+} Holders;
+int holders_make(json_object *json, Holders *ret);
+void holders_clear(Holders *h);
+
+/* The machine that has a group; NULL: none, or tced does not tell of that one. Borrowed, as all that is returned here. */
+json_object *group_holder(const Holders *h, json_object *group);
 /* How people call that: the machine's name, else the UUID; NULL: nobody has it. */
-const char *group_holder_name(json_object *json, json_object *group);
+const char *group_holder_name(const Holders *h, json_object *group);
 
 /* "enP1p1s0, VF 3 of 0001:01:00.0, default-route": what names a device on this host, and what it is used for; "" where nothing
  * does. below_pf: it is shown below its PF, which then needs no name. To be freed. 0 or -ENOMEM. */

@@ -72,11 +72,18 @@ static int show_uses(json_object *group, const Output *out) {
 }
 
 static int show_holder(json_object *json, json_object *group, const Output *out) {
-        const char *name = group_holder_name(json, group);
-        json_object *machine = group_holder(json, group), *tables = view_get(machine, "tables");
-        uint64_t number, other, pid = view_count(machine, "pid");
+        _cleanup_(holders_clear) Holders holders = {};
+        json_object *machine, *tables;
+        uint64_t number, other, pid;
+        const char *name;
         size_t n = 0;
 
+        if (holders_make(json, &holders) < 0)
+                return -ENOMEM;
+        name = group_holder_name(&holders, group);
+        machine = group_holder(&holders, group);
+        tables = view_get(machine, "tables");
+        pid = view_count(machine, "pid");
         if (!name)
                 return render_field(out, "VM", COLOUR_NONE, "none");
         if (!machine)

@@ -68,8 +68,8 @@ static int use_notes(Table *t, json_object *group) {
         return r;
 }
 
-static int holder_note(Table *t, json_object *json, json_object *group) {
-        const char *holder = group_holder_name(json, group);
+static int holder_note(Table *t, const Holders *holders, json_object *group) {
+        const char *holder = group_holder_name(holders, group);
 
         if (!holder || group_obstacle_says(group, holder))
                 return 0;
@@ -77,7 +77,7 @@ static int holder_note(Table *t, json_object *json, json_object *group) {
 }
 
 /* An empty group is a row too: pSeries keeps the groups of PHBs whose devices are gone. */
-static int group_rows(Table *t, json_object *json, json_object *group) {
+static int group_rows(Table *t, const Holders *holders, json_object *group) {
         _cleanup_free_ json_object **devices = view_sorted(group, "devices", "address");
         int r = devices ? 0 : -ENOMEM;
 
@@ -92,7 +92,7 @@ static int group_rows(Table *t, json_object *json, json_object *group) {
         r = binding_note(t, group);
         if (r >= 0)
                 r = use_notes(t, group);
-        return r < 0 ? r : holder_note(t, json, group);
+        return r < 0 ? r : holder_note(t, holders, group);
 }
 
 int render_groups(json_object *json, const Output *out) {
@@ -105,10 +105,11 @@ int render_groups(json_object *json, const Output *out) {
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns), 0);
         _cleanup_free_ json_object **groups = view_sorted(json, "groups", "number");
-        int r = groups ? 0 : -ENOMEM;
+        _cleanup_(holders_clear) Holders holders = {};
+        int r = groups ? holders_make(json, &holders) : -ENOMEM;
 
         for (json_object **g = groups; r >= 0 && *g; g++)
-                r = group_rows(t, json, *g);
+                r = group_rows(t, &holders, *g);
         if (r < 0)
                 return r;
         if (!*groups) {

@@ -323,6 +323,7 @@ static void test_find(void) {
 
 static void test_names(void) {
         json_object *json = fixture(fixture_host), *group, *empty = fixture("{ 'devices': [] }");
+        Holders holders;
         Problem problem;
 
         group = group_find(json, "3", &problem);
@@ -332,8 +333,11 @@ static void test_names(void) {
         group = group_find(json, "2", &problem);
         tap_eq(device_title(group, view_item(view_get(group, "devices"), 0), &title), 0, "the title of a disk");
         tap_streq(title, "mounted, swap: NVMe SSD Controller SM981/PM981/PM983", "tells what it is used for");
-        tap_streq(group_holder_name(json, group_find(json, "5", &problem)), "db1", "who has a group");
-        tap_streq(group_holder_name(json, group), NULL, "nobody");
+        tap_eq(holders_make(json, &holders), 0, "machines by their UUID");
+        tap_streq(group_holder_name(&holders, group_find(json, "5", &problem)), "db1", "who has a group");
+        tap_streq(group_holder_name(&holders, group_find(json, "8", &problem)), "web1", "and another");
+        tap_streq(group_holder_name(&holders, group), NULL, "nobody");
+        holders_clear(&holders);
         (void) json_object_put(json);
         (void) json_object_put(empty);
 }
