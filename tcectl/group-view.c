@@ -97,6 +97,22 @@ static void add_word(FILE *f, bool *first, const char *word) {
         *first = false;
 }
 
+/* What people call a use; a word that came later is shown as it is. */
+static const char *use_text(const char *use) {
+        static const struct {
+                const char *use, *text;
+        } texts[] = {
+                { "dm", "device mapper" }, { "md", "RAID" },           { "lvm", "LVM" },
+                { "bridge", "bridge port" }, { "bond", "bond port" },  { "default-route", "default route" },
+                { "member", "in a volume" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (streq(texts[i].use, use))
+                        return texts[i].text;
+        return use;
+}
+
 /* What a device is used for, each word once: a disk has many partitions. */
 static void add_uses(FILE *f, bool *first, json_object *group, const char *address) {
         json_object *uses = view_get(group, "in_use");
@@ -110,7 +126,7 @@ static void add_uses(FILE *f, bool *first, json_object *group, const char *addre
                 for (size_t j = 0; j < i && !told; j++)
                         told = streq(view_show(view_item(uses, j), "device"), address) && streq(view_show(view_item(uses, j), "use"), use);
                 if (!told)
-                        add_word(f, first, use);
+                        add_word(f, first, use_text(use));
         }
 }
 

@@ -38,7 +38,7 @@ json_object *group_holder(const Holders *h, json_object *group);
 /* How people call that: the machine's name, else the UUID; NULL: nobody has it. */
 const char *group_holder_name(const Holders *h, json_object *group);
 
-/* "enP1p1s0, VF 3 of 0001:01:00.0, default-route": what names a device on this host, and what it is used for; "" where nothing
+/* "enP1p1s0, VF 3 of 0001:01:00.0, default route": what names a device on this host, and what it is used for; "" where nothing
  * does. below_pf: it is shown below its PF, which then needs no name. To be freed. 0 or -ENOMEM. */
 int device_role(json_object *group, json_object *device, bool below_pf, char **ret);
 /* That and what kind of device it is: "enP1p1s0: 82574L Gigabit Network Connection". */

@@ -37,7 +37,7 @@ static void test_screen(void) {
 
         expect_groups(json, 80,
                       "GROUP  DEVICE        NAME                                   DRIVER     STATE\n"
-                      "    1  0000:01:00.0  enP0p1s0f0np0, 8 VFs, default-route:…  mlx5_core  not-bound\n"
+                      "    1  0000:01:00.0  enP0p1s0f0np0, 8 VFs, default route:…  mlx5_core  not-bound\n"
                       "       enP0p1s0f0np0 has the default route: move it to another interface, or\n"
                       "       bind with --force.\n"
                       "    2  0000:03:00.0  mounted, swap: NVMe SSD Controller S…  nvme       not-bound\n"
@@ -121,7 +121,7 @@ static void test_group(void) {
                      "Proven    not yet\n"
                      "VM        none\n"
                      "\n"
-                     "Device    0000:01:00.0 enP0p1s0f0np0, 8 VFs, default-route\n"
+                     "Device    0000:01:00.0 enP0p1s0f0np0, 8 VFs, default route\n"
                      "          Mellanox Technologies MT27800 Family [ConnectX-5]\n"
                      "          ID 15b3:1017, class 020000 (Ethernet controller)\n"
                      "          driver mlx5_core; MAC 0c:42:a1:00:00:10; 8 of 64 VFs made; behind\n"
