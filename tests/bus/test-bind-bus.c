@@ -236,6 +236,42 @@ static void test_bind(const Host *h, sd_bus *bus) {
         refused(group_call(bus, "Bind", 4, &error), &error, "InvalidArgument", "Flags 0x4|1 (force)|2 (persistent)", "a flag that is not known");
 }
 
+/* The same by the command, whose words are what a person sees of it. */
+static void test_tcectl(const Host *h) {
+        static const struct {
+                const char *mode, *words[4];
+                int status;
+                const char *says;
+        } cases[] = {
+                { "", { "bind", "01:00.0" }, 0, "IOMMU group 7 (" ADDRESS ") is on vfio-pci now, until the next boot (to have it at each: bind "
+                                                "--persistent).\n" },
+                { "fail", { "release", "7" }, 1, "tcectl: IOMMU group 7: " ADDRESS " did not come to vfio-pci; all is as it was\n" },
+                { "", { "release", "group", "7" }, 0, "IOMMU group 7 is given back: " ADDRESS " is on e1000e.\n" },
+                { "", { "bind", "7", "--persistent" }, 0, "IOMMU group 7 (" ADDRESS ") is on vfio-pci now; it is bound again at boot.\n" },
+                { "", { "release", "7" }, 0, "IOMMU group 7 is given back: " ADDRESS " is on e1000e; at boot it is bound again (to end that: "
+                                             "release --persistent).\n" },
+                { "", { "bind", "7" }, 0, "IOMMU group 7 (" ADDRESS ") is on vfio-pci now; it is bound again at boot.\n" },
+                { "", { "release", "7", "--persistent" }, 0, "IOMMU group 7 is given back: " ADDRESS " is on e1000e; it is not bound at boot any "
+                                                             "more.\n" },
+                { "", { "bind", "0000:02:00.0" }, 1, "tcectl: No IOMMU group has a device 0000:02:00.0. See: tcectl groups; after a hot-plug: "
+                                                     "tcectl rescan\n" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char output[64], bus[96];
+                const char *argv[] = { getenv("TCECTL"), cases[i].words[0], cases[i].words[1], cases[i].words[2], NULL };
+                const char *env[] = { bus, "LC_ALL=C.UTF-8", NULL };
+                _cleanup_free_ char *have = NULL;
+
+                set_mode(h, cases[i].mode);
+                (void) snprintf(output, sizeof(output), "%s/tcectl.log", h->dir);
+                (void) snprintf(bus, sizeof(bus), "DBUS_SYSTEM_BUS_ADDRESS=%s", h->address);
+                tap_eq(run_program(&(Spawn) { .argv = argv, .env = env, .output = output, .uid = NO_UID }, &have), cases[i].status,
+                       "tcectl %s %s: exit status", argv[1], argv[2]);
+                tap_streq(have, cases[i].says, "tcectl %s %s: what it says", argv[1], argv[2]);
+        }
+}
+
 /* Each of tced-bind's errors as the bus's, with its text. */
 static void test_errors(const Host *h, sd_bus *bus) {
         static const struct {
@@ -538,6 +574,7 @@ int main(void) {
                         "without tced-bind");
                 helper = start_helper(&h);
                 test_bind(&h, bus);
+                test_tcectl(&h);
                 test_errors(&h, bus);
                 test_stuck(&h, bus);
                 test_at_once(&h, bus);
