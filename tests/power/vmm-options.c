@@ -19,6 +19,8 @@ static const char help[] =
         "  --uuid UUID     with this UUID\n"
         "  --window ...    one table for each: KIND is vio, pci or vfio (with ADDRESS of\n"
         "                  the PCI device); numbers in decimal or 0x..., SIZE also 1G\n"
+        "  --also ADDRESS  the IOMMU group of this device comes into the container of\n"
+        "                  the first group, and is linked to the same tables\n"
         "  --puts N        the guest maps N pages in each window (1000)\n"
         "  --indirect      by H_PUT_TCE_INDIRECT, 512 at once\n"
         "  --stuff         and clears them by H_STUFF_TCE in the end\n"
@@ -78,7 +80,7 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, WINDOW, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
+enum { NAME = 'n', UUID, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
         uint64_t seconds;
@@ -105,6 +107,12 @@ static int parse_option(int option, char *value, VmmOptions *o) {
                 r = o->n_windows < VMM_WINDOWS_MAX ? parse_window(value, o->windows + o->n_windows) : -E2BIG;
                 o->n_windows += r >= 0;
                 break;
+        case ALSO:
+                if (o->n_also < VMM_ALSO_MAX)
+                        o->also[o->n_also++] = value;
+                else
+                        r = -E2BIG;
+                break;
         case HELP: (void) fputs(help, stdout); return 1;
         default: return -EINVAL;
         }
@@ -117,6 +125,7 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
         static const struct option names[] = {
                 { "name", required_argument, NULL, NAME },     { "uuid", required_argument, NULL, UUID },
                 { "window", required_argument, NULL, WINDOW }, { "puts", required_argument, NULL, PUTS },
+                { "also", required_argument, NULL, ALSO },
                 { "indirect", no_argument, NULL, INDIRECT },   { "stuff", no_argument, NULL, STUFF },
                 { "multitce", no_argument, NULL, MULTITCE },   { "socket", required_argument, NULL, SOCKET },
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },

@@ -11,6 +11,7 @@
 #include "tced.h"
 
 #define VMM_WINDOWS_MAX 64
+#define VMM_ALSO_MAX 4
 #define VMM_MEMORY_SIZE (UINT64_C(16) << 20)
 
 /* ---- vmm-options.c ---- */
@@ -24,6 +25,8 @@ typedef struct VmmOptions {
         const char *name, *uuid, *socket, *dump;
         VmmWindow windows[VMM_WINDOWS_MAX];
         size_t n_windows;
+        const char *also[VMM_ALSO_MAX]; /* devices whose groups come into the first one's container */
+        size_t n_also;
         uint64_t puts;
         unsigned hold, heir;                  /* seconds */
         bool indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
@@ -92,17 +95,18 @@ int vmm_run(Vmm *v, struct tced_machine *m, const struct tced_table *table, VmmP
 typedef struct VmmGroup {
         const char *address; /* of its first device here */
         int number, container, group;
+        bool shares; /* the first one's container */
         uint32_t type;
 } VmmGroup;
 
 typedef struct VmmGroups {
-        VmmGroup items[VMM_WINDOWS_MAX];
+        VmmGroup items[VMM_WINDOWS_MAX + VMM_ALSO_MAX];
         size_t n;
 } VmmGroups;
 
 /* Finds the group of every "vfio" window that has an address. */
 int vmm_vfio_find(struct tced *t, VmmOptions *options);
-/* Opens the groups, registers guest memory, makes windows and links tables. */
+/* Opens the groups, those that share a container first, registers guest memory, makes windows and links tables. */
 int vmm_vfio_link(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions *options, VmmGroups *groups);
 void vmm_vfio_clear(VmmGroups *groups);
 
