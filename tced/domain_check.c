@@ -492,11 +492,11 @@ static int check_slow_path(Check *c) {
 
 int domain_check(DomainPlan *plan, const PlanHost *host) {
         static int (*const checks[])(Check *) = {
-                check_kvm_unusable, check_no_tce,        check_vfio_broken,      check_phb_index,
-                check_vio_irq,      check_vio_duplicate, check_vio_in_pci_range, check_window_too_large,
-                check_no_maxmemory, check_mixed_phb,     check_group_partial,    check_group_busy,
-                check_memlock,      check_policy_unmet,  check_adapter,          check_slow_path,
-                check_device_missing,
+                check_kvm_unusable,     check_no_tce,       check_vfio_broken,   check_ddw_failed,
+                check_phb_index,        check_vio_irq,      check_vio_duplicate, check_vio_in_pci_range,
+                check_window_too_large, check_no_maxmemory, check_mixed_phb,     check_group_partial,
+                check_group_busy,       check_memlock,      check_policy_unmet,  check_adapter,
+                check_slow_path,        check_device_missing,
         };
         Check c = { .plan = plan, .host = host, .facts = policy_facts_from(host->kvm), .power = facts_host_has_tce(host->kvm) };
         int r = 0;

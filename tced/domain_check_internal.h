@@ -39,6 +39,7 @@ int check_remedy(char **ret, const char *format, ...) __attribute__((__format__(
 
 /* Each adds the findings of one id, or of a few that follow each other in FindingId. 0 or -ENOMEM. */
 int check_vfio_broken(Check *c);
+int check_ddw_failed(Check *c);
 int check_phb_index(Check *c);
 int check_vio_irq(Check *c);
 int check_vio_duplicate(Check *c);

@@ -268,6 +268,29 @@ static bool group_was_seen(const Check *c, size_t device, const GroupFacts *grou
         return false;
 }
 
+/* What VFIO was seen to refuse (probe_ddw.h) it refuses QEMU as well, which may do without a 64-bit window and not without any. */
+int check_ddw_failed(Check *c) {
+        const Domain *d = &c->plan->domain;
+        int r = 0;
+
+        for (size_t i = 0; !c->elsewhere && r >= 0 && i < d->n_devices; i++) {
+                const GroupFacts *group = group_of(c, &d->devices[i]);
+                const Outcome *ddw = group ? &group_window_proof(group)->ddw : NULL;
+                _cleanup_free_ char *remedy = NULL;
+
+                if (!ddw || ddw->proof != PROOF_NO || group_was_seen(c, i, group))
+                        continue;
+                r = check_remedy(&remedy, "See what the host's finding of group %u advises: tcectl status; once that is done, ask again: "
+                                 "tcectl probe %u", group->number, group->number);
+                if (r < 0)
+                        return r;
+                r = findings_add(&c->plan->findings, FINDING_DDW_FAILED, SEVERITY_WARNING, check_device_name(&d->devices[i]), remedy,
+                                 "The host made no 64-bit DMA window for IOMMU group %u when it was asked (%s): the guest's device is slow, or "
+                                 "the VM can't start", group->number, ddw->why);
+        }
+        return r;
+}
+
 int check_group_partial(Check *c) {
         const Domain *d = &c->plan->domain;
         int r = 0;

@@ -63,6 +63,25 @@ static void nothing_known(Host *h) {
         h->vfio = (VfioFacts){ .platform = PLATFORM_PSERIES };
 }
 
+/* Of the first group. */
+static void set_windows(Host *h, Proof proof) {
+        static GroupFacts asked[GROUPS];
+        static WindowProof windows;
+
+        memcpy(asked, groups, sizeof(asked));
+        asked[0].window_proof = &windows;
+        outcome_set(&windows.ddw, proof, "VFIO_IOMMU_SPAPR_TCE_CREATE: No such device");
+        h->vfio.groups = asked;
+}
+
+static void no_window(Host *h) {
+        set_windows(h, PROOF_NO);
+}
+
+static void no_window_known(Host *h) {
+        set_windows(h, PROOF_UNKNOWN);
+}
+
 static void held(Host *h) {
         h->held = 1;
 }

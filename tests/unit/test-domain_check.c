@@ -91,6 +91,14 @@ static const Case cases[] = {
               "function='0x0'/></source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>"),
           { E(VFIO_BROKEN, ERROR, "virtio-disk0", TEXT("<backingStore type='nvme'> wants a type 1"), TEXT("type='block'")) } },
 
+        /* ddw-failed */
+        { "its group gets no window",
+          no_window,
+          KVM(GOOD_HOSTDEV),
+          { E(DDW_FAILED, WARNING, "hostdev0", TEXT("group 1", "TCE_CREATE: No such device", "slow"), TEXT("tcectl probe 1")) } },
+        { "another group gets none", no_window, KVM(HOSTDEV("yes", "0x0002", "0x0", "")), { E(GROUP_PARTIAL, INFO, "hostdev0") } },
+        { "it was not to be told", no_window_known, KVM(GOOD_HOSTDEV), {} },
+
         /* phb-index */
         { "PHB indexes at their ends", NULL, KVM(PHB("1", "30") PHB("2", "1")), {} },
         { "index 31",
