@@ -32,7 +32,7 @@ driver_alone=$(driver_of "$alone") driver_spare=$(driver_of "$spare")
 like "$(group_property "$alone" WindowsProven)" '(ss) "unknown" "not asked*' "before anyone asks nothing is proven"
 ! probe "$alone"
 ok $? "a group that is the host's is not probed"
-like "$output" "*IOMMU group $(group_of "$alone"): $alone *vfio-pci*" "and it is said what to do"
+like "$output" "*IOMMU group $(group_of "$alone"): $alone is used by the host*bind*" "and it is said what to do"
 is "$(driver_of "$alone")" "$driver_alone" "its driver stays"
 
 rebind "$alone" vfio-pci
