@@ -22,10 +22,8 @@
 #define TCED_STATE_NAME "state.json"
 /* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
 #define TCED_BIND_SOCKET "/run/tced-bind/socket"
-#define TCED_BIND_SOCKET "/run/tced-bind/socket"
 /* Where it reaches its workers, and what it has bound, for all to read. */
 #define TCED_BIND_WORK_SOCKET "/run/tced-bind/work"
-#define TCED_BIND_RECORDS "/run/tced-bind/groups"
 #define TCED_BIND_RECORDS "/run/tced-bind/groups"
 
 /* At most this many fds go into one message: with one more the system bus cuts the sender off (dbus-daemon's

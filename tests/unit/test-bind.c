@@ -86,9 +86,11 @@ static pid_t start(int listener, int output, uid_t uid, char *const *arguments) 
 }
 
 static void place_start(Place *p, uid_t as, uid_t client, const char *idle) {
-        char dev[80], logs[80], user[32], idle_option[32];
-        char *arguments[] = { (char *) "tced-bind", dev, logs, user, idle_option, NULL };
+        char dev[80], logs[80], user[32], idle_option[32], records[80];
+        char *arguments[] = { (char *) "tced-bind", dev, logs, user, idle_option, records, NULL };
 
+        /* For some of the users it runs as, no folder can be made there: groups are opened all the same. */
+        (void) snprintf(records, sizeof(records), "--records=%s/groups", p->folder);
         (void) snprintf(dev, sizeof(dev), "--dev=%s", p->dev);
         (void) snprintf(logs, sizeof(logs), "--logs=%s", p->logs);
         (void) snprintf(user, sizeof(user), "--user=%u", (unsigned) client);
@@ -480,27 +482,30 @@ static void test_helper(void) {
 static void test_command_line(void) {
         static const struct {
                 const char *name;
-                const char *arguments[3];
+                const char *arguments[4];
                 bool listens;
                 int status;
                 const char *output; /* its beginning */
         } cases[] = {
                 { "--version", { "--version" }, false, 0, "tced-bind " },
-                { "--help", { "--help" }, false, 0, "tced-bind [--dev=DIR]" },
-                { "-h", { "-h" }, false, 0, "tced-bind [--dev=DIR]" },
+                { "--help", { "--help" }, false, 0, "tced-bind [OPTION...]" },
+                { "-h", { "-h" }, false, 0, "tced-bind [OPTION...]" },
                 { "an option that it has not", { "--group=7" }, false, 2, "" },
                 { "an argument", { "7" }, false, 2, "" },
                 { "an option without its value", { "--dev" }, false, 2, "" },
                 { "--idle=forever", { "--idle=forever" }, false, 2, "" },
+                { "--deadline=never", { "--deadline=never" }, false, 2, "" },
                 { "no socket", { "--user=0" }, false, 1, "" },
+                { "no connection for a worker", { "--work" }, false, 1, "" },
+                { "a worker with a listening socket", { "--work" }, true, 1, "" },
                 { "a user that there is not", { "--user=no such user" }, true, 1, "" },
                 { "a user ID that is none", { "--user=4294967295" }, true, 1, "" },
-                { "a user by name", { "--user=root", "--idle=0" }, true, 0, "" },
+                { "a user by name, and no folder for records", { "--user=root", "--idle=0", "--records=/nonexistent/groups" }, true, 0, "" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                const char *arguments[] = { "tced-bind", cases[i].arguments[0], cases[i].arguments[1], NULL };
-                char output[512] = "";
+                const char *arguments[] = { "tced-bind", cases[i].arguments[0], cases[i].arguments[1], cases[i].arguments[2], NULL };
+                char output[2048] = "";
                 Place p = place_make();
                 int ends[2];
                 pid_t pid;
