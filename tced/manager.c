@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What there is and how it is found; the host's facts as they are read again. Registration is in manager_register.c, proofs in
- * manager_probe.c, groups in manager_group.c. */
+/* What there is and how it is found. The host's groups are read in manager_rescan.c; registration is in manager_register.c, proofs in
+ * manager_probe.c, groups that are opened in manager_group.c. */
 
 #include "manager.h"
 
@@ -17,7 +17,6 @@
 #include "manager_internal.h"
 #include "names.h"
 #include "probe_kvm.h"
-#include "probe_vfio.h"
 #include "util.h"
 
 int refuse(Refusal *refusal, const char *name, const char *format, ...) {
@@ -73,9 +72,37 @@ static void log_finding(const Finding *f) {
                     finding_id_to_string(f->id), f->text, isempty(f->remedy) ? "none" : f->remedy);
 }
 
-/* The host's findings follow its facts; each that is new goes to the log once. */
+static int compare_findings(const void *a, const void *b) {
+        const Finding *p = *(const Finding *const *) a, *q = *(const Finding *const *) b;
+        int r = (p->id > q->id) - (p->id < q->id);
+
+        if (r == 0)
+                r = strcmp(p->subject, q->subject);
+        return r != 0 ? r : strcmp(p->text, q->text);
+}
+
+/* Those that were not there before. A host may have one for each of its groups. 0 or -ENOMEM. */
+static int log_new_findings(const Findings *before, const Findings *now) {
+        _cleanup_free_ const Finding **known = calloc(before->n + 1, sizeof(*known));
+
+        if (!known)
+                return -ENOMEM;
+        for (size_t i = 0; i < before->n; i++)
+                known[i] = &before->items[i];
+        qsort(known, before->n, sizeof(*known), compare_findings);
+        for (size_t i = 0; i < now->n; i++) {
+                const Finding *f = &now->items[i];
+
+                /* The audit has told of its own. */
+                if (f->id != FINDING_SLOW_PATH && !bsearch(&f, known, before->n, sizeof(*known), compare_findings))
+                        log_finding(f);
+        }
+        return 0;
+}
+
 int manager_update_findings(Manager *m) {
         Findings now = {};
+        bool same;
         int r;
 
         r = findings_from_host(&now, &m->kvm, &m->vfio);
@@ -87,65 +114,16 @@ int manager_update_findings(Manager *m) {
                 r = manager_add_audit_findings(m, &now);
         if (r >= 0)
                 r = manager_add_bind_findings(m, &now);
+        same = findings_equal(&m->findings, &now);
+        if (r >= 0 && !same)
+                r = log_new_findings(&m->findings, &now);
         if (r < 0) {
                 findings_clear(&now);
                 return r;
         }
-        for (size_t i = 0; i < now.n; i++) {
-                bool known = false;
-
-                for (size_t j = 0; j < m->findings.n && !known; j++)
-                        known = m->findings.items[j].id == now.items[i].id &&
-                                streq(m->findings.items[j].subject, now.items[i].subject) &&
-                                streq(m->findings.items[j].text, now.items[i].text);
-                /* The audit has told of its own. */
-                if (!known && now.items[i].id != FINDING_SLOW_PATH)
-                        log_finding(&now.items[i]);
-        }
         findings_clear(&m->findings);
         m->findings = now;
-        return 0;
-}
-
-/* Objects go before the facts change and come after it: whoever hears of one can still, or already, ask for it. */
-static void announce_groups(Manager *m, VfioFacts *now) {
-        VfioFacts before = m->vfio;
-        const ManagerObserver *o = &m->observer;
-
-        for (size_t i = 0; i < before.n_groups; i++) {
-                const GroupFacts *g = vfio_facts_find_group(now, before.groups[i].number);
-                if (o->group_removed && (!g || !group_facts_same_devices(g, &before.groups[i])))
-                        o->group_removed(before.groups[i].number, o->userdata);
-        }
-        m->vfio = *now;
-        for (size_t i = 0; i < now->n_groups; i++) {
-                const GroupFacts *g = vfio_facts_find_group(&before, now->groups[i].number);
-                if (!g || !group_facts_same_devices(g, &now->groups[i])) {
-                        if (o->group_added)
-                                o->group_added(now->groups[i].number, o->userdata);
-                } else if (o->group_changed && !group_facts_equal(g, &now->groups[i]))
-                        o->group_changed(now->groups[i].number, o->userdata);
-        }
-        vfio_facts_clear(&before);
-}
-
-int manager_rescan(Manager *m) {
-        VfioFacts now = {};
-        int r;
-
-        r = probe_vfio(m->places.sys, m->places.dev, &now);
-        if (r >= 0)
-                r = vfio_facts_keep_proofs(&now, &m->vfio);
-        if (r < 0) {
-                vfio_facts_clear(&now);
-                return r;
-        }
-        announce_groups(m, &now);
-        r = manager_update_findings(m);
-        if (m->observer.host_changed)
-                m->observer.host_changed(m->observer.userdata);
-        manager_bind_wanted(m);
-        return r;
+        return !same;
 }
 
 int manager_new(sd_event *event, const Places *places, Manager **ret) {

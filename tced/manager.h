@@ -134,6 +134,10 @@ int manager_reload(Manager *m);
 int manager_reload_notify(Manager *m);
 /* Reads groups, devices and VFIO again and tells the observer what changed. 0 or -ENOMEM. */
 int manager_rescan(Manager *m);
+/* The same of no more than the groups that hold, or held, these devices (PCI addresses), and those of these numbers: a device that has come or
+ * gone, changed its driver, or whose interface is called otherwise now. What it costs goes with these, not with what the host has. */
+int manager_rescan_devices(Manager *m, const char *const *addresses, size_t n);
+int manager_rescan_groups(Manager *m, const char *const *addresses, size_t n_addresses, const unsigned *numbers, size_t n_numbers);
 
 /* Proves the host in a child. One runs at a time: a request that comes meanwhile waits its turn. done may be NULL; error is 0 or
  * a positive errno with why. 0 or -ENOMEM; done is called exactly once where 0 was returned. */

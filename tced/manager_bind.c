@@ -124,7 +124,7 @@ static void on_done(int error, const char *text, int fd, void *userdata) {
                 return;
         }
         manager_read_bindings(m);
-        if (manager_rescan(m) < 0)
+        if (manager_rescan_devices(m, (const char *const *) b->addresses, b->n_addresses) < 0)
                 log_warning("No memory to read the IOMMU groups again; call Rescan later");
         g = find_group(b);
         if (g)

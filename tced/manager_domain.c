@@ -102,19 +102,40 @@ static int make_plan(Manager *m, const char *xml, size_t size, const char *attac
         return r < 0 ? refuse_domain(refusal, r, &error) : 0;
 }
 
+#define HOST_ADDRESS_MAX 64U
+
+static const char *host_address(const HostAddress *h, char ret[HOST_ADDRESS_MAX]) {
+        (void) snprintf(ret, HOST_ADDRESS_MAX, "%04x:%02x:%02x.%x", h->domain, h->bus, h->slot, h->function);
+        return ret;
+}
+
 /* Has the domain host devices; with only_unknown: any that the facts don't have? */
 static bool has_host_devices(const Manager *m, const Domain *d, bool only_unknown) {
         for (size_t i = 0; i < d->n_devices; i++) {
-                const HostAddress *h = &d->devices[i].host;
-                char address[64];
+                char address[HOST_ADDRESS_MAX];
 
                 if (!d->devices[i].host_pci)
                         continue;
-                (void) snprintf(address, sizeof(address), "%04x:%02x:%02x.%x", h->domain, h->bus, h->slot, h->function);
-                if (!only_unknown || !vfio_facts_find_device(&m->vfio, address))
+                if (!only_unknown || !vfio_facts_find_device(&m->vfio, host_address(&d->devices[i].host, address)))
                         return true;
         }
         return false;
+}
+
+/* Reads the groups of these devices again. 0 or -ENOMEM. */
+static int rescan_host_devices(Manager *m, const Domain *d) {
+        _cleanup_free_ char (*addresses)[HOST_ADDRESS_MAX] = calloc(d->n_devices + 1, sizeof(*addresses));
+        _cleanup_free_ const char **list = calloc(d->n_devices + 1, sizeof(*list));
+        size_t n = 0;
+
+        if (!addresses || !list)
+                return -ENOMEM;
+        for (size_t i = 0; i < d->n_devices; i++)
+                if (d->devices[i].host_pci) {
+                        list[n] = host_address(&d->devices[i].host, addresses[n]);
+                        n++;
+                }
+        return manager_rescan_devices(m, list, n);
 }
 
 /* The same by the groups as they are now, where it depends on them. start: libvirt has just bound the devices, and the uevents of
@@ -130,7 +151,7 @@ static int make_fresh_plan(Manager *m, const char *xml, size_t size, const char 
         if (!trusted && m->rescanned_usec > 0 && now - m->rescanned_usec < RESCAN_PAUSE_USEC)
                 return 0;
         m->rescanned_usec = now;
-        if (manager_rescan(m) < 0)
+        if (rescan_host_devices(m, &ret->domain) < 0)
                 return 0;
         domain_plan_clear(ret);
         return make_plan(m, xml, size, attach, trusted, ret, refusal);

@@ -6,6 +6,7 @@
 #include "domain.h"
 #include "manager.h"
 
+/* The host's findings follow its facts; each that is new goes to the log once. 1: they are others now, 0: the same; -ENOMEM. */
 int manager_update_findings(Manager *m);
 int manager_insert_machine(Manager *m, Machine *machine);
 void manager_remove_machine(Manager *m, Machine *machine);

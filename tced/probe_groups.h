@@ -36,8 +36,6 @@ int device_read_way(const char *target, DeviceFacts *d, char root[ROOT_BUS_MAX])
 int device_read_topology(const GroupReader *reader, int dir, DeviceFacts *d);
 /* By the root bus of all its devices. 0 or -ENOMEM. */
 int group_set_phb(const GroupReader *reader, const char *root, GroupFacts *g);
-/* How many virtual functions each physical one has. 0 or -ENOMEM. */
-int vfio_facts_count_vfs(VfioFacts *f);
 
 /* Fills in what the device tree says about the windows of g, by the node of one of its devices (an O_PATH directory) or of the
  * bridges above it. 0 or -ENOMEM. */

@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "probe_groups.h"
+#include "probe_vfio.h"
 #include "util.h"
 
 #define PCI_CLASS_NETWORK 0x02U

@@ -13,3 +13,6 @@ int probe_vfio(const char *sys, const char *dev, VfioFacts *ret);
 /* Reads only these groups again, in ascending order; one that is gone is left out. VF counts of PFs are not in it (vfio_facts_count_vfs()). 0 and
  * an array to be freed, each by group_facts_clear(); -ENOMEM. */
 int probe_vfio_groups(const char *sys, const char *dev, const unsigned *numbers, size_t n, GroupFacts **ret, size_t *ret_n);
+
+/* How many virtual functions each physical one has. 0 or -ENOMEM. */
+int vfio_facts_count_vfs(VfioFacts *f);

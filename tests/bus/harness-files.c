@@ -105,7 +105,7 @@ bool host_log_has(const Host *h, const char *text) {
         return false;
 }
 
-/* As the kernel lays it out: the group has links to its devices, a device one to its driver. */
+/* As the kernel lays it out: the group has links to its devices, a device one to its driver and one to the group. */
 void host_add_group(const Host *h, unsigned number, const char *address, const char *driver) {
         char path[256], target[256];
 
@@ -114,6 +114,12 @@ void host_add_group(const Host *h, unsigned number, const char *address, const c
         host_write(h, path, "domain%u-pe0\n", number);
         (void) snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%u/devices/%s", number, address);
         (void) snprintf(target, sizeof(target), "../../../../devices/pci0000:00/%s", address);
+        host_link(h, path, target);
+        (void) snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", address);
+        (void) snprintf(target, sizeof(target), "../../../devices/pci0000:00/%s", address);
+        host_link(h, path, target);
+        (void) snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/iommu_group", address);
+        (void) snprintf(target, sizeof(target), "../../../kernel/iommu_groups/%u", number);
         host_link(h, path, target);
         (void) snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/vendor", address);
         host_write(h, path, "0x8086\n");
