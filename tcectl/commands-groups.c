@@ -143,7 +143,7 @@ typedef struct Deed {
 
 /* Sentences go to standard output: they are what was asked for. */
 static int say(char *text) {
-        _cleanup_free_ char *owned = text;
+        _cleanup_free_ _unused_ char *owned = text;
         Output out = output_standard();
 
         if (!text)

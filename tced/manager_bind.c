@@ -154,8 +154,8 @@ static int check_uses(Manager *m, const GroupFacts *g, Refusal *refusal) {
 
                 if (n > 0)
                         return refuse(refusal, TCED_ERROR_GROUP_IN_USE,
-                                      "IOMMU group %u can't be bound: %s is in use: %s; %s, or bind it with --force", g->number,
-                                      g->devices[i].address, use->text, use->remedy);
+                                      "IOMMU group %u can't be bound: %s is in use: %s; %s%s", g->number, g->devices[i].address, use->text,
+                                      use->remedy, streq(use->remedy, USE_REMEDY_FORCE) ? "" : ", or bind it with --force");
         }
         return 0;
 }

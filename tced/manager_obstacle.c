@@ -60,8 +60,11 @@ static bool use_obstacle(Manager *m, const GroupFacts *g, char text[OBSTACLE_MAX
 
                 if (n == 0)
                         continue;
-                (void) snprintf(text, OBSTACLE_MAX, "%s is in use: %s: %s, then tcectl bind %s", g->devices[i].address, use->text, use->remedy,
-                                g->devices[i].address);
+                if (streq(use->remedy, USE_REMEDY_FORCE))
+                        (void) snprintf(text, OBSTACLE_MAX, "%s is in use: %s: %s", g->devices[i].address, use->text, use->remedy);
+                else
+                        (void) snprintf(text, OBSTACLE_MAX, "%s is in use: %s: %s, then tcectl bind %s", g->devices[i].address, use->text,
+                                        use->remedy, g->devices[i].address);
                 return true;
         }
         return false;

@@ -31,6 +31,9 @@ int device_use_from_string(const char *text);
 /* Both are one line of UTF-8 that a terminal can't obey, and shorter than this. */
 #define USE_TEXT_MAX 161
 
+/* The remedy where the use is data that nobody has taken up: whether they matter is not for tced to say, and nothing but their loss ends it. */
+#define USE_REMEDY_FORCE "bind it with --force if a VM is to have what is on it"
+
 typedef struct DeviceUseFact {
         DeviceUse use;
         char *text;   /* "/dev/nvme0n1p2 is mounted on /var" */

@@ -245,29 +245,32 @@ static int add_pool(UseCollector *c, const Addresses *a, const BlockDevice *star
                 return r;
         (void) snprintf(text, sizeof(text), "%s is part of the ZFS pool %s, %simported", SHOW_NODE(start->node),
                         pool ? SHOW_NODE(pool) : "of another host", imported ? "" : "not ");
-        use_command(remedy, imported ? "zpool export" : "zpool labelclear");
-        (void) use_append_word(remedy, imported ? pool : start->node);
+        if (!imported)
+                return use_add(c, a, DEVICE_USE_MEMBER, text, USE_REMEDY_FORCE);
+        use_command(remedy, "zpool export");
+        (void) use_append_word(remedy, pool);
         return use_add(c, a, DEVICE_USE_MEMBER, text, remedy);
 }
 
-/* What nobody has assembled: by what udev found written on it. A file system that is not mounted is no use. */
+/* What nobody has assembled: by what udev found written on it. A file system that is not mounted is no use. Nothing that ends such a use is
+ * told: it would end the data. */
 static int add_signature(UseCollector *c, const Addresses *a, const BlockDevice *start) {
         static const struct {
-                const char *type, *is, *remedy;
+                const char *type, *is;
                 DeviceUse use;
         } kinds[] = {
-                { "LVM2_member", "is a physical volume of LVM, none of it active", "pvremove", DEVICE_USE_LVM },
-                { "LVM1_member", "is a physical volume of LVM, none of it active", "pvremove", DEVICE_USE_LVM },
-                { "linux_raid_member", "is a member of a RAID that is not assembled", "mdadm --zero-superblock", DEVICE_USE_MD },
-                { "_raid_member", "is a member of a RAID that is not assembled", "wipefs --all", DEVICE_USE_MD },
-                { "bcache", "is part of a bcache that is not running", "wipefs --all", DEVICE_USE_MEMBER },
-                { "ceph_bluestore", "belongs to Ceph", "ceph-volume lvm zap", DEVICE_USE_MEMBER },
-                { "drbd", "is a replica of DRBD's that is down", "wipefs --all", DEVICE_USE_MEMBER },
-                { "stratis", "is part of a Stratis pool that is not running", "wipefs --all", DEVICE_USE_MEMBER },
+                { "LVM2_member", "is a physical volume of LVM, none of it active", DEVICE_USE_LVM },
+                { "LVM1_member", "is a physical volume of LVM, none of it active", DEVICE_USE_LVM },
+                { "linux_raid_member", "is a member of a RAID that is not assembled", DEVICE_USE_MD },
+                { "_raid_member", "is a member of a RAID that is not assembled", DEVICE_USE_MD },
+                { "bcache", "is part of a bcache that is not running", DEVICE_USE_MEMBER },
+                { "ceph_bluestore", "belongs to Ceph", DEVICE_USE_MEMBER },
+                { "drbd", "is a replica of DRBD's that is down", DEVICE_USE_MEMBER },
+                { "stratis", "is part of a Stratis pool that is not running", DEVICE_USE_MEMBER },
         };
         int r;
         _cleanup_free_ char *type = block_property(start, c->run, "ID_FS_TYPE", &r);
-        char text[USE_TEXT_MAX], remedy[USE_TEXT_MAX];
+        char text[USE_TEXT_MAX];
 
         if (!type)
                 return r;
@@ -277,9 +280,7 @@ static int add_signature(UseCollector *c, const Addresses *a, const BlockDevice 
                 if (!ends_with(type, kinds[i].type))
                         continue;
                 (void) snprintf(text, sizeof(text), "%s %s", SHOW_NODE(start->node), kinds[i].is);
-                use_command(remedy, kinds[i].remedy);
-                (void) use_append_word(remedy, start->node);
-                return use_add(c, a, kinds[i].use, text, remedy);
+                return use_add(c, a, kinds[i].use, text, USE_REMEDY_FORCE);
         }
         return 0;
 }

@@ -359,7 +359,7 @@ static void test_in_use(const Host *h, sd_bus *bus) {
 
         set_mode(h, "ok");
         host_write(h, "sys/devices/pci0000:00/" ADDRESS "/nvme/nvme7/nvme7n1/dev", "259:77\n");
-        host_mkdir(h, "sys/devices/pci0000:00/" ADDRESS "/nvme/nvme7/nvme7n1/holders/dm-7");
+        host_link(h, "sys/devices/virtual/block/dm-7/slaves/nvme7n1", "x");
         host_write(h, "sys/devices/virtual/block/dm-7/dev", "253:77\n");
         host_write(h, "sys/devices/virtual/block/dm-7/dm/name", "vault\n");
         host_write(h, "sys/devices/virtual/block/dm-7/dm/uuid", "CRYPT-LUKS2-1-vault\n");

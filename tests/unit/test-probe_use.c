@@ -200,9 +200,9 @@ static const Case cases[] = {
                 { BLOCK("sda", SDA, "8:0"), BLOCK("sdb", SDB, "8:16"), BLOCK("sdc", SDC, "8:32"), BLOCK("vda", VDA, "254:0"),
                   UDEV("8:0", "E:ID_FS_TYPE=LVM2_member\n"), UDEV("8:16", "E:ID_FS_TYPE=linux_raid_member\n"),
                   UDEV("8:32", "E:ID_FS_TYPE=isw_raid_member\n"), UDEV("254:0", "S:vda\nE:ID_FS_TYPE=ext4\nE:ID_FS_LABEL=LVM2_member\n") },
-                { { HBA, DEVICE_USE_MD, "/dev/sdb is a member of a RAID that is not assembled", "mdadm --zero-superblock /dev/sdb" },
-                  { HBA, DEVICE_USE_LVM, "/dev/sda is a physical volume of LVM, none of it active", "pvremove /dev/sda" },
-                  { HBA2, DEVICE_USE_MD, "/dev/sdc is a member of a RAID that is not assembled", "wipefs --all /dev/sdc" } },
+                { { HBA, DEVICE_USE_MD, "/dev/sdb is a member of a RAID that is not assembled", USE_REMEDY_FORCE },
+                  { HBA, DEVICE_USE_LVM, "/dev/sda is a physical volume of LVM, none of it active", USE_REMEDY_FORCE },
+                  { HBA2, DEVICE_USE_MD, "/dev/sdc is a member of a RAID that is not assembled", USE_REMEDY_FORCE } },
                 "0000:00:03.0",
         },
         {
@@ -211,8 +211,8 @@ static const Case cases[] = {
                   UDEV("8:0", "E:ID_FS_LABEL=tank\nE:ID_FS_TYPE=zfs_member\n"), UDEV("8:32", "E:ID_FS_LABEL=old\nE:ID_FS_TYPE=zfs_member\n"),
                   UDEV("254:0", "E:ID_FS_TYPE=ceph_bluestore\n") },
                 { { HBA, DEVICE_USE_MEMBER, "/dev/sda is part of the ZFS pool tank, imported", "zpool export tank" },
-                  { HBA2, DEVICE_USE_MEMBER, "/dev/sdc is part of the ZFS pool old, not imported", "zpool labelclear /dev/sdc" },
-                  { "0000:00:03.0", DEVICE_USE_MEMBER, "/dev/vda belongs to Ceph", "ceph-volume lvm zap /dev/vda" } },
+                  { HBA2, DEVICE_USE_MEMBER, "/dev/sdc is part of the ZFS pool old, not imported", USE_REMEDY_FORCE },
+                  { "0000:00:03.0", DEVICE_USE_MEMBER, "/dev/vda belongs to Ceph", USE_REMEDY_FORCE } },
         },
         {
                 "bcache, DRBD, a loop device on a disk",
