@@ -13,7 +13,7 @@
 #include "util.h"
 
 #define PCI_CLASS_NETWORK 0x02U
-#define ADDRESS_MAX 16U
+#define DEVICE_TREE "devicetree/base"
 
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 
@@ -225,23 +225,33 @@ int device_read_topology(const GroupReader *reader, int dir, DeviceFacts *d) {
         return r >= 0 && d->class_code >> 16 == PCI_CLASS_NETWORK ? read_network(reader, dir, d) : r;
 }
 
+/* Where the node of a root bus is: POWER gives it to the bus (drivers/pci/of.c:pci_set_bus_of_node), others to the bridge above that, too. */
+static const char *phb_node(const GroupReader *reader, const char *root, char target[PATH_MAX]) {
+        char path[ROOT_BUS_MAX * 2 + sizeof("../../devices//pci_bus//of_node")];
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "../../devices/%s/pci_bus/%s/of_node", root, root + strlen("pci"));
+        n = readlinkat(reader->groups, path, target, PATH_MAX - 1);
+        if (n < 0) {
+                (void) snprintf(path, sizeof(path), "../../devices/%s/of_node", root);
+                n = readlinkat(reader->groups, path, target, PATH_MAX - 1);
+        }
+        if (n < 0)
+                return NULL;
+        target[n] = '\0';
+        target = strstr(target, DEVICE_TREE "/");
+        return target ? target + strlen(DEVICE_TREE) : NULL;
+}
+
 /* The device tree's full name stays over boots, as long as the card stays in its slot; the number of the domain need not. */
 int group_set_phb(const GroupReader *reader, const char *root, GroupFacts *g) {
-        char path[ROOT_BUS_MAX + sizeof("../../devices//of_node")], target[PATH_MAX];
-        const char *name = root, *base;
-        ssize_t n;
+        char target[PATH_MAX];
+        const char *name;
 
         if (!*root)
                 return 0;
-        (void) snprintf(path, sizeof(path), "../../devices/%s/of_node", root);
-        n = readlinkat(reader->groups, path, target, sizeof(target) - 1);
-        if (n > 0) {
-                target[n] = '\0';
-                base = strstr(target, "devicetree/base/");
-                if (base)
-                        name = base + strlen("devicetree/base");
-        }
-        g->phb = strdup(name);
+        name = phb_node(reader, root, target);
+        g->phb = strdup(name ? name : root);
         return g->phb ? 0 : -ENOMEM;
 }
 

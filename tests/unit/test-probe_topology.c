@@ -34,7 +34,7 @@ static const TreeEntry tree_entries[] = {
         TEXT("sys/devices/" PF "/sriov_offset", "16\n"),
         TEXT("sys/devices/" PF "/sriov_stride", "2\n"),
         TEXT("sys/devices/" PF "/net/enP1p1s0f0/address", "52:54:00:00:00:01\n"),
-        LINK("sys/devices/" ROOT "/of_node", "../../firmware/devicetree/base/pciex@600c3c0100000"),
+        LINK("sys/devices/" ROOT "/pci_bus/0001:00/of_node", "../../../../../firmware/devicetree/base/pciex@600c3c0100000"),
         /* 2: a virtual one of the host's, 3: one that a VM is to have */
         GROUP("2", "0001:01:02.0", VF0),
         MODALIAS(VF0, NIC),
@@ -65,6 +65,10 @@ static const TreeEntry tree_entries[] = {
         MODALIAS("pci0005:00/0005:00:00.0", NIC),
         MODALIAS("pci0006:00/0006:00:00.0", NVME),
         LINK("sys/devices/pci0005:00/0005:00:00.0/physfn", "../0005:00:1f.0"),
+        /* 8: a host whose bridge has the node, and not its bus */
+        GROUP("8", "0008:00:00.0", "pci0008:00/0008:00:00.0"),
+        MODALIAS("pci0008:00/0008:00:00.0", NVME),
+        LINK("sys/devices/pci0008:00/of_node", "../../firmware/devicetree/base/soc/pcie@8"),
         /* 6: no PCI at all */
         LINK("sys/kernel/iommu_groups/6/devices/fd400000.mmu", "../../../../devices/platform/fd400000.mmu"),
         TEXT("sys/devices/platform/fd400000.mmu/uevent", "x"),
@@ -87,6 +91,7 @@ static const Want wants[] = {
         { 4, "pci0000:00", "0000:00:04.0", "ens4", "52:54:00:00:00:0c", NULL, NULL, -1, 0, 0 },
         { 4, "pci0000:00", "0000:00:05.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
         { 5, NULL, "0005:00:00.0", NULL, NULL, NULL, "0005:00:1f.0", -1, 0, 0 },
+        { 8, "/soc/pcie@8", "0008:00:00.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
         { 6, NULL, "fd400000.mmu", NULL, NULL, NULL, NULL, -1, 0, 0 },
 };
 
