@@ -213,7 +213,7 @@ static int check_may_open(Connection *c, const GroupFacts *g, const Caller *call
         if (caller->uid == 0)
                 return 0;
         machine = manager_find_machine_by_process(c->manager, &caller->process);
-        if (machine && machine_is_run_by(machine, &caller->process) && machine->registrar == 0 && machine_has_group(machine, (int) g->number))
+        if (machine && machine_is_run_by(machine, &caller->process) && machine->registrar == 0 && machine_holds_group(machine, g->number, g))
                 return 0;
         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
                                  "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that root registered for its "

@@ -217,6 +217,20 @@ const char *group_facts_key(const GroupFacts *g) {
         return g->n_devices > 0 ? g->devices[0].address : "";
 }
 
+const char *device_facts_identity(const DeviceFacts *d, char buf[DEVICE_IDENTITY_MAX]) {
+        (void) snprintf(buf, DEVICE_IDENTITY_MAX, "%.40s %04x:%04x", d->address, d->vendor, d->device);
+        return buf;
+}
+
+bool group_facts_has_identity(const GroupFacts *g, const char *identity) {
+        char buf[DEVICE_IDENTITY_MAX];
+
+        for (size_t i = 0; i < g->n_devices; i++)
+                if (streq(device_facts_identity(&g->devices[i], buf), identity))
+                        return true;
+        return false;
+}
+
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
         if (a->n_devices != b->n_devices)
                 return false;

@@ -219,6 +219,12 @@ const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address
 /* What stays over boots, as numbers don't: the lowest address in the group; "" where it is empty. */
 const char *group_facts_key(const GroupFacts *g);
 
+/* "0001:00:00.0 8086:1572": another card in the same slot is another device. */
+#define DEVICE_IDENTITY_MAX 64
+const char *device_facts_identity(const DeviceFacts *d, char buf[DEVICE_IDENTITY_MAX]);
+/* Is this device in the group? */
+bool group_facts_has_identity(const GroupFacts *g, const char *identity);
+
 /* Same devices at the same addresses: the group's object on the bus stays. */
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b);
 /* Every fact the same: nothing to announce. */

@@ -3,6 +3,7 @@
 #include "machine.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/epoll.h>
 
 #include "util.h"
@@ -68,6 +69,7 @@ Machine *machine_free(Machine *m) {
         machine_domain_clear(&m->domain);
         findings_clear(&m->findings);
         free(m->opened);
+        free(m->groups);
         findings_clear(&m->audited);
         free(m->saved);
         free(m->name);
@@ -158,6 +160,43 @@ bool machine_has_group(const Machine *m, int group) {
                 if (m->domain.groups[i] == group)
                         return true;
         return false;
+}
+
+bool machine_holds_group(const Machine *m, unsigned number, const GroupFacts *now) {
+        if (number > INT_MAX || !machine_has_group(m, (int) number))
+                return false;
+        /* A group without devices may be that of a device that is unplugged, and comes again. */
+        if (!now || now->n_devices == 0)
+                return true;
+        for (size_t i = 0; i < m->n_groups; i++)
+                if (m->groups[i].number == number)
+                        return group_facts_has_identity(now, m->groups[i].identity);
+        return true;
+}
+
+static void note_group(Machine *m, const VfioFacts *vfio, int number) {
+        const GroupFacts *g = number < 0 ? NULL : vfio_facts_find_group(vfio, (unsigned) number);
+
+        if (!g || g->n_devices == 0)
+                return;
+        for (size_t i = 0; i < m->n_groups; i++)
+                if (m->groups[i].number == g->number)
+                        return;
+        m->groups[m->n_groups].number = g->number;
+        (void) device_facts_identity(&g->devices[0], m->groups[m->n_groups++].identity);
+}
+
+int machine_note_groups(Machine *m, const VfioFacts *vfio) {
+        free(m->groups);
+        m->n_groups = 0;
+        m->groups = calloc(m->n_tables + m->domain.n_groups + 1, sizeof(*m->groups));
+        if (!m->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->n_tables; i++)
+                note_group(m, vfio, m->tables[i].plan->window.group);
+        for (size_t i = 0; i < m->domain.n_groups; i++)
+                note_group(m, vfio, m->domain.groups[i]);
+        return 0;
 }
 
 void table_set_memory(Table *t, TableMemory *memory) {

@@ -73,6 +73,12 @@ typedef struct Table {
         int error; /* the kernel's refusal as the VMM reported it, a positive errno; 0: none */
 } Table;
 
+/* What a machine's IOMMU group was when it was registered: the kernel uses numbers again, and another's devices are none of its. */
+typedef struct MachineGroup {
+        unsigned number;
+        char identity[DEVICE_IDENTITY_MAX]; /* of one of its devices */
+} MachineGroup;
+
 /* A window in the VMM that was opened while it ran (AcquireWindow): the most that it was booked for. */
 typedef struct OpenedWindow {
         uint32_t liobn;
@@ -100,6 +106,8 @@ struct Machine {
         Table *tables; /* one for each of the plan's, in its order */
         size_t n_tables;
         MachineDomain domain;
+        MachineGroup *groups; /* those that there were when it was registered; of another its number is all that is known */
+        size_t n_groups;
         Findings findings; /* the domain's, those of its tables as they are now, and the audit's */
         Findings audited;  /* what the last audit has to say */
         char *saved;       /* what the state file has of it (machine_json.h); NULL: it has changed since */
@@ -127,6 +135,10 @@ bool machine_is_masters(const Machine *m);
 
 /* Has the machine a window, or a device, of this IOMMU group? */
 bool machine_has_group(const Machine *m, int group);
+/* Is it still the group that the machine was registered with? now: what there is by that number; NULL: nothing. */
+bool machine_holds_group(const Machine *m, unsigned number, const GroupFacts *now);
+/* Remembers what its groups are. 0 or -ENOMEM. */
+int machine_note_groups(Machine *m, const VfioFacts *vfio);
 
 /* Puts a memfd into a table that waits for one; taken over. */
 void table_set_memory(Table *t, TableMemory *memory);

@@ -204,6 +204,19 @@ static Json *domain_to_json(const MachineDomain *d) {
         return o;
 }
 
+static Json *groups_to_json(const Machine *machine) {
+        Json *array = json_new_array();
+
+        for (size_t i = 0; i < machine->n_groups; i++) {
+                Json *o = json_new_object();
+
+                json_add_number(o, "number", machine->groups[i].number);
+                json_add(o, "device", text_to_json(machine->groups[i].identity));
+                json_push(array, o);
+        }
+        return array;
+}
+
 static Json *process_to_json(const Machine *machine) {
         Json *o = json_new_object();
 
@@ -237,6 +250,7 @@ int machine_to_json(const Machine *machine, char **ret) {
                 json_push(dynamic, table);
         }
         json_add(o, "dynamic_tables", dynamic);
+        json_add(o, "groups", groups_to_json(machine));
         if (machine->source == MACHINE_SOURCE_LIBVIRT)
                 json_add(o, "domain", domain_to_json(&machine->domain));
         return json_end_consume(o, ret);
@@ -398,6 +412,38 @@ static int read_domain(const JsonPlace *at, MachineDomain *d) {
         return r < 0 ? r : read_groups(&domain, d);
 }
 
+static int read_group(const JsonPlace *at, void *userdata) {
+        Machine *machine = userdata;
+        MachineGroup *g = &machine->groups[machine->n_groups];
+        const char *device = NULL;
+        uint64_t number = 0;
+        int r = json_read_number(at, "number", UINT32_MAX, &number);
+
+        if (r == 0)
+                return missing(at, "number");
+        if (r > 0)
+                r = json_read_string(at, "device", &device);
+        if (r < 0)
+                return r;
+        if (!device || strlen(device) >= sizeof(g->identity))
+                return json_read_fail(at, "device", "it is no device as tced writes it");
+        g->number = (unsigned) number;
+        strcpy(g->identity, device);
+        machine->n_groups++;
+        return 0;
+}
+
+/* A tced before this one did not write them. */
+static int read_machine_groups(const JsonPlace *at, Machine *machine) {
+        JsonPlace array;
+        int r = json_read_member(at, "groups", json_type_array, &array);
+
+        if (r <= 0)
+                return r;
+        machine->groups = calloc(json_read_length(&array) + 1, sizeof(*machine->groups));
+        return machine->groups ? json_read_each(at, "groups", read_group, machine) : -ENOMEM;
+}
+
 static int read_process(const JsonPlace *at, Machine *machine) {
         JsonPlace process;
         const char *fd;
@@ -452,6 +498,8 @@ static int read_rest(const JsonPlace *at, const Table *states, Machine *machine)
 
         if (r >= 0)
                 r = read_process(at, machine);
+        if (r >= 0)
+                r = read_machine_groups(at, machine);
         if (r >= 0 && machine->source == MACHINE_SOURCE_LIBVIRT)
                 r = read_domain(at, &machine->domain);
         for (size_t i = 0; i < machine->n_tables; i++) {

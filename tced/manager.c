@@ -273,7 +273,8 @@ int manager_foreach_machine(Manager *m, int (*each)(Machine *, void *), void *us
 /* What a walk looks for, and what it found. */
 typedef struct Search {
         pid_t pid;
-        int group;
+        unsigned group;
+        const GroupFacts *facts; /* of that group; NULL: there is none */
         Machine *found;
 } Search;
 
@@ -290,7 +291,7 @@ static int match_pid(Machine *machine, void *userdata) {
 static int match_group(Machine *machine, void *userdata) {
         Search *s = userdata;
 
-        if (!machine_has_group(machine, s->group))
+        if (!machine_holds_group(machine, s->group, s->facts))
                 return 0;
         s->found = machine;
         return machine_is_masters(machine) ? -EEXIST : 0;
@@ -316,7 +317,7 @@ Machine *manager_find_machine_by_process(Manager *m, const Process *process) {
 }
 
 Machine *manager_find_holder(Manager *m, unsigned group) {
-        Search s = { .group = (int) group };
+        Search s = { .group = group, .facts = vfio_facts_find_group(&m->vfio, group) };
 
         (void) manager_foreach_machine(m, match_group, &s);
         return s.found;

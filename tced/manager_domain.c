@@ -51,6 +51,7 @@ typedef struct HolderSearch {
         Manager *manager;
         bool names; /* may be told */
         unsigned group;
+        const GroupFacts *facts; /* of that group; NULL: there is none */
         const char *uuid;
         const Machine *found;
 } HolderSearch;
@@ -59,7 +60,7 @@ static int match_holder(Machine *machine, void *userdata) {
         HolderSearch *s = userdata;
 
         /* Nobody keeps another's VM from its devices by saying that they are theirs. */
-        if (!machine_is_masters(machine) || !machine_has_group(machine, (int) s->group) || (s->uuid && streq(machine->uuid, s->uuid)))
+        if (!machine_is_masters(machine) || !machine_holds_group(machine, s->group, s->facts) || (s->uuid && streq(machine->uuid, s->uuid)))
                 return 0;
         s->found = machine;
         return -EEXIST;
@@ -69,6 +70,7 @@ static const char *find_holder(unsigned group, const char *uuid, void *userdata)
         HolderSearch *s = userdata;
 
         s->group = group;
+        s->facts = vfio_facts_find_group(&s->manager->vfio, group);
         s->uuid = uuid;
         s->found = NULL;
         (void) manager_foreach_machine(s->manager, match_holder, s);

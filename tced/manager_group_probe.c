@@ -61,7 +61,7 @@ static void finish(GroupProbe *p, const Refusal *refusal) {
 }
 
 typedef struct Holder {
-        unsigned number;
+        const GroupFacts *group;
         const Machine *machine;
 } Holder;
 
@@ -69,7 +69,7 @@ typedef struct Holder {
 static int match_claimed(Machine *machine, void *userdata) {
         Holder *h = userdata;
 
-        if (machine->state != MACHINE_CLAIMED || !machine_is_masters(machine) || !machine_has_group(machine, (int) h->number))
+        if (machine->state != MACHINE_CLAIMED || !machine_is_masters(machine) || !machine_holds_group(machine, h->group->number, h->group))
                 return 0;
         h->machine = machine;
         return -EEXIST;
@@ -78,7 +78,7 @@ static int match_claimed(Machine *machine, void *userdata) {
 /* May it be taken? Marks its facts as being asked. 0, or -EINVAL and why. */
 static int begin(GroupProbe *p, Refusal *refusal) {
         GroupFacts *g = (GroupFacts *) vfio_facts_find_group(&p->manager->vfio, p->number);
-        Holder holder = { .number = p->number };
+        Holder holder = { .group = g };
 
         if (!g)
                 return refuse(refusal, TCED_ERROR_NO_SUCH_GROUP, "IOMMU group %u is gone; `tcectl groups` lists those that are there", p->number);

@@ -235,7 +235,9 @@ static int commit(Registration *r, Fill *f, Refusal *refusal) {
                 manager_unregister(m, other);
         }
         (void) sd_event_now(m->event, CLOCK_MONOTONIC, &machine->domain.told_usec);
-        error = manager_insert_machine(m, machine);
+        error = machine_note_groups(machine, &m->vfio);
+        if (error >= 0)
+                error = manager_insert_machine(m, machine);
         if (error < 0)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", machine->name);
         return 0;

@@ -372,6 +372,54 @@ static void try_offered_to_another(void *userdata) {
         refused(unregister(bus, w->offered, &error), &error, "NotAuthorized", "offered|root", "nor unregister it");
 }
 
+/* Claims it, and then says each time when it is asked whether it may open the group: 'y' or 'n'. */
+static void claim_and_open(int fd, void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_peer(w->host);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        actor_say(fd, claim(bus, w->offered, NULL) >= 0 ? 'c' : 'f');
+        while (actor_listen(fd) > 0) {
+                (void) call(bus, TCED_GROUP_PREFIX "/21", TCED_INTERFACE_GROUP, "Open", &error, NULL, "t", UINT64_C(0));
+                actor_say(fd, error.name && strstr(error.name, "NotAuthorized") ? 'n' : 'y');
+                sd_bus_error_free(&error);
+        }
+}
+
+static void may_open(const Actor *a, sd_bus *root, char want, const char *uuid, const char *name) {
+        _cleanup_free_ char *holder = NULL;
+
+        (void) call_manager(root, "Rescan", NULL, "");
+        actor_tell(a, 'o');
+        tap_eq(actor_hear(a), want, "%s: may its VM open it", name);
+        holder = get_string(root, TCED_GROUP_PREFIX "/21", TCED_INTERFACE_GROUP, "Holder");
+        tap_streq(holder, uuid, "%s: who holds it", name);
+}
+
+/* The kernel uses the number of a group again: what root gave was a device. */
+static void test_number_used_again(World *w, sd_bus *root) {
+        TestWindow vfio = { "vfio", "0000:21:00.0", 0x80000001, 0, 1 << 20, 12, 0, 21 };
+        _cleanup_free_ char *path = NULL;
+        const char *uuid;
+        Actor a;
+
+        host_add_group(w->host, 21, "0000:21:00.0", "e1000e");
+        (void) call_manager(root, "Rescan", NULL, "");
+        (void) register_windows(root, "lasting", "", &vfio, 1, member_uid, &path, NULL);
+        uuid = path + strlen(TCED_MACHINE_PREFIX "/");
+        w->offered = path;
+        a = actor_start(member_uid, claim_and_open, w);
+        tap_eq(actor_hear(&a), 'c', "a user's VM with a group of root's");
+        may_open(&a, root, 'y', uuid, "its group");
+        host_add_group(w->host, 21, "0000:22:00.0", "e1000e");
+        may_open(&a, root, 'n', "", "another device in a group of that number");
+        host_add_group(w->host, 21, "0000:21:00.0", "vfio-pci");
+        may_open(&a, root, 'y', uuid, "its device again, on another driver");
+        actor_kill(&a);
+        tap_ok(no_machine_but(root, 1), "it ends with its process");
+        host_remove_group(w->host, 21);
+}
+
 /* Its owner may give it up, as long as nobody has claimed it. */
 static void try_to_unregister(void *userdata) {
         const World *w = userdata;
@@ -411,6 +459,7 @@ static void test_world(World *w) {
         given_up = register_small(root, "given-up", 1, member_uid);
         run_as(member_uid, NULL, 0, try_to_unregister, w);
         tap_ok(no_machine_but(root, 1), "it is gone");
+        test_number_used_again(w, root);
         (void) unregister(root, machine, NULL);
 }
 

@@ -84,6 +84,36 @@ static void test_names(void) {
                "other words are not");
 }
 
+/* The kernel uses a group's number again. */
+static void test_groups(void) {
+        DeviceFacts nic = { .address = (char *) "0001:01:00.0", .vendor = 0x8086, .device = 0x1572 }, other = nic, both[2];
+        GroupFacts g = { .number = 3, .devices = &nic, .n_devices = 1 }, again = g;
+        const VfioFacts vfio = { .groups = &g, .n_groups = 1 }, none = {};
+        Machine *m = make(&whole, ACCEL_AUTO, 4, NULL);
+
+        tap_eq(machine_note_groups(m, &none), 0, "a machine is registered with groups that are not there");
+        tap_ok(machine_holds_group(m, 3, NULL) && machine_holds_group(m, 3, &g) && !machine_holds_group(m, 1, NULL),
+               "of them their numbers are known");
+        tap_eq(machine_note_groups(m, &vfio), 0, "one is registered with groups that are");
+        tap_eq(m->n_groups, 1, "each is noted once");
+        tap_ok(machine_holds_group(m, 3, &g), "it holds them");
+        tap_ok(machine_holds_group(m, 0, NULL) && machine_holds_group(m, 3, NULL), "also where there is no group");
+        other.device++;
+        again.devices = &other;
+        tap_ok(!machine_holds_group(m, 3, &again), "another card in the same slot is another's");
+        other = nic;
+        other.address = (char *) "0001:02:00.0";
+        tap_ok(!machine_holds_group(m, 3, &again), "as is one in another slot");
+        both[0] = (DeviceFacts) { .address = (char *) "0001:00:00.0" };
+        both[1] = nic;
+        again.devices = both;
+        again.n_devices = 2;
+        tap_ok(machine_holds_group(m, 3, &again), "a device beside the first one changes nothing");
+        again.n_devices = 0;
+        tap_ok(machine_holds_group(m, 3, &again), "nor does one that is just unplugged");
+        (void) machine_free(m);
+}
+
 /* What libvirt's XML adds: findings, and groups that no window has. */
 static void test_domain(void) {
         Machine *m = make(&no_tce, ACCEL_AUTO, 4, NULL);
@@ -313,6 +343,7 @@ int main(void) {
 
         test_names();
         test_new();
+        test_groups();
         test_domain();
         test_hold(proc_fd);
         test_hold_again(proc_fd);

@@ -74,6 +74,10 @@ static Machine *make_machine(const char *name, const char *uuid, MachineSource s
                 (void) findings_add(&m->domain.findings, FINDING_MIXED_PHB, SEVERITY_WARNING, "pci.1", "Give it its own", "two\nlines \xc3");
                 (void) findings_add(&m->domain.findings, FINDING_STATE_NOT_KEPT, SEVERITY_INFO, "", "", "%s", "");
         }
+        m->groups = calloc(2, sizeof(*m->groups));
+        m->groups[0] = (MachineGroup) { 7, "0001:01:00.0 8086:1572" };
+        m->groups[1] = (MachineGroup) { UINT32_MAX, "fd400000.mmu 0000:0000" };
+        m->n_groups = 2;
         (void) machine_update_findings(m);
         return m;
 }
@@ -156,6 +160,7 @@ static void test_round_trip(MachineSource source) {
         tap_ok(n->source == m->source && n->owner == m->owner && n->registrar == m->registrar && n->serial == m->serial &&
                        n->charged == m->charged && n->state == m->state,
                "what it is");
+        tap_ok(n->n_groups == 2 && memcmp(n->groups, m->groups, 2 * sizeof(*m->groups)) == 0, "what its groups were");
         tap_ok(n->memlock_permitted == m->memlock_permitted && n->memlock_raised == m->memlock_raised, "its limit of locked memory");
         tap_ok(n->process.pid == m->process.pid && n->process.start == m->process.start && n->process.pidfd < 0 && n->process.by_pid,
                "its process");
@@ -290,6 +295,9 @@ static const struct {
         { "no domain of libvirt's", "\"domain\":", "\"territory\":", "machines[0].domain: it is missing" },
         { "a finding that is not known", "\"mixed-phb\"", "\"mixed-drinks\"", "machines[0].domain.findings[0].id" },
         { "a group that is a text", "\"groups\":[0", "\"groups\":[\"0\"", "machines[0].domain.groups[0]" },
+        { "what a group was, a number", "\"device\":\"0001:01:00.0 8086:1572\"", "\"device\":1", "machines[0].groups[0].device" },
+        { "what a group was, not told", "\"device\":\"0001:01:00.0 8086:1572\"", "\"x\":1", "machines[0].groups[0].device" },
+        { "a group that was without a number", "\"number\":7,", "", "machines[0].groups[0].number" },
         { "a group below zero", "\"groups\":[0", "\"groups\":[-1", "machines[0].domain.groups[0]" },
         { "text behind the end", "]}\n", "]}\n{}", "no JSON" },
         { "bytes that are no UTF-8", "\"db 1\"", "\"db \xff\"", "no text in UTF-8" },
