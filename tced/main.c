@@ -251,6 +251,9 @@ static int run(const Options *o) {
         r = fd_store_take(&fds);
         if (r >= 0)
                 r = sd_event_default(&event);
+        /* Before the host is looked at, so that no change is missed. */
+        if (r >= 0 && uevent_new(&u) < 0)
+                log_warning("Can't hear of devices that come and go; call Rescan for that");
         if (r >= 0)
                 r = manager_new(event, &o->places, &m);
         if (r >= 0)
@@ -263,7 +266,7 @@ static int run(const Options *o) {
                 r = serve(d, m, o, socket, &fds, event);
         if (r >= 0) {
                 (void) sd_event_set_watchdog(event, 1);
-                if (uevent_new(event, m, &u) < 0)
+                if (u && uevent_attach(u, event, m) < 0)
                         log_warning("Can't hear of devices that come and go; call Rescan for that");
                 (void) sd_notify(0, "STATUS=Proving what this host can do");
                 manager_read_bindings(m);
