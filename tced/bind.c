@@ -133,12 +133,14 @@ static void on_group_done(const BindReply *reply, void *userdata) {
         Pending *p = userdata;
         Connection *c = p->connection;
         BindReply own = *reply;
+        int r;
 
         own.id = p->id;
         free(p);
         c->n_pending--;
-        if (c->source && bind_send_reply(sd_event_source_get_io_fd(c->source), &own) < 0)
-                log_warning("An answer can't be sent: %s", strerror(errno));
+        r = c->source ? bind_send_reply(sd_event_source_get_io_fd(c->source), &own) : 0;
+        if (r < 0)
+                log_warning("An answer can't be sent: %s", strerror(-r));
         connection_free_if_done(c);
 }
 

@@ -249,6 +249,27 @@ static void test_hanging(void) {
         stage_remove(s);
 }
 
+/* Whoever asked is gone before it is done. */
+static void test_gone(void) {
+        Stage *s = stage_make();
+        unsigned calls;
+
+        fake_plan(&s->host, "2 hang");
+        (void) helper_bind_group(s->helper, 7, devices, 2, on_done, s);
+        while (s->workers == 0)
+                (void) sd_event_run(s->event, 100000);
+        (void) fake_wait_hung(&s->host);
+        s->helper = helper_free(s->helper);
+        calls = s->calls;
+        loop_for(s->event, SECOND_USEC / 5);
+        fake_let_go(&s->host);
+        tap_ok(becomes(s, BOUND, BIND_BOUND), "who asked is gone: it is done all the same");
+        tap_eq(s->calls, calls, "and nobody told");
+        tap_eq(wait_for(s->pid), 0, "tced-bind ends when it is idle");
+        stage_start(s);
+        stage_remove(s);
+}
+
 static bool conf_has(const Stage *s, const char *name, const char *want) {
         char path[128], text[512];
 
@@ -359,6 +380,7 @@ int main(int argc, char *argv[]) {
         test_group();
         test_killed();
         test_hanging();
+        test_gone();
         test_keep();
         test_worker();
         test_recover();

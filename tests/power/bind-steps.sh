@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# tced-bind alone, on a real kernel: two devices of one group bound by a worker as its unit confines it, and given back; the worker killed
+# when it enters each of its writes, so before each and after the one before, and wholly back each time; a group that is open; a step of which the
+# kernel says no.
+set -u
+# shellcheck source=tests/power/lib.sh
+source "${POWER_HOST_TESTS:?}/lib.sh"
+read -r first second <<<"${POWER_HOST_VFIO_SHARED:?}"
+group=$(group_of "$first")
+records=/run/tced-bind/groups
+
+override_of() { cat "/sys/bus/pci/devices/$1/driver_override"; }
+both() { echo "$(driver_of "$first") $(override_of "$first") $(driver_of "$second") $(override_of "$second")"; }
+is_recorded() { compgen -G "$records/*.json" >/dev/null; }
+no_worker() { [[ -z $(systemctl list-units --no-legend --plain 'tced-bind-work@*') ]]; }
+
+# as_before NAME: both have the drivers that they had, and nothing is recorded.
+as_before() { ! is_recorded && [[ $(both) == "$before" ]]; }
+
+start_tced
+ok $? "systemctl start tced"
+before=$(both)
+is "$(driver_of "$first") $(driver_of "$second")" "e1000e nvme" "two devices of group $group"
+
+tcectl bind "$group" >/tmp/said 2>&1
+ok $? "the group is bound" || { sed 's/^/# /' /tmp/said; journalctl -u 'tced-bind*' -o cat | tail -n 5 | sed 's/^/# /'; }
+is "$(both)" "vfio-pci vfio-pci vfio-pci vfio-pci" "both devices are on vfio-pci"
+[[ -e /dev/vfio/$group ]]
+ok $? "there is /dev/vfio/$group"
+is "$(stat -c '%U %a' "$records"/*.json "$records" | xargs)" "root 644 root 755" "the record is for all to read"
+exec 9<>"/dev/vfio/$group"
+tcectl release "$group" >/tmp/said 2>&1
+is "$? $(both)" "1 vfio-pci vfio-pci vfio-pci vfio-pci" "what is open is not given back"
+like "$(tr '\n' ' ' </tmp/said)" '*open*' "and that is said"
+exec 9>&-
+tcectl release "$group" >/tmp/said 2>&1
+ok $? "it is given back" || sed 's/^/# /' /tmp/said
+as_before
+ok $? "to its drivers" || both | sed 's/^/# /'
+wait_for 10 no_worker
+ok $? "no worker is left"
+
+# killed N: the worker dies when it enters its Nth write. It needs to be traced for that, so that for this it is let do more.
+killed() {
+        mkdir -p /run/systemd/system/tced-bind-work@.service.d
+        printf '%s\n' '[Service]' 'ExecStart=' 'SystemCallFilter=' 'ProtectProc=default' 'CapabilityBoundingSet=CAP_SYS_PTRACE' \
+                "ExecStart=strace -qq -o /dev/null -e trace=write -e inject=write:signal=SIGKILL:when=$1 /usr/sbin/tced-bind --work" \
+                >/run/systemd/system/tced-bind-work@.service.d/50-test.conf
+        systemctl daemon-reload
+}
+# The next of them, which puts back, is let be.
+let_live() {
+        rm -rf /run/systemd/system/tced-bind-work@.service.d
+        systemctl daemon-reload
+}
+
+# Binding has eight writes, the records of it included, and giving back has seven.
+for operation in bind release; do
+        for n in {1..8}; do
+                [[ $operation == bind ]] || tcectl bind "$group" >/dev/null 2>&1
+                killed "$n"
+                tcectl "$operation" "$group" >/tmp/said 2>&1
+                # Those that put back die there as well, where they have so many: the next start of tced-bind has it done.
+                systemctl kill -s KILL tced-bind
+                let_live
+                systemctl restart tced-bind
+                wait_for 15 as_before
+                ok $? "$operation, killed at write $n: wholly back" || { both; cat /tmp/said; } | sed 's/^/# /'
+        done
+done
+
+# A driver that is not there any more.
+tcectl bind "$group" >/dev/null 2>&1
+modprobe -r e1000e
+tcectl release "$group" >/tmp/said 2>&1
+is "$? $(driver_of "$second")" "1 nvme" "the driver of one is gone: the other gets its own"
+like "$(tr -s '\n ' ' ' </tmp/said)" '*e1000e*not loaded any more*' "and that is said"
+modprobe e1000e
+wait_for 10 as_before || tcectl release "$group" >/tmp/said 2>&1
+is "$(both)" "$before" "once it is there, it can be given back"
+is_recorded
+is $? 1 "and nothing is recorded" || sed 's/^/# /' /tmp/said
+! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
+ok $? "the kernel warned of nothing"
+systemctl stop tced tced-bind.socket tced-bind-work.socket tced-bind
+finish
