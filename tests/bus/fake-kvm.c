@@ -34,7 +34,8 @@ static int check_extension(unsigned long number) {
                number == KVM_CAP_SPAPR_MULTITCE;
 }
 
-/* A bare-metal host's, or in another mood: "busy", "not-viable", "no-viable-device", "type1", "v1", "no-window", "full", "foreign", "hang". */
+/* A bare-metal host's, or in another mood: "busy", "not-viable", "no-viable-device", "type1", "v1", "no-window", "full", "foreign", "odd", "slow",
+ * "hang". */
 static int vfio_ioctl(const char *dir, int fd, unsigned long request, void *argument) {
         static const struct {
                 unsigned long request;
@@ -63,6 +64,8 @@ static int vfio_ioctl(const char *dir, int fd, unsigned long request, void *argu
         (void) read_file_at(AT_FDCWD, path, mode, sizeof(mode));
         while (streq(mode, "hang") && request == VFIO_GROUP_SET_CONTAINER)
                 (void) pause();
+        if (streq(mode, "slow") && request == VFIO_GROUP_SET_CONTAINER)
+                (void) usleep(400 * 1000);
         errno = 0;
         for (size_t i = 0; i < ELEMENTSOF(known); i++)
                 if (known[i].request == request) {

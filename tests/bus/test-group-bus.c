@@ -205,19 +205,28 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 1;
 }
 
+static void wait_replies(sd_bus *bus, const unsigned *counts, unsigned n) {
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 20 && counts[0] + counts[1] < n; i++)
+                while (sd_bus_process(bus, NULL) > 0 || sd_bus_wait(bus, 50000) > 0)
+                        if (counts[0] + counts[1] == n)
+                                break;
+}
+
+static void probe_later(sd_bus *bus, unsigned *counts) {
+        if (sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, GROUP_PATH, TCED_INTERFACE_GROUP, "Probe", on_reply, counts, "t",
+                                     UINT64_C(0)) < 0 ||
+            sd_bus_flush(bus) < 0)
+                bail_out("a call can't be made");
+}
+
 static void test_queue(const Host *h, sd_bus *bus) {
         unsigned counts[2] = {};
         int fds = settled_fds(h->tced_pid);
 
         set_mode(h, "");
         for (unsigned i = 0; i < 8; i++)
-                if (sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, GROUP_PATH, TCED_INTERFACE_GROUP, "Probe", on_reply, counts, "t",
-                                             UINT64_C(0)) < 0)
-                        bail_out("a call can't be made");
-        for (unsigned i = 0; i < 200 && counts[0] + counts[1] < 8; i++)
-                while (sd_bus_process(bus, NULL) > 0 || sd_bus_wait(bus, 50000) > 0)
-                        if (counts[0] + counts[1] == 8)
-                                break;
+                probe_later(bus, counts);
+        wait_replies(bus, counts, 8);
         tap_ok(counts[0] == 8 && counts[1] == 0, "eight at once are probed one by one (%u, %u refused)", counts[0], counts[1]);
         tap_eq(wait_fds(h->tced_pid, fds), fds, "and nothing stays");
 }
@@ -236,6 +245,35 @@ static void test_other_device(const Host *h, sd_bus *bus) {
         refused(probe(bus, &error), &error, "GroupNotViable", "group 5|" ADDRESS "|e1000e", "a group that is the host's");
         host_add_group(h, 5, ADDRESS, "vfio-pci");
         went_well(call_manager(bus, "Rescan", &error, ""), &error, "it is VFIO's again");
+}
+
+/* What is read again meanwhile. */
+static void test_meanwhile(const Host *h, sd_bus *bus, sd_bus *other) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        unsigned counts[2] = {};
+
+        set_mode(h, "slow");
+        probe_later(bus, counts);
+        (void) usleep(200 * 1000);
+        went_well(call_manager(other, "Rescan", &error, ""), &error, "groups are read again while one is asked");
+        proven_is(other, "unknown: it is being asked", "meanwhile");
+        wait_replies(bus, counts, 1);
+        tap_ok(counts[0] == 1, "it is answered");
+        proven_is(other, "yes: made", "and what was shown is kept");
+
+        probe_later(bus, counts);
+        (void) usleep(200 * 1000);
+        host_add_group(h, 5, "0000:01:00.1", "vfio-pci");
+        went_well(call_manager(other, "Rescan", &error, ""), &error, "another device comes while it is asked");
+        wait_replies(bus, counts, 2);
+        tap_ok(counts[1] == 1, "who asked is refused");
+        proven_is(other, "unknown: not asked", "nothing of the old one is told of it");
+        host_remove_group(h, 5);
+        set_mode(h, "");
+        (void) call_manager(other, "Rescan", NULL, "");
+        refused(probe(bus, &error), &error, SD_BUS_ERROR_UNKNOWN_OBJECT, "", "a group that is gone");
+        host_add_group(h, 5, ADDRESS, "vfio-pci");
+        (void) call_manager(other, "Rescan", NULL, "");
 }
 
 static int open_into(sd_bus *bus, int container, int *ret_group, sd_bus_error *error) {
@@ -301,15 +339,10 @@ static void test_end(Host *h, sd_bus *bus) {
 
         set_mode(h, "hang");
         for (unsigned i = 0; i < 2; i++)
-                (void) sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, GROUP_PATH, TCED_INTERFACE_GROUP, "Probe", on_reply, counts, "t",
-                                                UINT64_C(0));
-        (void) sd_bus_flush(bus);
+                probe_later(bus, counts);
         (void) usleep(200 * 1000);
         host_stop_tced(h);
-        for (unsigned i = 0; i < 100 && counts[1] < 2; i++)
-                while (sd_bus_process(bus, NULL) > 0 || sd_bus_wait(bus, 20000) > 0)
-                        if (counts[1] == 2)
-                                break;
+        wait_replies(bus, counts, 2);
         tap_eq(counts[1], 2, "both that waited are told when tced ends");
 }
 
@@ -342,6 +375,7 @@ int main(void) {
         test_holder(&h, bus);
         test_queue(&h, bus);
         test_other_device(&h, bus);
+        test_meanwhile(&h, bus, listener);
         test_open_into(&h, bus);
         test_end(&h, bus);
         actor_kill(&helper);
