@@ -57,6 +57,7 @@ static int show_binding(json_object *group, const Output *out) {
                             group_is_persistent(group) ? "; again at each boot" : "; not again at boot");
 }
 
+/* All uses, with how to end each; the obstacle names the first alone. */
 static int show_uses(json_object *group, const Output *out) {
         json_object *uses = view_get(group, "in_use");
         int r = 0;
@@ -71,6 +72,7 @@ static int show_uses(json_object *group, const Output *out) {
         return r;
 }
 
+/* Who has it, and how much of it that is. */
 static int show_holder(json_object *json, json_object *group, const Output *out) {
         _cleanup_(holders_clear) Holders holders = {};
         json_object *machine, *tables;
@@ -172,6 +174,7 @@ static int show_ids(json_object *device, const Output *out) {
                             view_count(device, "device"), view_count(device, "class"), view_show(device, "class_name"));
 }
 
+/* What it hangs on: driver, network, SR-IOV, bridge, NUMA node; only what is told. */
 static int show_links(json_object *device, const Output *out) {
         const char *mac = view_string(device, "mac"), *bridge = view_string(device, "bridge"), *driver = view_string(device, "driver");
         char vfs[96] = "", node[48] = "";

@@ -94,6 +94,7 @@ static void put_lines(Tree *tree, unsigned level) {
         output_colour(tree->out, COLOUR_NONE);
 }
 
+/* By what matters most, since the end is cut: address, what it is known by here, driver, name. */
 static void put_device(Tree *tree, json_object *group, json_object *device, bool below_pf) {
         const char *driver = view_string(device, "driver"), *name = view_string(device, "device_name");
         _cleanup_free_ char *role = NULL;
@@ -136,6 +137,7 @@ static void put_machine(Tree *tree, const Node *node) {
                 put(tree, COLOUR_NONE, ", no tables");
 }
 
+/* Where a table is comes before what it is: that is what the tree is looked at for. */
 static void put_table(Tree *tree, json_object *table) {
         char window[WINDOW_TEXT_MAX], pages[WINDOW_TEXT_MAX];
         const char *range = window_text(table, window, sizeof(window)), *size = pages_text(table, pages, sizeof(pages));
@@ -165,6 +167,7 @@ static void put_group(Tree *tree, const Node *node) {
         }
 }
 
+/* A device tree's name does not tell the PCI domain, by which people know a PHB. */
 static void put_phb(Tree *tree, const Node *node) {
         if (isempty(node->name))
                 put(tree, COLOUR_BOLD, "No PHB, or several");

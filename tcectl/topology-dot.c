@@ -44,6 +44,7 @@ static void put_row(FILE *f, size_t port, const char *fill, const char *name) {
         put_text(f, name, NAME_MAX_SHOWN);
 }
 
+/* A node with a title and rows. Its port "t" is the title's, where lines to it end. */
 static void open_node(FILE *f, size_t i, const char *fill, const char *format, ...) _printf_(4, 5);
 static void open_node(FILE *f, size_t i, const char *fill, const char *format, ...) {
         char title[160];
@@ -62,6 +63,7 @@ static void close_node(FILE *f) {
         (void) fputs("</table>>]\n", f);
 }
 
+/* A device's row: address and driver, what it is known by here, what it is called. Lines are aligned left by the break behind each. */
 static int put_device(FILE *f, size_t port, json_object *group, json_object *device) {
         const char *name = view_string(device, "device_name"), *driver = view_string(device, "driver");
         _cleanup_free_ char *role = NULL;
@@ -150,6 +152,7 @@ static bool same_machine(const Drawn *a, const Drawn *b) {
         return a->json == b->json && (a->json || streq(a->name, b->name));
 }
 
+/* places: where it stands in the tree, n of them; the first lends it its name in the graph. */
 static void put_machine(FILE *f, const Topology *t, const Drawn *places, size_t n) {
         const char *state = view_string(places->json, "state");
         uint64_t pid = view_count(places->json, "pid");

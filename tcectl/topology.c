@@ -28,11 +28,11 @@ NodeKind node_kind_from_string(const char *text) {
         return (NodeKind) name_lookup(kind_names, _NODE_KIND_MAX, text);
 }
 
-/* A group on its way into the tree. */
+/* A group on its way into the tree. Sorted by PHB, then by key, so that a PHB's groups are together. */
 typedef struct GroupRef {
         json_object *json;
         const char *phb, *key; /* key "": it has no device */
-        size_t node, phb_node;
+        size_t node, phb_node; /* its own node, and where it hangs by itself */
 } GroupRef;
 
 /* What is found by a text, or by a number. */
@@ -136,6 +136,7 @@ static int domain_text(Topology *t, const char *address, const char **ret) {
         return 0;
 }
 
+/* Worked out here rather than taken from `key`, which an older tced does not tell. "": it has no device. */
 static const char *lowest_address(json_object *group) {
         json_object *devices = view_get(group, "devices");
         const char *lowest = "";
@@ -149,6 +150,7 @@ static const char *lowest_address(json_object *group) {
         return lowest;
 }
 
+/* Are all of its devices in the PCI domain of this address? */
 static bool one_domain(json_object *group, const char *address) {
         json_object *devices = view_get(group, "devices");
         size_t n = strcspn(address, ":");
@@ -197,6 +199,7 @@ static int read_groups(Builder *b) {
         return 0;
 }
 
+/* -1: not told, or of several. */
 static int numa_of(json_object *group) {
         uint64_t node;
 
@@ -223,6 +226,7 @@ static int add_phbs(Builder *b) {
         return 0;
 }
 
+/* For the PHBs that are there, all nodes from 1 on. Hosts have a few NUMA nodes: no need to be quick. */
 static int add_numa_nodes(Builder *b) {
         size_t n = b->t->n;
 
@@ -297,6 +301,7 @@ static int find_bridge(Builder *b, const char *address, size_t phb, size_t *ret)
         return r;
 }
 
+/* The bridges that devices stand behind and no group has, each once. Their nodes are made when something is hung below them. */
 static int read_bridges(Builder *b) {
         NamedList all = {};
         int r = 0;
@@ -387,7 +392,8 @@ static int place_all(Builder *b) {
         return r;
 }
 
-/* Every table of every machine, by the group that it is for. */
+/* Every table of every machine, by the group that it is for. A group that is not told of here counts as none: the table is shown all the same,
+ * with the emulated ones. */
 static int read_machines(Builder *b) {
         json_object *machines = view_get(b->json, "machines");
         int r = 0;
@@ -426,7 +432,7 @@ static int add_tables(Builder *b, uint64_t group, size_t parent, const char *hol
         bool told = isempty(holder);
         int r = 0;
 
-        /* The lower bound is by node as well, and 0 is the least. */
+        /* The lower bound is by node as well, and 0 is the least. A machine's tables are together: it begins where it changes. */
         for (json_object *last = NULL; r >= 0 && i < b->tables.n && b->tables.items[i].number == group; i++) {
                 const Named *table = &b->tables.items[i];
 
@@ -513,6 +519,7 @@ static int compare_places(const void *a, const void *b) {
         return r != 0 ? r : x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* A group with one device has that device's children as its own: who has it comes before those. */
 static unsigned rank_of(const Node *node) {
         switch (node->kind) {
         case NODE_ROOT:
@@ -534,6 +541,7 @@ static unsigned rank_of(const Node *node) {
         return 4;
 }
 
+/* All nodes in order, each put behind the last child of its parent. */
 static int link_children(Topology *t) {
         _cleanup_free_ Place *places = calloc(t->n, sizeof(*places));
 

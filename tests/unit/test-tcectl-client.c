@@ -401,6 +401,9 @@ static void test_groups(void) {
                             "%s %s: what it says", w[0], w[1] ? w[1] : ""))
                         printf("# %s\n", result.err);
         }
+        RUN(&result, (char *) "--user", (char *) "bind", (char *) "00:01.0", (char *) "group", (char *) "10", (char *) "10");
+        tap_streq(result.out, "IOMMU group 10 (0001:00:00.0, 0001:00:01.0) is on vfio-pci now, until the next boot (to have it at each: bind "
+                              "--persistent).\n", "a group that is named three times is bound once");
         stop_peer(peer);
 }
 
