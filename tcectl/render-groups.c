@@ -63,7 +63,7 @@ static int use_notes(Table *t, json_object *group) {
 
                 if (isempty(text) || group_obstacle_says(group, text))
                         continue;
-                r = note(t, COLOUR_NONE, "In use: %s%s%s.", text, isempty(remedy) ? "" : "; to end that: ", isempty(remedy) ? "" : remedy);
+                r = note(t, COLOUR_NONE, "In use: %s%s%s", text, isempty(remedy) ? "" : "; to end that: ", isempty(remedy) ? "" : remedy);
         }
         return r;
 }

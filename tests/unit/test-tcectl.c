@@ -76,7 +76,7 @@ static void test_status(void) {
                "Host      ppc64le, kernel 6.12.107+deb13-powerpc64le-64k, pages of 64 KiB\n"
                "KVM       usable as HV, proven: created a VM\n"
                "VFIO      declares sPAPR v1: yes, v2: yes, EEH: no\n"
-               "Groups    3, 1 of them viable (ready to be given to a VM)\n"
+               "Groups    3, 1 of them viable, 1 ready to be given to a VM\n"
                "Machines  2, with 2 kernel tables (2049 KiB) and 1 user table (512 KiB)\n"
                "tced      0.1, PID 4242\n"
                "\n"
