@@ -141,14 +141,14 @@ typedef struct Deed {
         int (*tell)(const Options *o, json_object *before, json_object *json, json_object *after);
 } Deed;
 
-/* Sentences go to standard output: they are what was asked for. */
-static int say(char *text) {
-        _cleanup_free_ _unused_ char *owned = text;
+/* A sentence, which is taken over; NULL is one that could not be made. To standard output: it is what was asked for. */
+static int say_consume(char *text) {
+        _cleanup_free_ char *owned = text;
         Output out = output_standard();
 
-        if (!text)
+        if (!owned)
                 return -ENOMEM;
-        text_wrap(out.f, text, 0, 0, isatty(STDOUT_FILENO) ? out.width : UINT32_MAX);
+        text_wrap(out.f, owned, 0, 0, isatty(STDOUT_FILENO) ? out.width : UINT32_MAX);
         return 0;
 }
 
@@ -166,7 +166,7 @@ static int tell_bound(const Options *o, json_object *before, json_object *json, 
                      persistent ? "; it is bound again at boot" : ", until the next boot (to have it at each: bind --persistent)",
                      obstacle ? "; a VM can't have it yet: " : ".", obstacle ? obstacle : "") < 0)
                 return -ENOMEM;
-        return say(text);
+        return say_consume(text);
 }
 
 /* "0001:00:00.0 is on tg3, 0001:00:00.1 on no driver". NULL when memory ran out. */
@@ -208,7 +208,7 @@ static int tell_released(const Options *o, json_object *before, json_object *jso
                      persistent    ? "; at boot it is bound again (to end that: release --persistent)." :
                                      ".") < 0)
                 return -ENOMEM;
-        return say(text);
+        return say_consume(text);
 }
 
 static int tell_probed(const Options *o, json_object *before, json_object *json, json_object *after) {
