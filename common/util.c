@@ -182,6 +182,25 @@ ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
         return (ssize_t) have;
 }
 
+ssize_t read_attribute_at(int dirfd, const char *path, char *buf, size_t size) {
+        _cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        do
+                n = read(fd, buf, size);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        if ((size_t) n == size)
+                return -EFBIG;
+        while (n > 0 && buf[n - 1] == '\n')
+                n--;
+        buf[n] = '\0';
+        return n;
+}
+
 /* The next n characters are lower-case hex digits. */
 static bool hex_digits(const char *text, size_t n) {
         return strnlen(text, n) == n && strspn(text, "0123456789abcdef") >= n;

@@ -131,6 +131,8 @@ void strings_free(char **list);
 /* Reads a small file (sysfs, /proc) below the directory dirfd (or AT_FDCWD) into buf, trailing newline cut, always
  * terminated. The length, or negative errno; -EFBIG when it does not fit. */
 ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size);
+/* The same of an attribute in sysfs, which one read gives whole, so that its end is not asked for: there are tens of thousands. */
+ssize_t read_attribute_at(int dirfd, const char *path, char *buf, size_t size);
 
 /* The bytes as a person reads them: "512 KiB", "2 MiB", "1 GiB"; exact numbers only, so 1.5 KiB is "1536 B". */
 const char *format_bytes(char *buf, size_t size, uint64_t bytes);

@@ -11,6 +11,7 @@
 
 #include "util.h"
 
+#define PCI_CLASS_DISPLAY 0x03U
 #define PCI_CLASS_BRIDGE 0x06U
 
 DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
@@ -34,7 +35,7 @@ static char *read_link_name(int dir, const char *name, int *error) {
 /* sysfs writes "0x8086". */
 static bool read_hex(int dir, const char *name, uint64_t max, uint64_t *ret) {
         char text[32];
-        return read_file_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
+        return read_attribute_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
 }
 
 /* One modalias holds what three files do (drivers/pci/pci-sysfs.c:modalias_show); the three where it is not there. */
@@ -42,7 +43,7 @@ static bool read_ids(int dir, char *modalias, size_t size, DeviceFacts *d) {
         unsigned vendor, device, base, sub, interface;
         uint64_t numbers[3];
 
-        if (read_file_at(dir, "modalias", modalias, size) > 0 &&
+        if (read_attribute_at(dir, "modalias", modalias, size) > 0 &&
             sscanf(modalias, "pci:v%8xd%8xsv%*8[0-9A-F]sd%*8[0-9A-F]bc%2xsc%2xi%2x", &vendor, &device, &base, &sub,
                    &interface) == 5) {
                 d->vendor = (uint16_t) vendor;
@@ -61,10 +62,13 @@ static bool read_ids(int dir, char *modalias, size_t size, DeviceFacts *d) {
         return true;
 }
 
-/* All four, as libvirt has it (src/qemu/qemu_domain.c:ppc64VFIODeviceIsNV2Bridge): its limit of locked memory counts on it. */
-static bool is_nvlink2(int dir) {
+/* All four, as libvirt has it (src/qemu/qemu_domain.c:ppc64VFIODeviceIsNV2Bridge): its limit of locked memory counts on it. Only bridges
+ * and GPUs have them: the rest is not asked. */
+static bool is_nvlink2(int dir, const DeviceFacts *d) {
         static const char *const properties[] = { "ibm,gpu", "ibm,nvlink", "ibm,nvlink-speed", "memory-region" };
 
+        if (d->class_code >> 16 != PCI_CLASS_BRIDGE && d->class_code >> 16 != PCI_CLASS_DISPLAY)
+                return false;
         for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
                 char path[64];
 
@@ -80,7 +84,7 @@ static int read_numa_node(int dir) {
         char text[16];
         uint64_t node;
 
-        if (read_file_at(dir, "numa_node", text, sizeof(text)) <= 0 || parse_u64(text, INT32_MAX, &node) < 0)
+        if (read_attribute_at(dir, "numa_node", text, sizeof(text)) <= 0 || parse_u64(text, INT32_MAX, &node) < 0)
                 return -1;
         return (int) node;
 }
@@ -119,7 +123,7 @@ static int device_read(const GroupReader *reader, int devices, const char *name,
         if (r == -ENOMEM)
                 return r;
         d.numa_node = read_numa_node(dir);
-        d.nvlink2 = d.is_pci && is_nvlink2(dir);
+        d.nvlink2 = d.is_pci && is_nvlink2(dir, &d);
         r = d.is_pci ? device_read_topology(reader, dir, &d) : 0;
         if (r < 0)
                 return r;
@@ -220,7 +224,7 @@ static bool bind_failed(const GroupReader *reader, int group, const DeviceFacts 
         if (reader->iommu_class || d->driver)
                 return false;
         (void) snprintf(path, sizeof(path), "devices/%s/driver_override", d->address);
-        return read_file_at(group, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
+        return read_attribute_at(group, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
 }
 
 /* A sandbox may hide /dev/vfio from us, so the kernel's own list counts as well. */
@@ -318,7 +322,7 @@ int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
         group = openat(reader->groups, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (group < 0)
                 return -ENOENT;
-        if (read_file_at(group, "name", name, sizeof(name)) > 0) {
+        if (read_attribute_at(group, "name", name, sizeof(name)) > 0) {
                 g.name = strdup(name);
                 if (!g.name)
                         return -ENOMEM;

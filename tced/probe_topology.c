@@ -66,7 +66,7 @@ static bool parse_routing_id(const char *address, unsigned *ret) {
 static bool read_number(int dir, const char *name, uint64_t max, uint64_t *ret) {
         char text[32];
 
-        return read_file_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
+        return read_attribute_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
 }
 
 /* The number of a VF follows from where its PF's start and how far they are apart (drivers/pci/iov.c:pci_iov_virtfn_devfn). */
@@ -175,7 +175,7 @@ static int read_mac(const GroupReader *reader, int net, const char *interface, D
                 d->mac = strdup(link->mac);
         else {
                 (void) snprintf(path, sizeof(path), "%s/address", interface);
-                if (read_file_at(net, path, text, sizeof(text)) <= 0)
+                if (read_attribute_at(net, path, text, sizeof(text)) <= 0)
                         return 0;
                 d->mac = strdup(text);
         }

@@ -151,6 +151,9 @@ static void test_files(void) {
         tap_ok(fd >= 0 && write(fd, "e1000e\n", 7) == 7, "a small file");
         tap_eq(read_file_at(AT_FDCWD, path, buf, sizeof(buf)), 6, "its length without the newline");
         tap_streq(buf, "e1000e", "its text");
+        tap_eq(read_attribute_at(AT_FDCWD, path, buf, sizeof(buf)), 6, "as an attribute");
+        tap_eq(read_attribute_at(AT_FDCWD, path, buf, 7), -EFBIG, "an attribute that does not fit");
+        tap_eq(read_attribute_at(AT_FDCWD, "/nonexistent", buf, sizeof(buf)), -ENOENT, "no such attribute");
         tap_eq(read_file_at(AT_FDCWD, path, buf, 7), -EFBIG, "a file that does not fit");
         tap_eq(read_file_at(AT_FDCWD, "/nonexistent", buf, sizeof(buf)), -ENOENT, "no such file");
         (void) unlink(path);
