@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# tced-bind alone, on a real kernel: two devices of one group bound by a worker as its unit confines it, and given back; the worker killed
-# when it enters each of its writes, so before each and after the one before, and wholly back each time; a group that is open; a step of which the
-# kernel says no.
+# tced-bind on a real kernel: two devices of one group bound by a worker as its unit confines it, and given back; not while it is open; the
+# worker killed when it enters each of its writes, so before each and after the one before, and all wholly back each time; a driver that has
+# gone.
 set -u
 # shellcheck source=tests/power/lib.sh
 source "${POWER_HOST_TESTS:?}/lib.sh"
@@ -42,34 +42,37 @@ ok $? "to its drivers" || both | sed 's/^/# /'
 wait_for 10 no_worker
 ok $? "no worker is left"
 
-# killed N: the worker dies when it enters its Nth write. It needs to be traced for that, so that for this it is let do more.
-killed() {
-        mkdir -p /run/systemd/system/tced-bind-work@.service.d
-        printf '%s\n' '[Service]' 'ExecStart=' 'SystemCallFilter=' 'ProtectProc=default' 'CapabilityBoundingSet=CAP_SYS_PTRACE' \
-                "ExecStart=strace -qq -o /dev/null -e trace=write -e inject=write:signal=SIGKILL:when=$1 /usr/sbin/tced-bind --work" \
-                >/run/systemd/system/tced-bind-work@.service.d/50-test.conf
-        systemctl daemon-reload
-}
-# The next of them, which puts back, is let be.
-let_live() {
-        rm -rf /run/systemd/system/tced-bind-work@.service.d
-        systemctl daemon-reload
-}
+# The next worker dies when it enters the write whose number is in /run/kill-at; to be traced it is let do more than it may. Those after it live.
+mkdir -p /run/systemd/system/tced-bind-work@.service.d
+printf '%s\n' '[Service]' 'ExecStart=' 'ExecStart=/run/kill-work' SystemCallFilter= CapabilityBoundingSet=CAP_SYS_PTRACE \
+        ProtectProc=default ReadWritePaths=/run >/run/systemd/system/tced-bind-work@.service.d/50-test.conf
+cat >/run/kill-work <<'END'
+#!/bin/bash
+if [[ -e /run/kill-at ]]; then
+        n=$(</run/kill-at)
+        rm /run/kill-at
+        exec strace -qq -o /dev/null -e trace=write -e inject=write:signal=SIGKILL:when="$n" /usr/sbin/tced-bind --work
+fi
+exec /usr/sbin/tced-bind --work
+END
+chmod +x /run/kill-work
+systemctl daemon-reload
 
-# Binding has eight writes, the records of it included, and giving back has seven.
+# Binding has eight writes, its records' included, and giving back has seven.
 for operation in bind release; do
         for n in {1..8}; do
                 [[ $operation == bind ]] || tcectl bind "$group" >/dev/null 2>&1
-                killed "$n"
+                echo "$n" >/run/kill-at
                 tcectl "$operation" "$group" >/tmp/said 2>&1
-                # Those that put back die there as well, where they have so many: the next start of tced-bind has it done.
-                systemctl kill -s KILL tced-bind
-                let_live
-                systemctl restart tced-bind
-                wait_for 15 as_before
+                echo $? >>/tmp/said
+                wait_for 20 as_before
                 ok $? "$operation, killed at write $n: wholly back" || { both; cat /tmp/said; } | sed 's/^/# /'
+                [[ ! -e /run/kill-at ]]
+                ok $? "$operation, killed at write $n: it was started"
         done
 done
+rm -r /run/systemd/system/tced-bind-work@.service.d /run/kill-work
+systemctl daemon-reload
 
 # A driver that is not there any more.
 tcectl bind "$group" >/dev/null 2>&1
