@@ -289,12 +289,13 @@ static void test_sound(void) {
         }
 }
 
+/* Each change at every third member: they take a while. */
 static void test_mutations(void) {
         json_object *original = fixture(fixture_host);
         size_t tried = 0, failed = 0;
 
         for (unsigned change = 0; change <= CHANGES; change++)
-                for (size_t i = 0;; i++) {
+                for (size_t i = change % 3;; i += 3) {
                         json_object *json = NULL;
                         size_t n = i;
 
