@@ -96,6 +96,17 @@ void findings_clear(Findings *f) {
         *f = (Findings){};
 }
 
+void findings_drop(Findings *f, FindingId id, const char *subject) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < f->n; i++)
+                if (f->items[i].id == id && streq(f->items[i].subject, subject))
+                        finding_clear(&f->items[i]);
+                else
+                        f->items[n++] = f->items[i];
+        f->n = n;
+}
+
 const Finding *findings_find(const Findings *f, FindingId id) {
         for (size_t i = 0; i < f->n; i++)
                 if (f->items[i].id == id)

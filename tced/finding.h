@@ -71,6 +71,8 @@ int findings_add(Findings *f, FindingId id, Severity severity, const char *subje
 void findings_clear(Findings *f);
 /* The first with that id, or NULL. */
 const Finding *findings_find(const Findings *f, FindingId id);
+/* Takes away what was found about this subject under this id, if anything was. */
+void findings_drop(Findings *f, FindingId id, const char *subject);
 bool findings_equal(const Findings *a, const Findings *b);
 
 /* The host's findings from its facts, in the order of their ids; *f is cleared first. 0 or -ENOMEM. Pure. */

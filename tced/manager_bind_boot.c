@@ -211,6 +211,12 @@ static int add_record_finding(const GroupFacts *g, const BindRecord *record, con
         return 0;
 }
 
+/* A group amid being bound is partial for a moment, and that is no news. */
+static void drop_passing(const BindRecord *record, const char *subject, Findings *f) {
+        if (record->state == BIND_BINDING || record->state == BIND_RELEASING)
+                findings_drop(f, FINDING_GROUP_PARTIAL, subject);
+}
+
 int manager_add_bind_findings(const Manager *m, Findings *f) {
         const struct Binder *b = m->binder;
         int r = 0;
@@ -224,8 +230,10 @@ int manager_add_bind_findings(const Manager *m, Findings *f) {
                 char subject[32], remedy[64];
 
                 (void) snprintf(subject, sizeof(subject), "group %u", g->number);
-                if (record)
+                if (record) {
+                        drop_passing(record, subject, f);
                         r = add_record_finding(g, record, subject, f);
+                }
                 if (r < 0 || !w || !w->error || g->viability == GROUP_VIABLE)
                         continue;
                 (void) snprintf(remedy, sizeof(remedy), "Mend that, then: tcectl bind %s", key_of(g));

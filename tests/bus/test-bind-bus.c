@@ -331,7 +331,7 @@ static void test_stuck(const Host *h, sd_bus *bus) {
 /* Two at once, from two connections. */
 static void test_at_once(const Host *h, sd_bus *bus) {
         _cleanup_bus_ sd_bus *other = open_peer(h);
-        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_message_ sd_bus_message *m = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         uint64_t cookie;
 

@@ -172,6 +172,19 @@ static void nothing(KvmFacts *kvm, VfioFacts *vfio) {
 
 #define FOUND(id, severity) { FINDING_##id, SEVERITY_##severity }
 
+static void test_drop(void) {
+        Findings f = {};
+
+        (void) findings_add(&f, FINDING_GROUP_PARTIAL, SEVERITY_WARNING, "group 1", "", "a");
+        (void) findings_add(&f, FINDING_GROUP_PARTIAL, SEVERITY_WARNING, "group 2", "", "b");
+        (void) findings_add(&f, FINDING_DDW_FAILED, SEVERITY_WARNING, "group 1", "", "c");
+        findings_drop(&f, FINDING_GROUP_PARTIAL, "group 1");
+        tap_ok(f.n == 2 && streq(f.items[0].subject, "group 2") && f.items[1].id == FINDING_DDW_FAILED, "one is taken away, and no other");
+        findings_drop(&f, FINDING_NO_TCE, "host");
+        tap_eq(f.n, 2, "one that is not there is no matter");
+        findings_clear(&f);
+}
+
 static void test_hosts(void) {
         static const struct {
                 const char *name;
@@ -309,5 +322,6 @@ int main(void) {
         test_list();
         test_hosts();
         test_partial_groups();
+        test_drop();
         return tap_done();
 }
