@@ -10,11 +10,13 @@
 #include "error.h"
 #include "kvm-abi.h"
 #include "manager_internal.h"
+#include "probe_vfio.h"
 #include "util.h"
 
 typedef struct GroupOpen {
         Manager *manager;
         unsigned number;
+        char identity[DEVICE_IDENTITY_MAX]; /* of its first device, as it was when it was asked for */
         int group_fd, container_fd;
         bool into; /* the container is the caller's */
         uint32_t iommu_type;
@@ -139,6 +141,15 @@ void manager_refuse_unasked(Refusal *refusal, int error) {
                       "tced-bind, which opens IOMMU groups, can't be reached: %s; systemctl start tced-bind.socket", strerror(-error));
 }
 
+/* What was granted was a device: the number may have become another's meanwhile, and can't any more, as long as the group is open
+ * (drivers/vfio/group.c: one whose devices are gone takes no container). */
+static int check_same(const GroupOpen *g, Refusal *refusal) {
+        if (probe_group_has_device(g->manager->places.sys, g->number, g->identity))
+                return 0;
+        return refuse(refusal, TCED_ERROR_NO_SUCH_GROUP, "IOMMU group %u has no device %s any more; `tcectl groups` lists what there is",
+                      g->number, g->identity);
+}
+
 static void on_group_fd(int error, const char *text, int fd, void *userdata) {
         GroupOpen *g = userdata;
         Refusal refusal;
@@ -146,6 +157,10 @@ static void on_group_fd(int error, const char *text, int fd, void *userdata) {
 
         if (error == 0) {
                 g->group_fd = fd;
+                if (check_same(g, &refusal) < 0) {
+                        group_open_finish(g, &refusal);
+                        return;
+                }
                 r = worker_submit(g->manager->worker, attach_run, on_attached, g);
                 if (r >= 0)
                         return;
@@ -176,6 +191,7 @@ static void start_open(Manager *m, const GroupFacts *group, int container_fd, Gr
                 group_open_finish(g, &refusal);
                 return;
         }
+        (void) device_facts_identity(&group->devices[0], g->identity);
         r = helper_open_group(m->helper, group->number, on_group_fd, g);
         if (r < 0) {
                 manager_refuse_unasked(&refusal, r);

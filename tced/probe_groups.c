@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdarg.h>
 
+#include "probe_vfio.h"
 #include "util.h"
 
 #define PCI_CLASS_DISPLAY 0x03U
@@ -338,4 +339,37 @@ int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
         *ret = g;
         g = (GroupFacts){};
         return 0;
+}
+
+/* By the group's link; by the device's own where that has another name. */
+static int open_member(const char *sys, unsigned number, const char *address) {
+        char path[PATH_MAX], *name, *end;
+        int fd, error;
+        bool same;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/kernel/iommu_groups/%u/devices/%s", sys, number, address) >= sizeof(path))
+                return -ENAMETOOLONG;
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                return fd;
+        if ((size_t) snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sys, address) >= sizeof(path))
+                return -ENAMETOOLONG;
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        name = fd < 0 ? NULL : read_link_name(fd, "iommu_group", &error);
+        same = name && strtoul(name, &end, 10) == number && *end == '\0';
+        free(name);
+        return same ? fd : fd_close(fd);
+}
+
+bool probe_group_has_device(const char *sys, unsigned number, const char *identity) {
+        char address[DEVICE_IDENTITY_MAX], modalias[128], now[DEVICE_IDENTITY_MAX];
+        DeviceFacts d = { .address = address };
+        _cleanup_fd_ int dir = -EBADF;
+
+        (void) snprintf(address, sizeof(address), "%.*s", (int) strcspn(identity, " "), identity);
+        dir = open_member(sys, number, address);
+        if (dir < 0)
+                return false;
+        (void) read_ids(dir, modalias, sizeof(modalias), &d);
+        return streq(device_facts_identity(&d, now), identity);
 }

@@ -16,3 +16,7 @@ int probe_vfio_groups(const char *sys, const char *dev, const unsigned *numbers,
 
 /* How many virtual functions each physical one has. 0 or -ENOMEM. */
 int vfio_facts_count_vfs(VfioFacts *f);
+
+/* Is the device (device_facts_identity()) in this group just now? For whoever has opened /dev/vfio/N, and must know whose that is: facts may
+ * be older. */
+bool probe_group_has_device(const char *sys, unsigned number, const char *identity);

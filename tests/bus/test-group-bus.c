@@ -325,8 +325,16 @@ static void test_open_into(const Host *h, sd_bus *bus) {
         set_mode(h, "");
         refused(open_into(bus, other, NULL, &error), &error, "InvalidArgument", "group 5|/dev/vfio/vfio", "a container that is none");
         refused(open_into(bus, group, NULL, &error), &error, "InvalidArgument", "group 5|/dev/vfio/vfio", "a group in its place");
+        /* No uevent has told of that yet. */
+        host_remove(h, "sys/devices/pci0000:00/" ADDRESS "/iommu_group");
+        host_add_group(h, 5, "0000:01:00.1", "vfio-pci");
+        refused(open_into(bus, container, NULL, &error), &error, "NoSuchGroup", "group 5|" ADDRESS "|tcectl groups", "another device has the number");
+        host_add_group(h, 5, ADDRESS, "vfio-pci");
+        host_write(h, "sys/devices/pci0000:00/" ADDRESS "/device", "0x10d4\n");
+        refused(open_into(bus, container, NULL, &error), &error, "NoSuchGroup", "group 5|" ADDRESS "|tcectl groups", "another card is in the slot");
+        host_add_group(h, 5, ADDRESS, "vfio-pci");
         log = (free(log), vfio_log(h, &by_tced));
-        tap_streq(log, "", "nothing was asked of either");
+        tap_streq(log, "", "nothing was asked of any of them");
         tap_eq(wait_fds(h->tced_pid, fds), fds, "tced keeps nothing of it open");
         (void) close(container);
         (void) close(group);

@@ -72,6 +72,11 @@ static const TreeEntry tree_entries[] = {
         /* 6: no PCI at all */
         LINK("sys/kernel/iommu_groups/6/devices/fd400000.mmu", "../../../../devices/platform/fd400000.mmu"),
         TEXT("sys/devices/platform/fd400000.mmu/uevent", "x"),
+        /* 9: a link of the group's with a suffix, as the kernel gives where the name is taken */
+        LINK("sys/kernel/iommu_groups/9/devices/0009:00:00.0.1", "../../../../devices/pci0009:00/0009:00:00.0"),
+        MODALIAS("pci0009:00/0009:00:00.0", NVME),
+        LINK("sys/devices/pci0009:00/0009:00:00.0/iommu_group", "../../../kernel/iommu_groups/9"),
+        LINK("sys/bus/pci/devices/0009:00:00.0", "../../../devices/pci0009:00/0009:00:00.0"),
         /* 7: empty */
         DIRECTORY("sys/kernel/iommu_groups/7/devices"),
 };
@@ -150,6 +155,22 @@ static void test_equal(const Tree *tree, const VfioFacts *f) {
         for (size_t i = 0; i < n; i++)
                 group_facts_clear(&again[i]);
         free(again);
+}
+
+static void test_membership(const Tree *tree) {
+        static const struct {
+                unsigned group;
+                const char *identity;
+                bool is;
+        } cases[] = {
+                { 1, "0001:01:00.0 8086:1572", true },  { 1, "0001:01:00.0 8086:1573", false }, { 2, "0001:01:00.0 8086:1572", false },
+                { 77, "0001:01:00.0 8086:1572", false }, { 9, "0009:00:00.0 1b36:0010", true },  { 90, "0009:00:00.0 1b36:0010", false },
+                { 6, "fd400000.mmu 0000:0000", true },   { 1, "", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                tap_eq(probe_group_has_device(tree_path(tree, "sys"), cases[i].group, cases[i].identity), cases[i].is, "group %u, %s",
+                       cases[i].group, cases[i].identity);
 }
 
 /* What netlink knows that sysfs does not: the MAC that a VF is to have; and of an interface its own. */
@@ -373,6 +394,7 @@ int main(void) {
         test_tree(&f);
         test_equal(&tree, &f);
         test_netlink(&tree);
+        test_membership(&tree);
         tree_remove(&tree);
         test_many();
         return tap_done();
