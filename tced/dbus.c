@@ -455,12 +455,11 @@ static void on_group_removed(unsigned number, void *userdata) {
                 (void) sd_bus_emit_object_removed(c->bus, path_of_group(path, number));
 }
 
-static void on_group_changed(unsigned number, void *userdata) {
+static void on_group_changed(unsigned number, unsigned changes, void *userdata) {
         DBus *d = userdata;
-        char path[PATH_MAX_GROUP];
 
         FOREACH_CONNECTION(c, d)
-                (void) sd_bus_emit_properties_changed_strv(c->bus, path_of_group(path, number), TCED_INTERFACE_GROUP, NULL);
+                dbus_group_changed(c, number, changes);
 }
 
 /* Of a VM that is no machine only root hears on the private socket. */

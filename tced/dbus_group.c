@@ -3,6 +3,7 @@
 /* org.tced1.Group at /org/tced1/group/N. What a property's callback gets is the group's facts: they are looked up anew for each message, and no
  * rescan comes between. */
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "dbus_group.h"
@@ -333,9 +334,57 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* The properties that go with each; every one that has CHANGES is here (check_changes()). */
+static const struct {
+        GroupChange change;
+        const char *names[6];
+} changed_names[] = {
+        { GROUP_CHANGE_PLACE, { "Phb", "NumaNode" } },
+        { GROUP_CHANGE_DEVICES, { "Devices" } },
+        { GROUP_CHANGE_LINKS, { "DeviceLinks" } },
+        { GROUP_CHANGE_VIABILITY, { "Viable", "Viability", "ViabilityWhy" } },
+        { GROUP_CHANGE_WINDOWS, { "Dma32Start", "Dma32Size", "PageSizes", "Ddw", "WindowsWhy" } },
+        { GROUP_CHANGE_PROOF, { "WindowsProven", "WindowsTold" } },
+        { GROUP_CHANGE_HOLDER, { "Holder" } },
+        { GROUP_CHANGE_BINDING, { "Binding", "BindingWhy", "Persistent" } },
+};
+
+static size_t list_changed(unsigned changes, const char *ret[ELEMENTSOF(changed_names) * ELEMENTSOF(changed_names[0].names) + 1]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(changed_names); i++)
+                for (size_t j = 0; changes & changed_names[i].change && j < ELEMENTSOF(changed_names[i].names) && changed_names[i].names[j]; j++)
+                        ret[n++] = changed_names[i].names[j];
+        ret[n] = NULL;
+        return n;
+}
+
+void dbus_group_changed(Connection *c, unsigned number, unsigned changes) {
+        const char *names[ELEMENTSOF(changed_names) * ELEMENTSOF(changed_names[0].names) + 1];
+        char path[PATH_MAX_GROUP];
+
+        if (list_changed(changes, names) > 0)
+                (void) sd_bus_emit_properties_changed_strv(c->bus, path_of_group(path, number), TCED_INTERFACE_GROUP, (char **) names);
+}
+
+/* A new property must not be forgotten: nobody would hear that it changes. */
+static void check_changes(void) {
+        const char *names[ELEMENTSOF(changed_names) * ELEMENTSOF(changed_names[0].names) + 1];
+        size_t n = list_changed(_GROUP_CHANGE_ALL, names);
+
+        for (const sd_bus_vtable *v = vtable; v->type != _SD_BUS_VTABLE_END; v++) {
+                bool found = v->type != _SD_BUS_VTABLE_PROPERTY || !(v->flags & CHANGES);
+
+                for (size_t i = 0; i < n && !found; i++)
+                        found = streq(names[i], v->x.property.member);
+                assert(found);
+        }
+}
+
 int dbus_group_attach(Connection *c) {
         int r;
 
+        check_changes();
         r = sd_bus_add_fallback_vtable(c->bus, NULL, TCED_GROUP_PREFIX, TCED_INTERFACE_GROUP, vtable, find_group, c);
         return r < 0 ? r : sd_bus_add_node_enumerator(c->bus, NULL, TCED_GROUP_PREFIX, enumerate_groups, c);
 }

@@ -129,6 +129,8 @@ void memlock_reply_registered(Connection *c, sd_bus_message *registration, const
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */
 int dbus_manager_attach(Connection *c);
 int dbus_group_attach(Connection *c);
+/* Tells who listens which of its properties are others now (a set of GroupChange). */
+void dbus_group_changed(Connection *c, unsigned number, unsigned changes);
 int dbus_machine_attach(Connection *c);
 int dbus_table_attach(Connection *c);
 int dbus_log_attach(Connection *c);

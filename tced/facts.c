@@ -248,8 +248,11 @@ bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b) {
 static bool device_facts_equal(const DeviceFacts *a, const DeviceFacts *b) {
         return same_text(a->vendor_name, b->vendor_name) && same_text(a->device_name, b->device_name) &&
                same_text(a->class_name, b->class_name) && same_text(a->driver, b->driver) &&
-               a->numa_node == b->numa_node && a->is_pci == b->is_pci && a->nvlink2 == b->nvlink2 &&
-               same_text(a->interfaces, b->interfaces) && same_text(a->mac, b->mac) && same_text(a->bridge, b->bridge) &&
+               a->numa_node == b->numa_node && a->is_pci == b->is_pci && a->nvlink2 == b->nvlink2;
+}
+
+static bool device_links_equal(const DeviceFacts *a, const DeviceFacts *b) {
+        return same_text(a->interfaces, b->interfaces) && same_text(a->mac, b->mac) && same_text(a->bridge, b->bridge) &&
                same_text(a->physfn, b->physfn) && a->vf == b->vf && a->vfs == b->vfs && a->vfs_max == b->vfs_max;
 }
 
@@ -299,14 +302,28 @@ uint64_t group_page_sizes(const GroupFacts *g) {
         return g->window_proof && g->window_proof->page_sizes ? g->window_proof->page_sizes : g->page_sizes;
 }
 
-bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
-        if (!group_facts_same_devices(a, b) || !windows_equal(a, b) || !proofs_equal(a->window_proof, b->window_proof))
-                return false;
-        for (size_t i = 0; i < a->n_devices; i++)
+unsigned group_facts_changes(const GroupFacts *a, const GroupFacts *b) {
+        unsigned changes = 0;
+
+        if (!same_text(a->phb, b->phb) || a->numa_node != b->numa_node)
+                changes |= GROUP_CHANGE_PLACE;
+        for (size_t i = 0; i < a->n_devices && i < b->n_devices; i++) {
                 if (!device_facts_equal(&a->devices[i], &b->devices[i]))
-                        return false;
-        return a->number == b->number && same_text(a->name, b->name) && same_text(a->phb, b->phb) && a->viability == b->viability &&
-               same_text(a->viability_why, b->viability_why) && a->numa_node == b->numa_node;
+                        changes |= GROUP_CHANGE_DEVICES;
+                if (!device_links_equal(&a->devices[i], &b->devices[i]))
+                        changes |= GROUP_CHANGE_LINKS;
+        }
+        if (a->viability != b->viability || !same_text(a->viability_why, b->viability_why))
+                changes |= GROUP_CHANGE_VIABILITY;
+        if (!windows_equal(a, b))
+                changes |= GROUP_CHANGE_WINDOWS;
+        if (!proofs_equal(a->window_proof, b->window_proof))
+                changes |= GROUP_CHANGE_PROOF;
+        return changes;
+}
+
+bool group_facts_equal(const GroupFacts *a, const GroupFacts *b) {
+        return a->number == b->number && same_text(a->name, b->name) && group_facts_same_devices(a, b) && group_facts_changes(a, b) == 0;
 }
 
 /* KVM may not be loaded yet, or not be open to us, so that what it declares can't be all. */

@@ -229,6 +229,22 @@ bool group_facts_has_identity(const GroupFacts *g, const char *identity);
 bool group_facts_same_devices(const GroupFacts *a, const GroupFacts *b);
 /* Every fact the same: nothing to announce. */
 bool group_facts_equal(const GroupFacts *a, const GroupFacts *b);
+
+/* What may become another while a group stays the one it is; a set of these is told. */
+typedef enum GroupChange {
+        GROUP_CHANGE_PLACE = 1 << 0,     /* PHB, NUMA node */
+        GROUP_CHANGE_DEVICES = 1 << 1,   /* drivers and names of its devices */
+        GROUP_CHANGE_LINKS = 1 << 2,     /* their interfaces, bridges, SR-IOV functions */
+        GROUP_CHANGE_VIABILITY = 1 << 3,
+        GROUP_CHANGE_WINDOWS = 1 << 4,   /* what the device tree says of them */
+        GROUP_CHANGE_PROOF = 1 << 5,     /* what was shown of them */
+        GROUP_CHANGE_HOLDER = 1 << 6,    /* these two are no facts, but the manager's */
+        GROUP_CHANGE_BINDING = 1 << 7,
+        _GROUP_CHANGE_ALL = (1 << 8) - 1,
+} GroupChange;
+
+/* Of two whose devices are the same: the set of what is another. */
+unsigned group_facts_changes(const GroupFacts *a, const GroupFacts *b);
 /* Groups are read again: what was shown of their windows holds as long as their devices are the same. 0 or -ENOMEM. */
 int group_facts_keep_proof(GroupFacts *now, const GroupFacts *before);
 int vfio_facts_keep_proofs(VfioFacts *now, const VfioFacts *before);

@@ -35,7 +35,7 @@ typedef struct ManagerObserver {
         void (*table_changed)(Table *table, void *userdata);
         void (*group_added)(unsigned number, void *userdata);
         void (*group_removed)(unsigned number, void *userdata);
-        void (*group_changed)(unsigned number, void *userdata);
+        void (*group_changed)(unsigned number, unsigned changes, void *userdata); /* a set of GroupChange */
         void (*host_changed)(void *userdata); /* proofs, capabilities, findings, limits */
         /* An audit found a VM on the slow path that nobody was told of; machine: NULL where it is none. */
         void (*slow_path)(const Machine *machine, pid_t pid, const char *name, const char *text, void *userdata);

@@ -105,7 +105,7 @@ static void announce(Manager *m, const Records *before) {
                         continue;
                 any = true;
                 if (m->observer.group_changed)
-                        m->observer.group_changed(g->number, m->observer.userdata);
+                        m->observer.group_changed(g->number, GROUP_CHANGE_BINDING, m->observer.userdata);
         }
         if (!any)
                 return;

@@ -52,7 +52,7 @@ static void finish(GroupProbe *p, const Refusal *refusal) {
                 if (manager_update_findings(m) < 0)
                         log_warning("No memory for the host's findings");
                 if (m->observer.group_changed)
-                        m->observer.group_changed(p->number, m->observer.userdata);
+                        m->observer.group_changed(p->number, GROUP_CHANGE_PROOF, m->observer.userdata);
                 if (m->observer.host_changed)
                         m->observer.host_changed(m->observer.userdata);
         }

@@ -254,7 +254,7 @@ static void announce_holder(const Manager *m, const Machine *machine) {
                 for (size_t j = 0; j < i && !told; j++)
                         told = machine->tables[j].plan->window.group == group;
                 if (!told)
-                        o->group_changed((unsigned) group, o->userdata);
+                        o->group_changed((unsigned) group, GROUP_CHANGE_HOLDER, o->userdata);
         }
 }
 

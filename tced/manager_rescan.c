@@ -139,6 +139,7 @@ static const GroupFacts *go_to_group(const VfioFacts *f, size_t *cursor, unsigne
 static bool announce_groups(Manager *m, const VfioFacts *now, VfioFacts *ret_before) {
         const ManagerObserver *o = &m->observer;
         const VfioFacts before = m->vfio;
+        unsigned changes;
         bool any = false;
 
         for (size_t i = 0, at = 0; i < before.n_groups; i++) {
@@ -154,13 +155,15 @@ static bool announce_groups(Manager *m, const VfioFacts *now, VfioFacts *ret_bef
         for (size_t i = 0, at = 0; i < now->n_groups; i++) {
                 const GroupFacts *is = &now->groups[i], *was = go_to_group(&before, &at, is->number);
 
-                if (was && (is_shared(was, is) || group_facts_equal(was, is)))
+                const bool same = was && (is_shared(was, is) || group_facts_same_devices(was, is));
+
+                changes = same && !is_shared(was, is) ? group_facts_changes(was, is) : 0;
+                if (same && changes == 0)
                         continue;
                 any = true;
-                if (was && group_facts_same_devices(was, is)) {
-                        if (o->group_changed)
-                                o->group_changed(is->number, o->userdata);
-                } else if (o->group_added)
+                if (same && o->group_changed)
+                        o->group_changed(is->number, changes, o->userdata);
+                else if (!same && o->group_added)
                         o->group_added(is->number, o->userdata);
         }
         *ret_before = before;

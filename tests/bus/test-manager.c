@@ -331,7 +331,7 @@ static void test_holder(sd_bus *bus, sd_bus *listener) {
         went_well(register_windows(bus, "vm", "", &w, 1, NO_UID, &path, &error), &error, "a machine with a window of group 7");
         holder = get_string(bus, GROUP_PATH, TCED_INTERFACE_GROUP, "Holder");
         tap_ok(path && holder && streq(holder, path + strlen(TCED_MACHINE_PREFIX "/")), "Holder is its UUID");
-        tap_ok(signals_wait(listener, &s, "PropertiesChanged /org/tced1/group/7 org.tced1.Group"), "PropertiesChanged for the group");
+        tap_ok(signals_wait(listener, &s, "PropertiesChanged /org/tced1/group/7 org.tced1.Group Holder\n"), "PropertiesChanged for the group, of that");
         signals_forget(&s);
         (void) unregister(bus, path, NULL);
         tap_ok(signals_wait(listener, &s, "PropertiesChanged /org/tced1/group/7 org.tced1.Group"), "and when it is gone");

@@ -18,6 +18,8 @@
 
 static char told[4096]; /* "+3" added, "-3" removed, "~3" changed, "H" the host */
 
+static unsigned told_changes; /* of the last */
+
 static void tell(char what, unsigned number) {
         size_t n = strlen(told);
 
@@ -32,8 +34,9 @@ static void on_removed(unsigned number, _unused_ void *userdata) {
         tell('-', number);
 }
 
-static void on_changed(unsigned number, _unused_ void *userdata) {
+static void on_changed(unsigned number, unsigned changes, _unused_ void *userdata) {
         tell('~', number);
+        told_changes = changes;
 }
 
 static void on_host(_unused_ void *userdata) {
@@ -207,6 +210,7 @@ static void test_steps(void) {
         put_driver(&tree, "0000:00:01.0", "vfio-pci");
         put_file(&tree, "x", "sys/class/vfio/1");
         expect(&tree, m, "0000:00:01.0", -1, "~1", "a device changes its driver");
+        tap_eq(told_changes, GROUP_CHANGE_DEVICES | GROUP_CHANGE_VIABILITY, "that, and whether a VM can have it");
         put_driver(&tree, "0000:00:02.0", "vfio-pci");
         expect(&tree, m, "0000:00:02.0", -1, "~5 H0", "one of two is bound: a finding of the host's");
         expect(&tree, m, "0000:00:02.0", -1, "", "which is told once");
@@ -233,6 +237,7 @@ static void test_steps(void) {
         expect(&tree, m, "0000:00:03.1 0000:00:03.2", -1, "~9 +10 +11", "virtual functions come: their physical one has changed");
         g = vfio_facts_find_device(&m->vfio, "0000:00:03.0");
         tap_eq(g ? g->devices[0].vfs : 0, 2, "it has two");
+        tap_eq(told_changes, GROUP_CHANGE_LINKS, "and nothing else of it is told");
         put_driver(&tree, "0000:00:03.0", "ice");
         expect(&tree, m, "0000:00:03.0", -1, "~9", "read alone, it still has");
         take_device(&tree, "0000:00:03.2", 11, true);
