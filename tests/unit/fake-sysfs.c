@@ -72,7 +72,7 @@ static int open_sys(const FakeHost *host) {
 
 FakeHost fake_host_make(void) {
         static const char *const folders[] = {
-                "sys", "sys/fake", "sys/fake/match", "sys/bus", "sys/bus/pci", "sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/devices", "sys/" BUS,
+                "sys", "sys/fake", "sys/fake/match", "sys/bus", "sys/bus/pci", "sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/devices", ("sys/" BUS),
                 "sys/kernel", "sys/kernel/iommu_groups", "dev", "dev/vfio", "records",
         };
         FakeHost host = { .root = "/tmp/tced-fake-XXXXXX" };
