@@ -52,7 +52,7 @@ static int listen_at(const char *path) {
 static pid_t start(Stage *s, int fd, bool works) {
         char text[6][128], user[32], number[16];
         const char *arguments[] = {
-                program, text[0], text[1], text[2], text[3], text[4], user, "--idle=1", "--deadline=1", works ? "--work" : NULL, NULL,
+                program, text[0], text[1], text[2], text[3], text[4], user, "--idle=1", "--deadline=5", works ? "--work" : NULL, NULL,
         };
         pid_t pid;
 

@@ -21,7 +21,8 @@
 #define B "0001:00:00.1"
 #define BEFORE A " nvme -\n" B " - -\n"
 #define BOUND A " vfio-pci vfio-pci\n" B " vfio-pci vfio-pci\n"
-#define DEADLINE SECOND_USEC
+/* Long enough for a worker to be at its step on a host that is busy. */
+#define DEADLINE (3 * SECOND_USEC)
 
 /* How the service manager serves. */
 typedef enum Mood {
@@ -271,7 +272,7 @@ static void test_hanging(void) {
                 start = monotonic_usec();
                 tap_eq(perform(s, cases[i].operation, &told), ETIMEDOUT, "%s: %s", cases[i].name, told.reply.text);
                 tap_ok(monotonic_usec() - start >= DEADLINE && monotonic_usec() - start < 5 * DEADLINE, "%s: at the deadline", cases[i].name);
-                tap_ok(strstr(told.reply.text, cases[i].step) && strstr(told.reply.text, "the kernel has not finished within 1 s; when it has, all is put back"),
+                tap_ok(strstr(told.reply.text, cases[i].step) && strstr(told.reply.text, "the kernel has not finished within 3 s; when it has, all is put back"),
                        "%s: what hangs, and what becomes of it", cases[i].name);
                 tap_ok(state_of(s, why) == BIND_STUCK && streq(why, told.reply.text), "%s: the record says it as well", cases[i].name);
                 tap_eq(bind_groups_running(s->groups), 1, "%s: it is still watched", cases[i].name);
@@ -295,7 +296,7 @@ static void test_no_workers(void) {
         tap_ok(perform(s, BIND_BIND_GROUP, &told) == EIO && strstr(told.reply.text, "journalctl -u 'tced-bind-work@*'"), "a worker that is not started: %s",
                told.reply.text);
         s->mood = MOOD_LEAVES_WAITING;
-        tap_ok(perform(s, BIND_BIND_GROUP, &told) == ETIMEDOUT && strstr(told.reply.text, "has not begun within 1 s, and will not"), "one that does not begin: %s",
+        tap_ok(perform(s, BIND_BIND_GROUP, &told) == ETIMEDOUT && strstr(told.reply.text, "has not begun within 3 s, and will not"), "one that does not begin: %s",
                told.reply.text);
         s->mood = MOOD_WORKS;
         work(s, s->waiting);
@@ -336,6 +337,10 @@ static void test_many(void) {
         unsigned bound = 0, most = 0, before;
         char address[BIND_ADDRESS_MAX + 1];
 
+        /* None of these is to be late. */
+        s->groups = bind_groups_free(s->groups);
+        s->places.deadline_usec = 3 * LOOP_LIMIT_USEC;
+        stage_start(s);
         for (unsigned i = 0; i < N; i++) {
                 const char *const list[] = { address };
                 BindRequest request = { .operation = BIND_BIND_GROUP, .group = 100 + i };
