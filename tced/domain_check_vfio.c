@@ -183,15 +183,6 @@ int check_mixed_phb(Check *c) {
         return 0;
 }
 
-/* Those of probe_groups.c: what the kernel lets pass in a group that is given away. */
-static bool driver_is_vfio(const DeviceFacts *d) {
-        return d->driver && strstr(d->driver, "vfio");
-}
-
-static bool driver_blocks(const DeviceFacts *d) {
-        return d->driver && !driver_is_vfio(d) && !streq(d->driver, "pci-stub") && !streq(d->driver, "pcieport");
-}
-
 /* The domain's device that is this function of the host, or NULL. */
 static const DomainDevice *given_as(const Check *c, const char *address) {
         const Domain *d = &c->plan->domain;
@@ -236,7 +227,7 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
         if (given) {
                 if (member->is_pci && member->class_code >> 8 == PCI_CLASS_PCI_BRIDGE)
                         return add_bridge_given(c, given, member);
-                if (given->managed || given->nvme || driver_is_vfio(member))
+                if (given->managed || given->nvme || device_is_on_vfio(member))
                         return 0;
                 r = check_remedy(&remedy, "Add managed='yes' to %s, or bind it yourself: tcectl bind %s",
                                  check_device_name(given), member->address);
@@ -248,7 +239,7 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
                                     member->address, member->driver ? "is used by the host's driver " : "has no driver",
                                     member->driver ? member->driver : "");
         }
-        if (!driver_blocks(member))
+        if (!device_blocks_group(member))
                 return check_unused_member(c, group, of, member);
         r = check_remedy(&remedy, "Bind it as well: tcectl bind %s; or give %s back to the host",
                          member->address, check_device_name(of));

@@ -213,6 +213,14 @@ static bool same_text(const char *a, const char *b) {
         return a && b ? streq(a, b) : a == b;
 }
 
+bool device_is_on_vfio(const DeviceFacts *d) {
+        return d->driver && strstr(d->driver, "vfio");
+}
+
+bool device_blocks_group(const DeviceFacts *d) {
+        return d->driver && !device_is_on_vfio(d) && !streq(d->driver, "pci-stub") && !streq(d->driver, "pcieport");
+}
+
 const char *group_facts_key(const GroupFacts *g) {
         return g->n_devices > 0 ? g->devices[0].address : "";
 }

@@ -216,6 +216,12 @@ void device_facts_clear(DeviceFacts *d);
 const GroupFacts *vfio_facts_find_group(const VfioFacts *f, unsigned number);
 const GroupFacts *vfio_facts_find_device(const VfioFacts *f, const char *address);
 
+/* On vfio-pci or one of its variants: "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci", … */
+bool device_is_on_vfio(const DeviceFacts *d);
+/* Does it keep its group from a VM? All drivers do but those that leave DMA to their owner (driver_managed_dma, as
+ * drivers/iommu/iommu.c:iommu_device_use_default_domain asks for; before 6.0 vfio.c:vfio_dev_viable, with the same answer). */
+bool device_blocks_group(const DeviceFacts *d);
+
 /* What stays over boots, as numbers don't: the lowest address in the group; "" where it is empty. */
 const char *group_facts_key(const GroupFacts *g);
 

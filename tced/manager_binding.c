@@ -42,11 +42,19 @@ static bool record_has(const BindRecord *record, const char *address) {
         return false;
 }
 
+/* A card that was unplugged while it was bound, and plugged in again, is the host's: the record tells of the one that was. */
+static bool is_void(const BindRecord *record, const GroupFacts *g) {
+        for (size_t i = 0; record->state == BIND_BOUND && i < g->n_devices; i++)
+                if (device_is_on_vfio(&g->devices[i]))
+                        return false;
+        return record->state == BIND_BOUND;
+}
+
 static const BindRecord *find_record(const BindRecord *records, size_t n, const GroupFacts *g) {
         for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < g->n_devices; j++)
                         if (record_has(&records[i], g->devices[j].address))
-                                return &records[i];
+                                return is_void(&records[i], g) ? NULL : &records[i];
         return NULL;
 }
 
@@ -89,6 +97,7 @@ static int read_records(const char *path, Records *ret) {
         return r;
 }
 
+/* Compared as they are, void or not: that changes with the drivers, which is told by itself. */
 static bool same_state(const BindRecord *a, const BindRecord *b) {
         return !a || !b ? a == b : a->state == b->state && streq(a->why, b->why);
 }

@@ -206,17 +206,6 @@ static int read_windows(int group, GroupFacts *g) {
         return g->windows_why ? 0 : -ENOMEM;
 }
 
-static bool driver_is_vfio(const DeviceFacts *d) {
-        /* "vfio-pci", and the variants: "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci", … */
-        return d->driver && strstr(d->driver, "vfio");
-}
-
-/* Does it keep the group from a VM? All drivers do but those that leave DMA to their owner (driver_managed_dma, as
- * drivers/iommu/iommu.c:iommu_device_use_default_domain asks for; before 6.0 vfio.c:vfio_dev_viable, with the same answer). */
-static bool device_blocks(const DeviceFacts *d) {
-        return d->driver && !driver_is_vfio(d) && !streq(d->driver, "pci-stub") && !streq(d->driver, "pcieport");
-}
-
 /* A bind that failed without a word leaves the override and no driver. Asked for only where kernels are like that: there no
  * device can be on vfio-pci, so that no unbind of one can hold the lock (drivers/pci/pci-sysfs.c:driver_override_show). */
 static bool bind_failed(const GroupReader *reader, int group, const DeviceFacts *d) {
@@ -243,7 +232,7 @@ static const DeviceFacts *device_to_bind(const GroupFacts *g) {
 
         for (size_t i = 0; i < g->n_devices; i++) {
                 const DeviceFacts *d = &g->devices[i];
-                if (device_blocks(d))
+                if (device_blocks_group(d))
                         return d;
                 if (!found || found->class_code >> 16 == PCI_CLASS_BRIDGE)
                         found = d;
@@ -288,9 +277,9 @@ static int judge(const GroupReader *reader, int group, GroupFacts *g) {
         const DeviceFacts *blocks = NULL, *bound = NULL;
 
         for (size_t i = 0; i < g->n_devices; i++) {
-                if (driver_is_vfio(&g->devices[i]))
+                if (device_is_on_vfio(&g->devices[i]))
                         bound = &g->devices[i];
-                else if (!blocks && device_blocks(&g->devices[i]))
+                else if (!blocks && device_blocks_group(&g->devices[i]))
                         blocks = &g->devices[i];
         }
         if (g->n_devices == 0)

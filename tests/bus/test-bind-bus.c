@@ -328,6 +328,18 @@ static void test_stuck(const Host *h, sd_bus *bus) {
         wait_property(bus, "Binding", "", "until it has");
 }
 
+/* A card that was unplugged while it was bound comes back as the host's. */
+static void test_replugged(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        set_mode(h, "ok");
+        went_well(group_call(bus, "Bind", 0, &error), &error, "bound");
+        set_driver(h, false);
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "plugged in anew");
+        tap_ok(is_property(bus, "Binding", "") && described(bus, "\"binding\":null"), "it is not said to be bound, though it is recorded");
+        went_well(group_call(bus, "Release", 0, &error), &error, "the record goes with a Release");
+}
+
 /* Two at once, from two connections. */
 static void test_at_once(const Host *h, sd_bus *bus) {
         _cleanup_bus_ sd_bus *other = open_peer(h);
@@ -577,6 +589,7 @@ int main(void) {
                 test_tcectl(&h);
                 test_errors(&h, bus);
                 test_stuck(&h, bus);
+                test_replugged(&h, bus);
                 test_at_once(&h, bus);
                 test_in_use(&h, bus);
                 test_polkit(&h, bus);

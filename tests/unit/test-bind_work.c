@@ -128,7 +128,7 @@ static bool is(const Stage *s, const char *want) {
 
         fake_describe(&s->host, now, sizeof(now));
         if (!streq(now, want))
-                printf("# have:\n# %s# want:\n# %s", now, want);
+                printf("# have:\n# %s# want:\n# %s", now, want ? want : "-");
         return streq(now, want);
 }
 
