@@ -142,6 +142,7 @@ static bool find_vfio_device(const char *path, char ret[UEVENT_ADDRESS_MAX]) {
 /* What is not understood is a reason to read everything, as long as it is of a subsystem that matters. */
 void uevent_judge(const char *message, size_t size, UeventNews *ret) {
         const char *subsystem, *path, *action;
+        char address[UEVENT_ADDRESS_MAX];
 
         *ret = (UeventNews) { .group = -1 };
         /* Every message of the kernel's ends in a NUL; the one that does not is none. */
@@ -155,6 +156,9 @@ void uevent_judge(const char *message, size_t size, UeventNews *ret) {
         if (streq(subsystem, "pci")) {
                 ret->everything = !find_address(path, ret->address);
                 ret->added = !ret->everything && action && streq(action, "add");
+        } else if (streq(subsystem, "pci_bus")) {
+                /* A root bus: an empty PHB has a group on a partition, of which nothing else tells. Those below bridges have devices that do. */
+                ret->everything = ret->phb = !find_address(path, address) && action && (streq(action, "add") || streq(action, "remove"));
         } else if (streq(subsystem, "net")) {
                 /* Of those that no device carries there may be thousands, and nothing is told of them. */
                 if (action && (streq(action, "add") || streq(action, "remove") || streq(action, "move")))
@@ -332,6 +336,8 @@ void uevent_take(Uevent *u, const char *message, size_t size) {
         look_soon(u);
         u->burst.everything |= news.everything;
         u->burst.probe |= news.probe;
+        if (news.phb)
+                lose(u);
         if (news.group >= 0)
                 add_group(u, (unsigned) news.group);
         if (*news.address && !devices_add(&u->burst.devices, news.address))

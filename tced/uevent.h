@@ -27,6 +27,7 @@ bool uevent_of_vm(const char *message, size_t size, pid_t *ret_pid, bool *ret_cr
 typedef struct UeventNews {
         bool everything; /* all groups, and VFIO as a whole */
         bool probe;      /* KVM should be proven again */
+        bool phb;        /* a whole PHB comes or goes, and its group with it, before or after this */
         bool added;      /* the device has just come, and may not be in its group yet */
         char address[UEVENT_ADDRESS_MAX]; /* of a PCI device, as the kernel writes it; "": none */
         int64_t group;   /* IOMMU group; -1: none */

@@ -1,85 +1,91 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# Cards come and go while tced runs: in a partition by QEMU's monitor, as an administrator of the hypervisor does it, on bare metal by removing
-# and rescanning. Objects on the bus follow, each change told once; a card that comes into a bound group keeps it from VMs until it is bound, too.
+# PHBs and cards come and go while tced runs: in a partition by QEMU's monitor and drmgr, as on a hypervisor; on bare metal by removing and
+# rescanning. Objects on the bus follow, each change told once, and numbers are used again.
 set -u
 # shellcheck source=tests/power/lib.sh
 source "${POWER_HOST_TESTS:?}/lib.sh"
 
-group=$(group_of "$POWER_HOST_VFIO_SPARE")
-path=/org/tced1/group/$group
+drmgr() { LD_LIBRARY_PATH=/usr/lib/power-host/drmgr /usr/lib/power-host/drmgr/drmgr "$@" >/tmp/drmgr.log 2>&1; }
 
-# A card in the spare's PHB, which in a partition is one group; on bare metal the spare itself.
-if [[ $POWER_HOST_KIND == powernv9 ]]; then
-        card=$POWER_HOST_VFIO_SPARE
-        plug() { echo 1 >/sys/bus/pci/rescan; }
-        unplug() { echo 1 >"/sys/bus/pci/devices/$card/remove"; }
-else
-        modprobe -a rpaphp rpadlpar_io
-        drmgr() { LD_LIBRARY_PATH=/usr/lib/power-host/guest /usr/lib/power-host/guest/drmgr "$@" >/tmp/drmgr.log 2>&1; }
-        card=0003:00:02.0
-        # Slot 2 of PHB 3 (QEMU, hw/ppc/spapr_pci.c: drc_id_from_devfn).
-        plug() { monitor device_add e1000e,bus=spare.0,addr=2,id=hot,romfile= && drmgr -c pci -a -s 0x40030010 -n -w 5; }
-        unplug() { monitor device_del hot && drmgr -c pci -r -s 0x40030010 -n -w 5; }
-fi
-address_of() { tcectl groups --no-legend | awk -v a="$card" '$2 == a'; }
-here() { [[ -n $(address_of) ]]; }
-gone() { [[ -z $(address_of) ]]; }
+# shown GLOB: something in the list of groups is like that.
+shown() { [[ $(tcectl groups --no-legend) == $1 ]]; }
+# becomes GLOB NAME: a point, that it is or comes to be so.
+becomes() {
+        wait_for 20 shown "$1"
+        ok $? "$2" || tcectl groups | sed 's/^/#   have /'
+}
 
-# signals MEMBER: how many of them named the group's object since forget. What the bus has said is written by then: an answer comes behind it.
-signals() { property "$path" org.tced1.Group Number >/dev/null 2>&1; sleep 1; grep -c "\"member\":\"$1\".*\"$path\"" /tmp/signals; }
+# signals MEMBER PATH: how many of them named the object since forget.
+signals() {
+        sleep 1
+        grep -c "\"member\":\"$1\".*\"$2\"" /tmp/signals
+}
 forget() { : >/tmp/signals; }
+told() { is "$(signals InterfacesRemoved "$1") $(signals InterfacesAdded "$1")" "$2" "$3"; }
 
 start_tced
 ok $? "systemctl start tced"
 busctl monitor --json=short org.tced1 >/tmp/signals 2>/dev/null &
 listener=$!
 sleep 2
-tcectl topology
 before=$(tcectl groups --no-legend)
-if [[ $POWER_HOST_KIND == powernv9 ]]; then
-        forget
-        unplug
-        wait_for 20 gone
-        ok $? "a card is removed, and is in no group"
-        is "$(signals InterfacesRemoved) $(signals InterfacesAdded)" "1 0" "its group's object goes, once"
-        forget
-        plug
-        wait_for 20 here
-        ok $? "it is found again"
-        is "$(signals InterfacesRemoved) $(signals InterfacesAdded)" "0 1" "a group comes, once"
-else
-        forget
-        plug
-        wait_for 20 here
-        ok $? "a card is plugged in, and is in the group of its PHB" || cat /tmp/drmgr.log
-        is "$(signals InterfacesRemoved) $(signals InterfacesAdded)" "1 1" "a group of other devices is another object: one goes and one comes, once"
-        like "$(tcectl groups --no-legend)" "*$card *en*82574L*" "the card is told by its interface and its name"
+
+# The spare goes and comes again.
+bare_metal() {
+        local group card=$POWER_HOST_VFIO_SPARE path
+        group=$(group_of "$card")
+        path=/org/tced1/group/$group
         tcectl topology
-        tcectl bind "$POWER_HOST_VFIO_SPARE"
-        is "$? $(driver_of "$POWER_HOST_VFIO_SPARE") $(driver_of $card)" "0 vfio-pci vfio-pci" "the group is bound with it"
         forget
-        unplug
-        wait_for 20 gone
-        ok $? "it is unplugged while it is bound" || cat /tmp/drmgr.log
-        like "$(tcectl groups --no-legend)" "*$POWER_HOST_VFIO_SPARE *bound*" "the rest of the group stays bound"
-        is "$(signals InterfacesRemoved) $(signals InterfacesAdded)" "1 1" "again another object"
-        plug
-        wait_for 20 here
-        ok $? "it is plugged in again"
-        # Its driver takes it before anyone can say no.
-        like "$(tcectl group "$group")" "*$card*e1000e*" "and is the host's"
-        like "$(tcectl status)" "*group-partial*" "which is a finding"
+        echo 1 >"/sys/bus/pci/devices/$card/remove"
+        wait_for 20 eval '! shown "*$POWER_HOST_VFIO_SPARE*"'
+        ok $? "a card is removed, and is in no group"
+        told "$path" "1 0" "its group's object goes, once"
+        forget
+        echo 1 >/sys/bus/pci/rescan
+        becomes "*$card *nvme*" "it is found again, with its driver"
+        told "/org/tced1/group/$(group_of "$card")" "0 1" "a group comes, once"
+}
+
+# A PHB of its own (a PE, and so a group, is a whole PHB there), and a card in its slot 1 (QEMU, hw/ppc/spapr_pci.c: drc_id_from_devfn).
+plug_card() { monitor device_add e1000e,bus=slot.0,addr=1,id=hot,romfile= && drmgr -c pci -a -s 0x40040008 -n -w 5; }
+unplug_card() { monitor device_del hot && drmgr -c pci -r -s 0x40040008 -n -w 5; }
+
+partition() {
+        local card=0004:00:01.0 group
+        modprobe -a rpaphp rpadlpar_io
+        monitor device_add spapr-pci-host-bridge,index=4,id=slot && drmgr -c phb -a -s 'PHB 4' -n -w 5
+        ok $? "a PHB is plugged in" || cat /tmp/drmgr.log
+        becomes "*empty*" "its group is there, and empty"
+        group=$(tcectl groups --no-legend | awk '$NF == "empty" { print $1 }')
+        forget
+        plug_card
+        ok $? "a card is plugged into it" || cat /tmp/drmgr.log
+        becomes "*$card *enP4p0s1*82574L*e1000e*" "it is told with its interface, its name and its driver"
+        told "/org/tced1/group/$group" "1 1" "a group of other devices is another object: one goes and one comes, once"
+        like "$(property "/org/tced1/group/$group" org.tced1.Group Phb)" 's "/pci@800000020000004"' "its PHB, as the device tree has it"
+        tcectl topology
         tcectl bind "$card"
-        is "$? $(driver_of "$POWER_HOST_VFIO_SPARE") $(driver_of $card)" "0 vfio-pci vfio-pci" "bound, the group is whole again"
+        is "$? $(driver_of $card)" "0 vfio-pci" "it is bound"
+        unplug_card
+        becomes "*empty*" "and unplugged while it is bound"
+        plug_card
+        becomes "*$card *e1000e *not-bound*" "plugged in again it is the host's, whatever was recorded"
+        tcectl bind "$card"
+        is "$? $(driver_of $card)" "0 vfio-pci" "it is bound again"
         tcectl release "$card"
-        is "$? $(driver_of "$POWER_HOST_VFIO_SPARE") $(driver_of $card)" "0 nvme e1000e" "given back, each to its driver"
-        unplug
-        wait_for 20 gone
-        ok $? "unplugged"
-fi
-is "$(tcectl groups --no-legend)" "$before" "all is as it was"
+        is "$? $(driver_of $card)" "0 e1000e" "and given back to its driver"
+        unplug_card
+        becomes "*empty*" "unplugged"
+        monitor device_del slot && drmgr -c phb -r -s 'PHB 4' -n -w 5
+        wait_for 20 eval '! shown "*empty*"'
+        ok $? "the PHB is unplugged, and its group is no more" || tcectl groups
+}
+
+if [[ $POWER_HOST_KIND == powernv9 ]]; then bare_metal; else partition; fi
+becomes "$before" "all is as it was"
 kill $listener
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
 ok $? "the kernel warned of nothing"

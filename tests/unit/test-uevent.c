@@ -92,7 +92,7 @@ static const char *judge(const char *message, size_t size) {
         free(copy);
         if (news.group >= 0)
                 (void) snprintf(group, sizeof(group), "group %" PRId64, news.group);
-        (void) snprintf(text, sizeof(text), "%s%s%s%s%s", news.everything ? "all" : "", news.probe ? " probe" : "", news.added ? "add " : "",
+        (void) snprintf(text, sizeof(text), "%s%s%s%s%s%s", news.everything ? "all" : "", news.phb ? " phb" : "", news.probe ? " probe" : "", news.added ? "add " : "",
                         news.address, group);
         return text;
 }
@@ -144,7 +144,11 @@ static void test_judge(void) {
                 { "a network device", MESSAGE(KEYS("add", "/devices/virtual/net/lo", "net")), "" },
                 { "a device of kvm's", MESSAGE(KEYS("change", "/devices/virtual/misc/kvm", "misc")), "" },
                 { "a disk of a PCI device", MESSAGE(KEYS("add", PCI_PATH "/nvme/nvme0/nvme0n1", "block")), "" },
-                { "a subsystem that begins with pci", MESSAGE(KEYS("add", PCI_PATH, "pci_bus")), "" },
+                { "a PHB comes", MESSAGE(KEYS("add", "/devices/pci0004:00/pci_bus/0004:00", "pci_bus")), "all phb" },
+                { "a PHB goes", MESSAGE(KEYS("remove", "/devices/pci0004:00/pci_bus/0004:00", "pci_bus")), "all phb" },
+                { "a PHB changes", MESSAGE(KEYS("change", "/devices/pci0004:00/pci_bus/0004:00", "pci_bus")), "" },
+                { "a bus behind a bridge", MESSAGE(KEYS("add", PCI_PATH "/pci_bus/0000:01", "pci_bus")), "" },
+                { "a subsystem that begins with pci", MESSAGE(KEYS("add", PCI_PATH, "pci_express")), "" },
                 { "a subsystem that ends with pci", MESSAGE(KEYS("add", PCI_PATH, "xpci")), "" },
                 { "a subsystem in capitals", MESSAGE(KEYS("add", PCI_PATH, "PCI")), "" },
 
