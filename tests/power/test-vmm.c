@@ -49,9 +49,12 @@ static int get_tables(Vmm *v, struct tced *t, VmmOptions *options, VmmGroups *gr
                 return failed(r, "finding groups", t);
         for (size_t i = 0; i < options->n_windows; i++)
                 windows[i] = options->windows[i].window;
-        r = tced_register(t, options->name, options->uuid, windows, options->n_windows, TCED_OWNER_CALLER, ret);
+        if (options->registered)
+                r = tced_find(t, options->name, ret);
+        else
+                r = tced_register(t, options->name, options->uuid, windows, options->n_windows, TCED_OWNER_CALLER, ret);
         if (r < 0)
-                return failed(r, "registering", t);
+                return failed(r, options->registered ? "finding the machine" : "registering", t);
         r = tced_claim(*ret);
         if (r < 0)
                 return failed(r, "claiming", t);

@@ -17,6 +17,7 @@ static const char help[] =
         "\n"
         "  --name NAME     register a machine of this name\n"
         "  --uuid UUID     with this UUID\n"
+        "  --registered    someone else has registered it, with these windows\n"
         "  --window ...    one table for each: KIND is vio, pci or vfio (with ADDRESS of\n"
         "                  the PCI device); numbers in decimal or 0x..., SIZE also 1G\n"
         "  --also ADDRESS  the IOMMU group of this device comes into the container of\n"
@@ -80,7 +81,7 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
+enum { NAME = 'n', UUID, REGISTERED, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
         uint64_t seconds;
@@ -97,6 +98,7 @@ static int parse_option(int option, char *value, VmmOptions *o) {
         case MULTITCE: o->multitce = true; break;
         case DEMO: o->demo = true; break;
         case BUSY: o->busy = true; break;
+        case REGISTERED: o->registered = true; break;
         case HOLD:
         case HEIR:
                 r = parse_u64(value, 1000000, &seconds);
@@ -125,7 +127,7 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
         static const struct option names[] = {
                 { "name", required_argument, NULL, NAME },     { "uuid", required_argument, NULL, UUID },
                 { "window", required_argument, NULL, WINDOW }, { "puts", required_argument, NULL, PUTS },
-                { "also", required_argument, NULL, ALSO },
+                { "also", required_argument, NULL, ALSO },     { "registered", no_argument, NULL, REGISTERED },
                 { "indirect", no_argument, NULL, INDIRECT },   { "stuff", no_argument, NULL, STUFF },
                 { "multitce", no_argument, NULL, MULTITCE },   { "socket", required_argument, NULL, SOCKET },
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },

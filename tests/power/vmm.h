@@ -29,7 +29,7 @@ typedef struct VmmOptions {
         size_t n_also;
         uint64_t puts;
         unsigned hold, heir;                  /* seconds */
-        bool indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
+        bool registered, indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
 } VmmOptions;
 
 /* 0; negative errno with a message on stderr; 1: help was asked for and given. */

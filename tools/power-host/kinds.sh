@@ -47,7 +47,7 @@ partition_args() {
                 -device e1000e,bus=shared.0,addr=1,romfile=,netdev=net2
                 -device nvme,bus=shared.0,addr=2,serial=shared
                 -device spapr-pci-host-bridge,index=3,id=spare
-                -device nvme,bus=spare.0,addr=1,serial=spare
+                -device nvme,bus=spare.0,addr=1,serial=spare,drive=spare
         )
         SHARE_BUS=pci.0 SHARE_SLOT=1
         VFIO_ALONE=0001:00:01.0 VFIO_SHARED='0002:00:01.0 0002:00:02.0' VFIO_SPARE=0003:00:01.0
@@ -62,7 +62,7 @@ powernv_args() {
                 -device pcie-pci-bridge,bus=pcie.2,addr=0,id=shared
                 -device e1000e,bus=shared,addr=1,romfile=,netdev=net2
                 -device nvme,bus=shared,addr=2,serial=shared
-                -device nvme,bus=pcie.3,addr=0,serial=spare
+                -device nvme,bus=pcie.3,addr=0,serial=spare,drive=spare
         )
         SHARE_BUS=pcie.0 SHARE_SLOT=0
         VFIO_ALONE=0001:01:00.0 VFIO_SHARED='0002:02:01.0 0002:02:02.0' VFIO_SPARE=0003:01:00.0
@@ -72,6 +72,8 @@ powernv_args() {
 kind_args() {
         # Networks with nobody else on them: a card without one makes QEMU warn, and powernv add one of its own.
         QEMU_ARGS=(-netdev user,restrict=on,id=net1 -netdev user,restrict=on,id=net2)
+        # A disk of zeroes that can be written to; what is written goes with QEMU.
+        QEMU_ARGS+=(-drive if=none,id=spare,file.driver=null-co,file.size=64M,file.read-zeroes=on,format=raw,snapshot=on)
         # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what the last kind is for.
         case $1 in
         powernv9) powernv_args; QEMU_ARGS+=(-m 4G) ;;
