@@ -66,17 +66,22 @@ powernv_args() {
         )
         SHARE_BUS=pcie.0 SHARE_SLOT=0
         VFIO_ALONE=0001:01:00.0 VFIO_SHARED='0002:02:01.0 0002:02:02.0' VFIO_SPARE=0003:01:00.0
+        # Virtual functions: README.md says why here alone.
+        if [[ $1 != 4k ]] || ! qemu-system-ppc64 -device igb,help >/dev/null 2>&1; then return; fi
+        QEMU_ARGS+=(-netdev user,restrict=on,id=net3 -device igb,bus=pcie.4,addr=0,romfile=,netdev=net3)
+        SRIOV=0004:01:00.0
 }
 
-# kind_args KIND: fill QEMU_ARGS, SHARE_BUS, SHARE_SLOT and the VFIO_ addresses for this kind of host.
+# kind_args KIND KERNEL: fill QEMU_ARGS, SHARE_BUS, SHARE_SLOT, the VFIO_ addresses and SRIOV for this kind of host.
 kind_args() {
+        SRIOV=''
         # Networks with nobody else on them: a card without one makes QEMU warn, and powernv add one of its own.
         QEMU_ARGS=(-netdev user,restrict=on,id=net1 -netdev user,restrict=on,id=net2)
         # A disk of zeroes that can be written to; what is written goes with QEMU.
         QEMU_ARGS+=(-drive if=none,id=spare,file.driver=null-co,file.size=64M,file.read-zeroes=on,format=raw,snapshot=on)
         # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what the last kind is for.
         case $1 in
-        powernv9) powernv_args; QEMU_ARGS+=(-m 4G) ;;
+        powernv9) powernv_args "$2"; QEMU_ARGS+=(-m 4G) ;;
         lpar-nested) partition_args on; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
         lpar) partition_args off; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
         lpar-nested-nomaxmem) partition_args on; QEMU_ARGS+=(-m 4G) ;;
