@@ -259,8 +259,8 @@ stuck_bind() {
         expect_stuck "$spare" Bind
         tell bind "$alone" && tell release "$alone"
         ok $? "another group is bound and given back meanwhile" || echo "# $output"
-        exec 7>&-
         monitor block_set_io_throttle spare 0 0 0 0 0 0 >/dev/null
+        exec 7>&-
         wait_for 40 group_says "$spare" Binding 's ""'
         ok $? "the disk answers again, and the late bind is put back" || group_property "$spare" BindingWhy | sed 's/^/# /'
         is "$(state_of "$spare")$(record_of "$spare")" "$before" "it has its driver, and nothing is recorded"
