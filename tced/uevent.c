@@ -46,12 +46,14 @@ typedef struct Burst {
 } Burst;
 
 /* Devices that had no group when they were looked at, as the kernel tells of a device before it puts it into one (drivers/base/core.c:
- * device_add). Most never will have: there is no word of that, so they are looked at a few times more. */
+ * device_add). Most never will have: there is no word of that, so they are looked at a few times more. Nor is there a word of a group's end:
+ * bare metal lets go of those of virtual functions a moment after the functions (platforms/powernv/pci-sriov.c). */
 static const uint32_t late_usec[] = { 100 * 1000, 300 * 1000, 1000 * 1000 };
 
 typedef struct Late {
         Devices devices;
         bool everything; /* not known which: all are read once more, the last time */
+        bool emptied;    /* a device has gone, and its group may follow */
         unsigned round;
         uint64_t since;
 } Late;
@@ -231,6 +233,9 @@ static void note_late(Uevent *u, const Burst *b) {
         bool any = b->lost;
 
         u->late.everything |= b->lost;
+        for (size_t i = 0; i < b->devices.n; i++)
+                if (device_membership(u, b->devices.address[i]) == DEVICE_GONE)
+                        any = u->late.emptied = true;
         for (size_t i = 0; i < b->added.n; i++) {
                 if (device_membership(u, b->added.address[i]) != DEVICE_ALONE)
                         continue;
@@ -268,6 +273,35 @@ static int on_quiet(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void add_group(Uevent *u, unsigned number) {
+        Burst *b = &u->burst;
+
+        for (size_t i = 0; i < b->n_groups; i++)
+                if (b->groups[i] == number)
+                        return;
+        if (b->n_groups < GROUPS_MAX)
+                b->groups[b->n_groups++] = number;
+        else
+                b->everything = true;
+}
+
+/* Of the groups that were empty when they were looked at, those that are gone by now. False: there is no such group. */
+static bool find_ended_groups(Uevent *u) {
+        const VfioFacts *f = &u->manager->vfio;
+        bool found = false;
+
+        for (size_t i = 0; i < f->n_groups; i++) {
+                char path[PATH_MAX];
+
+                (void) snprintf(path, sizeof(path), "%s/kernel/iommu_groups/%u", u->manager->places.sys, f->groups[i].number);
+                if (f->groups[i].n_devices > 0 || faccessat(AT_FDCWD, path, F_OK, 0) >= 0)
+                        continue;
+                add_group(u, f->groups[i].number);
+                found = true;
+        }
+        return found;
+}
+
 /* Whatever has a group by now is looked at, at once; what is gone is forgotten. */
 static int on_late(sd_event_source *s, uint64_t usec, void *userdata) {
         Uevent *u = userdata;
@@ -285,11 +319,12 @@ static int on_late(sd_event_source *s, uint64_t usec, void *userdata) {
                         memcpy(l->devices.address[n - 1], l->devices.address[i], UEVENT_ADDRESS_MAX);
         }
         l->devices.n = n;
+        found |= l->emptied && find_ended_groups(u);
         if (++l->round == ELEMENTSOF(late_usec)) {
                 found |= l->everything;
                 u->burst.everything |= l->everything;
                 *l = (Late) {};
-        } else if (n > 0 || l->everything)
+        } else if (n > 0 || l->everything || l->emptied)
                 set_timer(u->late_timer, l->since + late_usec[l->round]);
         if (found) {
                 u->burst.any = true;
@@ -309,18 +344,6 @@ static void look_soon(Uevent *u) {
 
 static void lose(Uevent *u) {
         u->burst.lost = u->burst.everything = true;
-}
-
-static void add_group(Uevent *u, unsigned number) {
-        Burst *b = &u->burst;
-
-        for (size_t i = 0; i < b->n_groups; i++)
-                if (b->groups[i] == number)
-                        return;
-        if (b->n_groups < GROUPS_MAX)
-                b->groups[b->n_groups++] = number;
-        else
-                b->everything = true;
 }
 
 void uevent_take(Uevent *u, const char *message, size_t size) {

@@ -347,6 +347,29 @@ static void test_late(Uevent *u, sd_event *event, const Tree *tree) {
         tap_eq(looks, 0, "one never does, and is left");
 }
 
+/* A device goes before its group does. */
+static void test_ended(Uevent *u, sd_event *event, const Tree *tree, Manager *m) {
+        static const TreeEntry left[] = { DIRECTORY("kernel/iommu_groups/7"), DIRECTORY("kernel/iommu_groups/8"), DIRECTORY("kernel/iommu_groups/9") };
+        GroupFacts groups[] = { { .number = 7 }, { .number = 8 }, { .number = 9, .n_devices = 1 } };
+
+        TREE_ADD(tree, left);
+        m->vfio.groups = groups;
+        m->vfio.n_groups = ELEMENTSOF(groups);
+        forget_looks();
+        take(u, "remove", "/devices/pci0000:00/0000:00:05.0", "pci");
+        loop_for(event, SECOND_USEC / 4);
+        tap_streq(looked_at, "0000:00:05.0", "a device has gone");
+        (void) rmdir(tree_path(tree, "kernel/iommu_groups/8"));
+        (void) rmdir(tree_path(tree, "kernel/iommu_groups/9"));
+        loop_for(event, SECOND_USEC / 5);
+        tap_streq(looked_at, "0000:00:05.0|8", "an empty group goes later, and is looked at again, alone");
+        m->vfio.n_groups = 1;
+        forget_looks();
+        loop_for(event, SECOND_USEC);
+        tap_eq(looks, 0, "one never does, and is left");
+        m->vfio = (VfioFacts) {};
+}
+
 /* ---- who is believed ---- */
 
 /* What one whom the kernel has nothing to do with sends: to the group, or to a port. */
@@ -660,6 +683,7 @@ static void test_live(void) {
         (void) setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
         test_burst(u, event);
         test_late(u, event, &tree);
+        test_ended(u, event, &tree, &m);
         if (unshare(CLONE_NEWNET) < 0) {
                 tap_skip("only root can make a network namespace", "who is believed");
                 tap_ok(uevent_free(u) == NULL && uevent_free(NULL) == NULL, "it is freed; none is no error");
