@@ -20,14 +20,14 @@ typedef struct Call {
         Connection *connection;
         sd_bus_message *message;
         unsigned number;
-        char *address; /* of its first device: the number may be another group's by then */
+        char **devices; /* that were asked for (device_facts_identity()), ends with NULL: the number may be another group's by then */
         bool release;
         uint64_t flags;
 } Call;
 
 static void call_free(Call *call) {
         (void) sd_bus_message_unref(call->message);
-        free(call->address);
+        strings_free(call->devices);
         free(call);
 }
 
@@ -41,12 +41,34 @@ static void on_done(const Refusal *refusal, void *userdata) {
         call_free(call);
 }
 
+static int note_devices(Call *call, const GroupFacts *g) {
+        call->devices = calloc(g->n_devices + 1, sizeof(*call->devices));
+        for (size_t i = 0; call->devices && i < g->n_devices; i++) {
+                char identity[DEVICE_IDENTITY_MAX];
+
+                call->devices[i] = strdup(device_facts_identity(&g->devices[i], identity));
+                if (!call->devices[i])
+                        return -ENOMEM;
+        }
+        return call->devices ? 0 : -ENOMEM;
+}
+
+/* Who said yes meant these, and no other that came to the group, or into the slot, while he was asked. */
+static bool same_devices(const Call *call, const GroupFacts *g) {
+        char identity[DEVICE_IDENTITY_MAX];
+        size_t i;
+
+        for (i = 0; i < g->n_devices && call->devices[i]; i++)
+                if (!streq(call->devices[i], device_facts_identity(&g->devices[i], identity)))
+                        return false;
+        return i == g->n_devices && !call->devices[i];
+}
+
 static void go(Call *call) {
         Manager *m = call->connection->manager;
         const GroupFacts *g = vfio_facts_find_group(&m->vfio, call->number);
-        bool same = g && (call->address ? g->n_devices > 0 && streq(g->devices[0].address, call->address) : g->n_devices == 0);
 
-        if (!same) {
+        if (!g || !same_devices(call, g)) {
                 (void) sd_bus_reply_method_errorf(call->message, TCED_ERROR_NO_SUCH_GROUP,
                                                   "IOMMU group %u is not what it was: its devices have changed; look again, and ask again", call->number);
                 call_free(call);
@@ -70,7 +92,7 @@ static void on_polkit(bool yes, const char *why, void *userdata) {
 
 static int ask(Call *call, uid_t user, const GroupFacts *g) {
         char number[16];
-        const char *details[] = { "group", number, "device", call->address ? call->address : "", "operation", call->release ? "release" : "bind",
+        const char *details[] = { "group", number, "device", group_facts_key(g), "operation", call->release ? "release" : "bind",
                                   "force", call->flags & GROUP_BIND_FORCE ? "yes" : "no",
                                   "persistent", call->flags & GROUP_BIND_PERSISTENT ? "yes" : "no", NULL };
         PolkitQuestion question = { .action = TCED_POLKIT_BIND, .details = details, .user = user, .patience_usec = PATIENCE_USEC };
@@ -114,9 +136,9 @@ static int bind_or_release(sd_bus_message *m, bool release, const GroupFacts *g,
         if (!call)
                 return -ENOMEM;
         *call = (Call) { .connection = c, .message = sd_bus_message_ref(m), .number = g->number, .release = release, .flags = flags };
-        call->address = g->n_devices > 0 ? strdup(g->devices[0].address) : NULL;
-        if (g->n_devices > 0 && !call->address)
-                r = -ENOMEM;
+        r = note_devices(call, g);
+        if (r < 0)
+                ;
         else if (is_master(caller.uid))
                 go(call);
         else

@@ -144,10 +144,18 @@ static void on_done(int error, const char *text, int fd, void *userdata) {
         finish(b, error ? &refusal : NULL);
 }
 
-/* A device that the host uses is not taken from it, unless that is what was asked for. */
+/* A device that the host uses is not taken from it, unless that is what was asked for; nor one of which that can't be told. */
 static int check_uses(Manager *m, const GroupFacts *g, Refusal *refusal) {
         const UseFacts *uses = manager_look_at_uses(m);
 
+        if (!uses)
+                return refuse(refusal, TCED_ERROR_GROUP_IN_USE, "IOMMU group %u can't be bound: what the host uses its devices for can't be "
+                              "read (no memory?); try again, or bind it with --force", g->number);
+        for (size_t i = 0; m->binder->net_unknown && i < g->n_devices; i++)
+                if (!isempty(g->devices[i].interfaces))
+                        return refuse(refusal, TCED_ERROR_GROUP_IN_USE,
+                                      "IOMMU group %u can't be bound: whether the host uses %s (%s) can't be told, as the kernel did not answer about "
+                                      "its network; try again, or bind it with --force", g->number, g->devices[i].address, g->devices[i].interfaces);
         for (size_t i = 0; uses && i < g->n_devices; i++) {
                 size_t n;
                 const DeviceUseFact *use = use_facts_find(uses, g->devices[i].address, &n);

@@ -22,6 +22,7 @@ struct Binder {
         UseFacts *uses;         /* as of */
         uint64_t uses_turn;     /* this turn of the loop; */
         bool uses_known;
+        bool net_unknown;       /* nothing of the network is in it */
 };
 
 /* NULL: no memory. */

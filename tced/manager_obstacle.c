@@ -18,8 +18,7 @@ const UseFacts *manager_look_at_uses(Manager *m) {
                 return b->uses;
         b->uses = use_facts_free(b->uses);
         /* Without netlink the rest is told all the same; a made-up tree's interfaces are none of this machine's. */
-        if (streq(m->places.sys, "/sys"))
-                (void) net_facts_read(&net);
+        b->net_unknown = streq(m->places.sys, "/sys") && net_facts_read(&net) < 0;
         if (use_facts_read(m->places.sys, m->places.proc, m->places.run ? m->places.run : "/run", net, &b->uses) < 0)
                 b->uses = NULL;
         (void) net_facts_free(net);

@@ -42,6 +42,11 @@ static int on_question(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         host_write(h, "polkit.asked", "%s %s %s %s %s%u '%s'", kind, key, name, action, details, flags, cancel);
         if (streq(mode, "hang"))
                 return 1;
+        while (streq(mode, "wait")) {
+                (void) usleep(20 * 1000);
+                free(mode);
+                mode = read_whole(path);
+        }
         if (streq(mode, "leave"))
                 _exit(0);
         if (streq(mode, "error"))

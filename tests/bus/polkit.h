@@ -6,7 +6,7 @@
 
 #include "harness.h"
 
-/* mode: "yes", "no", "challenge", "error", "odd" (an answer of another kind), "hang" (none), "leave" (it ends when it is asked). */
+/* mode: "yes", "no", "challenge", "error", "odd" (an answer of another kind), "hang" (none), "wait" (yes, when the mode is another one), "leave" (it ends when it is asked). */
 Actor polkit_start(const Host *h, const char *mode);
 /* It is as at the start again: nothing was asked. */
 void polkit_set_mode(const Host *h, const char *mode);

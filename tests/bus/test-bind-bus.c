@@ -457,6 +457,52 @@ static void test_polkit(const Host *h, sd_bus *bus) {
         }
 }
 
+static void bind_or_say_why(int fd, void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_bus(w->host);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = group_call(bus, "Bind", 0, &error);
+
+        actor_say(fd, r >= 0 ? 'y' : error.name && strstr(error.name, "NoSuchGroup") ? 'g' : 'n');
+}
+
+/* What was said yes to is what is done, also where another card comes into the slot, or to the group, before. */
+static void test_polkit_meanwhile(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        World w = { .host = h };
+
+        if (geteuid() != 0) {
+                tap_skip("only root can be another user", "devices that come while polkit is asked");
+                return;
+        }
+        for (unsigned i = 0; i < 2; i++) {
+                Actor polkit = polkit_start(h, "wait"), user;
+                _cleanup_free_ char *question = strdup(""), *have = NULL;
+
+                set_mode(h, "ok");
+                user = actor_start(OTHER_UID, bind_or_say_why, &w);
+                for (unsigned j = 0; j < HARNESS_PATIENCE * 50 && !*question; j++) {
+                        (void) usleep(20 * 1000);
+                        free(question);
+                        question = polkit_asked(h);
+                }
+                if (i == 0)
+                        host_link(h, "sys/kernel/iommu_groups/7/devices/0000:01:00.1", "../../../../bus/pci/devices/" ADDRESS);
+                else
+                        host_write(h, "sys/bus/pci/devices/" ADDRESS "/device", "0x1572\n");
+                went_well(call_manager(bus, "Rescan", &error, ""), &error, "Rescan, while polkit is asked");
+                polkit_set_mode(h, "yes");
+                tap_eq(actor_hear(&user), 'g', "%s", i == 0 ? "a device that joins the group meanwhile was not meant" : "nor another one in its slot");
+                have = asked(h);
+                tap_streq(have, "", "and nothing is bound");
+                host_remove_group(h, 7);
+                host_add_group(h, 7, ADDRESS, "e1000e");
+                went_well(call_manager(bus, "Rescan", &error, ""), &error, "Rescan");
+                actor_kill(&user);
+                actor_kill(&polkit);
+        }
+}
+
 /* ---- a VM has it ---- */
 
 static void be_vm(int fd, void *userdata) {
@@ -593,6 +639,7 @@ int main(void) {
                 test_at_once(&h, bus);
                 test_in_use(&h, bus);
                 test_polkit(&h, bus);
+                test_polkit_meanwhile(&h, bus);
                 test_held(&h, bus);
                 test_persistent(&h, &bus);
                 test_boot_failure(&h, &bus);
