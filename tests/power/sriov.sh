@@ -17,7 +17,10 @@ device=/sys/bus/pci/devices/$pf
 make() { echo "$1" >"$device/sriov_numvfs"; }
 vf() { basename "$(readlink "$device/virtfn$1")"; }
 groups() { tcectl groups --no-legend; }
-are() { [[ $(groups | wc -l) == $((lines + $1)) ]]; }
+# A line that says why begins with no number of a group.
+count() { groups | grep -c '^ *[0-9][0-9]* '; }
+are() { [[ $(count) == $((had + $1)) ]]; }
+bound() { groups | grep ' bound$'; }
 links() { property "/org/tced1/group/$(group_of "$1")" org.tced1.Group DeviceLinks; }
 
 # signals MEMBER: how many of them named a group's object since forget. What the bus has said is written by then: an answer comes behind it.
@@ -32,7 +35,7 @@ busctl monitor --json=short org.tced1 >/tmp/signals 2>/dev/null &
 listener=$!
 sleep 2
 before=$(groups)
-lines=$(wc -l <<<"$before")
+had=$(count)
 like "$(links "$pf")" "a(sssssiuu) 1 \"$pf\" \"en*\" \"52:54:00:*\" \"0004:00:00.0\" \"\" -1 0 7" "the card could make 7"
 
 forget
@@ -64,17 +67,18 @@ forget
 make 0
 wait_for 20 are 0
 ok $? "all are taken away, also the one that is bound"
-is "$(signals InterfacesAdded) $(signals InterfacesRemoved)" "0 2" "each object goes once"
+# The kernel empties a group a moment before it lets go of it: tced may or may not see it so, as another object.
+added=$(signals InterfacesAdded) removed=$(signals InterfacesRemoved)
+[[ $added -le 2 && $removed == $((added + 2)) ]]
+ok $? "each object goes once" || echo "# $added came, $removed went"
 like "$(links "$pf")" "* -1 0 7" "the card has none"
 is "$(groups)" "$before" "all is as it was"
 make 2
 wait_for 20 are 2
 ok $? "made again"
 is "$(driver_of "$vf0") $(driver_of "$vf1")" " " "and bound by nobody"
-tcectl groups
-like "$(groups | grep -c bound)" 0 "nor said to be"
-tcectl status
-tcectl bind "$pf"; echo "# bind pf $?"; driver_of $pf; groups; tcectl release "$pf"; echo $?; groups
+[[ -z $(bound) ]]
+ok $? "nor said to be" || groups | sed 's/^/# /'
 make 0
 kill $listener
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
