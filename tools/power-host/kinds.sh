@@ -67,7 +67,7 @@ powernv_args() {
         SHARE_BUS=pcie.0 SHARE_SLOT=0
         VFIO_ALONE=0001:01:00.0 VFIO_SHARED='0002:02:01.0 0002:02:02.0' VFIO_SPARE=0003:01:00.0
         # Virtual functions: README.md says why here alone.
-        if [[ $1 != 4k ]] || ! qemu-system-ppc64 -device igb,help >/dev/null 2>&1; then return; fi
+        [[ $1 == 4k && $(qemu-system-ppc64 -device igb,help 2>/dev/null) == *options* ]] || return 0
         QEMU_ARGS+=(-netdev user,restrict=on,id=net3 -device igb,bus=pcie.4,addr=0,romfile=,netdev=net3)
         SRIOV=0004:01:00.0
 }
