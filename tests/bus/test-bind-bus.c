@@ -1,172 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Group.Bind and Release: who may, what they answer, what is there afterwards, at once and after a restart or a boot. tced-bind is made up: it
- * changes the made-up /sys as the kernel would, or fails as the file bind.mode says. The real one is tried by test-bind*, and on a POWER host. */
+/* Group.Bind and Release: who may, what they answer, what is there afterwards, at once and after a restart or a boot. tced-bind is made up
+ * (fake-bind.h); the real one is tried by test-bind*, and on a POWER host. */
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#include "bind_record.h"
 #include "client.h"
+#include "fake-bind.h"
 #include "polkit.h"
 #include "tap.h"
 
 #define GROUP_PATH TCED_GROUP_PREFIX "/7"
-#define ADDRESS "0000:01:00.0"
+#define SECOND "0000:01:00.1" /* where the group has two devices */
 #define OTHER_UID ((uid_t) 65534) /* the bus knows no user without a name */
-
-/* ---- a made-up tced-bind ---- */
-
-static int records_dir(const Host *h) {
-        char path[128];
-
-        host_mkdir(h, "bind/groups");
-        (void) snprintf(path, sizeof(path), "%s/bind/groups", h->dir);
-        return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* why: NULL: the record goes. */
-static void set_record(const Host *h, BindState state, const char *why) {
-        _cleanup_(bind_record_clear) BindRecord record = { .key = ADDRESS, .state = state, .group = 7 };
-        _cleanup_fd_ int dir = records_dir(h);
-
-        if (!why)
-                (void) bind_record_remove(dir, ADDRESS);
-        else if (bind_record_add(&record, ADDRESS, "e1000e", NULL) >= 0) {
-                (void) snprintf(record.why, sizeof(record.why), "%s", why);
-                if (bind_record_write(dir, &record) < 0)
-                        bail_out("no record can be written");
-        }
-}
-
-static void set_driver(const Host *h, bool bound) {
-        host_add_group(h, 7, ADDRESS, bound ? "vfio-pci" : "e1000e");
-        if (bound)
-                host_write(h, "dev/vfio/7", "%s", "");
-        else
-                host_remove(h, "dev/vfio/7");
-}
-
-static void keep(const Host *h, bool keep) {
-        host_remove(h, "root/etc/tced/tced.conf.d/50-bind-" ADDRESS ".conf");
-        if (keep)
-                host_write(h, "root/etc/tced/tced.conf.d/50-bind-" ADDRESS ".conf", "[Bind]\nDevices=%s\n", ADDRESS);
-}
-
-static void do_it(const Host *h, const BindRequest *request) {
-        switch (request->operation) {
-        case BIND_BIND_GROUP:
-                set_record(h, BIND_BOUND, "");
-                set_driver(h, true);
-                break;
-        case BIND_RELEASE_GROUP:
-                set_driver(h, false);
-                set_record(h, BIND_BOUND, NULL);
-                break;
-        case BIND_KEEP_GROUP:
-                keep(h, true);
-                break;
-        case BIND_FORGET_GROUP:
-                keep(h, false);
-                break;
-        case BIND_OPEN_GROUP:
-        case BIND_OPEN_LOG:
-        case BIND_RECOVER_GROUP:
-        case _BIND_OPERATION_MAX:
-                break;
-        }
-}
-
-static const struct {
-        const char *mode;
-        int error;
-        const char *text;
-} answers[] = {
-        { "busy", EBUSY, "/dev/vfio/7: another process has the group open; end it first" },
-        { "stuck", ETIMEDOUT, "the kernel has not come back from unbinding " ADDRESS },
-        { "fail", EIO, ADDRESS " did not come to vfio-pci; all is as it was" },
-        { "lost", ENOTRECOVERABLE, ADDRESS ": e1000e did not take it back: modprobe e1000e" },
-        { "stale", ESTALE, "the group has other devices" },
-        { "already", EALREADY, "it is being bound" },
-        { "unbound", ENOENT, "tced-bind has not bound " ADDRESS },
-        { "odd", EACCES, "something else" },
-};
-
-/* false: the connection is to be closed. */
-static bool serve(const Host *h, int connection, const BindRequest *request) {
-        _cleanup_free_ char *mode = NULL;
-        BindReply reply = { .id = request->id, .fd = -EBADF };
-        char path[128];
-
-        (void) snprintf(path, sizeof(path), "%s/bind.mode", h->dir);
-        mode = read_whole(path);
-        host_write(h, "bind.asked", "%s %u %zu %s", bind_operation_to_string(request->operation), request->group, request->n_addresses,
-                   request->n_addresses > 0 ? request->addresses[0] : "");
-        if (streq(mode, "close"))
-                return false;
-        if (streq(mode, "slow"))
-                (void) usleep(700 * 1000);
-        for (size_t i = 0; i < ELEMENTSOF(answers); i++)
-                if (streq(mode, answers[i].mode)) {
-                        reply.error = answers[i].error;
-                        (void) snprintf(reply.text, sizeof(reply.text), "%s", answers[i].text);
-                }
-        if (streq(mode, "unkept") && request->operation >= BIND_KEEP_GROUP) {
-                reply.error = EROFS;
-                (void) snprintf(reply.text, sizeof(reply.text), "/etc can't be written");
-        }
-        if (reply.error == 0)
-                do_it(h, request);
-        if (reply.error == ETIMEDOUT)
-                set_record(h, BIND_STUCK, reply.text);
-        if (reply.error == ENOTRECOVERABLE)
-                set_record(h, BIND_FAILED, reply.text);
-        return bind_send_reply(connection, &reply) >= 0;
-}
-
-static void be_helper(int fd, void *userdata) {
-        const Host *h = userdata;
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/bind-socket", h->dir);
-        (void) unlink(address.sun_path);
-        if (bind(listener, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(listener, 8) < 0)
-                return;
-        actor_say(fd, 'r');
-        for (;;) {
-                _cleanup_fd_ int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-                static BindRequest request;
-                struct pollfd pfd = { .fd = connection, .events = POLLIN };
-
-                while (connection >= 0 && poll(&pfd, 1, -1) > 0 && bind_receive_request(connection, &request) > 0)
-                        if (!serve(h, connection, &request))
-                                break;
-        }
-}
-
-static void set_mode(const Host *h, const char *mode) {
-        host_write(h, "bind.mode", "%s", mode);
-        host_remove(h, "bind.asked");
-}
-
-static Actor start_helper(const Host *h) {
-        Actor a = actor_start(NO_UID, be_helper, (void *) h);
-
-        if (actor_hear(&a) != 'r')
-                bail_out("the made-up tced-bind does not start");
-        return a;
-}
-
-/* What it was asked last; "": nothing. */
-static char *asked(const Host *h) {
-        char path[128];
-
-        (void) snprintf(path, sizeof(path), "%s/bind.asked", h->dir);
-        return read_whole(path);
-}
 
 /* ---- what a client sees ---- */
 
@@ -347,6 +191,8 @@ static void test_at_once(const Host *h, sd_bus *bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         uint64_t cookie;
 
+        host_add_group(h, 8, "0000:08:00.0", "e1000e");
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "two groups");
         set_mode(h, "slow");
         if (sd_bus_message_new_method_call(other, &m, NULL, GROUP_PATH, TCED_INTERFACE_GROUP, "Bind") < 0 ||
             sd_bus_message_append(m, "t", UINT64_C(0)) < 0 || sd_bus_send(other, m, &cookie) < 0 || sd_bus_flush(other) < 0)
@@ -359,36 +205,149 @@ static void test_at_once(const Host *h, sd_bus *bus) {
                 (void) usleep(10 * 1000);
         }
         refused(group_call(bus, "Release", 0, &error), &error, "GroupBusy", "group 7 is just being bound; wait", "while it is being bound");
+        set_mode(h, "");
+        went_well(call(bus, TCED_GROUP_PREFIX "/8", TCED_INTERFACE_GROUP, "Bind", &error, NULL, "t", UINT64_C(0)), &error, "another can be");
         wait_property(bus, "Viability", "viable", "which goes on");
         set_mode(h, "ok");
         went_well(group_call(bus, "Release", 0, &error), &error, "then it can be given back");
+        host_remove_group(h, 8);
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "one group");
 }
 
-/* A disk below the device that device mapper has, and what is told of it. */
+/* A disk below the device that device mapper has. */
+static void lend_disk(const Host *h, const char *address) {
+        char path[128];
+
+        (void) snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/nvme/nvme7/nvme7n1/dev", address);
+        host_write(h, path, "259:77\n");
+        (void) snprintf(path, sizeof(path), "../../devices/pci0000:00/%s/nvme/nvme7/nvme7n1", address);
+        host_link(h, "sys/class/block/nvme7n1", path);
+        host_link(h, "sys/devices/virtual/block/dm-7/slaves/nvme7n1", "x");
+        host_write(h, "sys/devices/virtual/block/dm-7/dev", "253:77\n");
+        host_write(h, "sys/devices/virtual/block/dm-7/dm/name", "vault\n");
+        host_write(h, "sys/devices/virtual/block/dm-7/dm/uuid", "CRYPT-LUKS2-1-vault\n");
+        host_link(h, "sys/class/block/dm-7", "../../devices/virtual/block/dm-7");
+}
+
+static void end_disk(const Host *h, const char *address) {
+        char path[128];
+
+        (void) snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/nvme", address);
+        host_remove(h, path);
+        host_remove(h, "sys/class/block");
+}
+
+/* The first entry of InUse. */
+static bool is_used(sd_bus *bus, const char *want) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        const char *device, *use, *text, *remedy;
+        char have[512] = "";
+
+        if (sd_bus_get_property(bus, TCED_BUS_NAME, GROUP_PATH, TCED_INTERFACE_GROUP, "InUse", NULL, &m, "a(ssss)") >= 0 &&
+            sd_bus_message_enter_container(m, 'a', "(ssss)") >= 0 && sd_bus_message_read(m, "(ssss)", &device, &use, &text, &remedy) > 0)
+                (void) snprintf(have, sizeof(have), "%s %s: %s: %s", device, use, text, remedy);
+        if (streq(have, want))
+                return true;
+        printf("#   InUse is '%s', not '%s'\n", have, want);
+        return false;
+}
+
+/* What is told of a device that the host uses. */
 static void test_in_use(const Host *h, sd_bus *bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *have = NULL;
 
         set_mode(h, "ok");
-        host_write(h, "sys/devices/pci0000:00/" ADDRESS "/nvme/nvme7/nvme7n1/dev", "259:77\n");
-        host_link(h, "sys/devices/virtual/block/dm-7/slaves/nvme7n1", "x");
-        host_write(h, "sys/devices/virtual/block/dm-7/dev", "253:77\n");
-        host_write(h, "sys/devices/virtual/block/dm-7/dm/name", "vault\n");
-        host_write(h, "sys/devices/virtual/block/dm-7/dm/uuid", "CRYPT-LUKS2-1-vault\n");
-        host_link(h, "sys/class/block/nvme7n1", "../../devices/pci0000:00/" ADDRESS "/nvme/nvme7/nvme7n1");
-        host_link(h, "sys/class/block/dm-7", "../../devices/virtual/block/dm-7");
+        lend_disk(h, ADDRESS);
         refused(group_call(bus, "Bind", 0, &error), &error, "GroupInUse", ADDRESS " is in use: |vault|or bind it with --force",
                 "a device that the host uses is not taken from it");
         have = asked(h);
         tap_streq(have, "", "tced-bind is not asked");
         tap_ok(is_property(bus, "Obstacle", ADDRESS " is in use: ") && described(bus, "\"in_use\":[{\"device\":\"" ADDRESS "\",\"use\":\"dm\""),
                "that is what stands in the way");
+        tap_ok(is_used(bus, ADDRESS " dm: /dev/nvme7n1 is part of /dev/mapper/vault: cryptsetup close vault"), "and InUse tells it");
         went_well(group_call(bus, "Bind", 1, &error), &error, "unless by force");
         tap_ok(is_property(bus, "Viability", "viable"), "then it is bound");
         went_well(group_call(bus, "Release", 0, &error), &error, "given back");
-        host_remove(h, "sys/devices/pci0000:00/" ADDRESS "/nvme");
-        host_remove(h, "sys/class/block");
-        tap_ok(is_property(bus, "Obstacle", "used by the host's driver e1000e"), "nothing uses it, at once");
+        end_disk(h, ADDRESS);
+        tap_ok(is_property(bus, "Obstacle", "used by the host's driver e1000e") && is_used(bus, ""), "nothing uses it, at once");
+}
+
+/* Whatever holds of a device holds of the group, wherever in it that is. */
+static void test_two_devices(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *have = NULL;
+
+        set_mode(h, "busy");
+        host_add_group(h, 8, SECOND, "vfio-pci");
+        host_remove(h, "sys/kernel/iommu_groups/8");
+        host_link(h, "sys/kernel/iommu_groups/7/devices/" SECOND, "../../../../devices/pci0000:00/" SECOND);
+        host_link(h, "sys/devices/pci0000:00/" SECOND "/iommu_group", "../../../kernel/iommu_groups/7");
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "a second device");
+        lend_disk(h, SECOND);
+        refused(group_call(bus, "Bind", 0, &error), &error, "GroupInUse", SECOND " is in use", "the second is in use");
+        tap_ok(is_property(bus, "Viability", "partial") && is_property(bus, "Obstacle", SECOND " is in use: ") && is_used(bus, SECOND " dm: /dev/nvme7n1 is part of /dev/mapper/vault: cryptsetup close vault"),
+               "that is what stands in the way of a group that is half on vfio-pci");
+        end_disk(h, SECOND);
+        refused(group_call(bus, "Bind", 0, &error), &error, "GroupBusy", "open", "tced-bind is asked");
+        have = asked(h);
+        tap_streq(have, "bind-group 7 2 " ADDRESS, "for both");
+        tap_ok(described(bus, "\"id\":\"group-partial\""), "a group that is half bound is a finding");
+        set_record_of(h, SECOND, BIND_BINDING, "");
+        wait_property(bus, "Binding", "binding", "a record of the second is the group's");
+        tap_ok(is_property(bus, "Obstacle", "it is just being bound: wait") && !described(bus, "group-partial"), "amid binding that is no finding");
+        set_record_of(h, SECOND, BIND_RELEASING, "");
+        wait_property(bus, "Binding", "releasing", "and so it is given back");
+        tap_ok(is_property(bus, "Obstacle", "it is just being given back: wait") && !described(bus, "group-partial"), "nor amid that");
+        set_record_of(h, SECOND, BIND_BOUND, NULL);
+        wait_property(bus, "Binding", "", "the record goes");
+        host_write(h, "root/etc/tced/tced.conf.d/60-mine.conf", "[Bind]\nDevices=%s\n", SECOND);
+        went_well(call_manager(bus, "Reload", &error, ""), &error, "Reload");
+        tap_ok(is_true(bus, "Persistent"), "the second is to be bound at boot, and so is the group");
+        host_remove(h, "root/etc/tced/tced.conf.d/60-mine.conf");
+        went_well(call_manager(bus, "Reload", &error, ""), &error, "Reload");
+        set_driver(h, false);
+        host_remove(h, "sys/bus/pci/devices/" SECOND);
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "one device");
+}
+
+/* Records that change without a question of tced's. */
+static void test_records(const Host *h, sd_bus **bus) {
+        _cleanup_signals_ Signals signals = {};
+
+        host_mkdir(h, "bind/groups");
+        host_write(h, "bind/groups/0000:ff:00.0.json", "%s", "no record");
+        set_record(h, BIND_STUCK, "one way");
+        wait_property(*bus, "Binding", "stuck", "a record that comes by itself, beside one that can't be read");
+        signals_record(*bus, &signals);
+        set_record(h, BIND_STUCK, "another way");
+        tap_ok(signals_wait(*bus, &signals, "PropertiesChanged " GROUP_PATH), "another reason is announced");
+        wait_property(*bus, "BindingWhy", "another way", "and told");
+        tap_ok(described(*bus, "another way"), "also by the finding");
+        host_remove(h, "bind/groups");
+        wait_property(*bus, "Binding", "", "all are gone");
+}
+
+static void restart(Host *h, sd_bus **bus, bool boot) {
+        *bus = (bus_closep(bus), NULL);
+        host_kill_tced(h);
+        if (boot) {
+                host_remove(h, "state.json");
+                host_remove(h, "socket.state.json");
+        }
+        if (!host_restart_tced(h, NULL))
+                bail_out("tced does not start again");
+        *bus = open_bus(h);
+}
+
+/* The folder of records comes with the first of them, after tced. */
+static void test_first_record(Host *h, sd_bus **bus) {
+        host_remove(h, "bind/groups");
+        restart(h, bus, false);
+        set_record(h, BIND_STUCK, "one way");
+        wait_property(*bus, "Binding", "stuck", "the first record");
+        set_record(h, BIND_STUCK, NULL);
+        wait_property(*bus, "Binding", "", "and what comes after it");
 }
 
 /* ---- who may ---- */
@@ -397,7 +356,7 @@ typedef struct World {
         const Host *host;
         const char *error, *fragments; /* NULL: it goes well */
         const char *name;
-        bool on_peer, interactive;
+        bool on_peer, interactive, release;
 } World;
 
 static void bind_as_user(void *userdata) {
@@ -407,7 +366,7 @@ static void bind_as_user(void *userdata) {
         int r;
 
         (void) sd_bus_set_allow_interactive_authorization(bus, w->interactive);
-        r = group_call(bus, "Bind", 3, &error);
+        r = group_call(bus, w->release ? "Release" : "Bind", 3, &error);
         if (w->error)
                 refused(r, &error, w->error, w->fragments, "a user: %s", w->name);
         else
@@ -450,8 +409,14 @@ static void test_polkit(const Host *h, sd_bus *bus) {
                                                                      : " org.tced1.bind group=7 device=" ADDRESS " operation=bind force=yes persistent=yes 0 ''"),
                                "%s: polkit was asked who, what and how: %s", w.name, question);
                 tap_ok(is_property(bus, "Viability", cases[i].error ? "not-bound" : "viable"), "%s: what has become of it", w.name);
-                if (!cases[i].error)
-                        (void) group_call(bus, "Release", 2, NULL);
+                if (!cases[i].error) {
+                        _cleanup_free_ char *release = NULL;
+
+                        w.release = true;
+                        run_as(OTHER_UID, NULL, 0, bind_as_user, &w);
+                        release = polkit_asked(h);
+                        tap_ok(strstr(release, " operation=release force=yes persistent=yes "), "polkit was asked for a release: %s", release);
+                }
                 if (cases[i].mode)
                         actor_kill(&polkit);
         }
@@ -513,6 +478,13 @@ static void be_vm(int fd, void *userdata) {
         (void) actor_listen(fd);
 }
 
+static void see_held(void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_peer(w->host);
+
+        tap_ok(is_property(bus, "Obstacle", "another VM has it"), "who has it is not told to another VM");
+}
+
 static void test_held(const Host *h, sd_bus *bus) {
         static const TestWindow window = { "vfio", ADDRESS, 0x80000001, 0, UINT64_C(1) << 30, 12, 0, 7 };
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -525,6 +497,10 @@ static void test_held(const Host *h, sd_bus *bus) {
         w.name = path;
         went_well(group_call(bus, "Bind", 0, &error), &error, "it can be bound for it");
         tap_ok(!is_true(bus, "Assignable") && is_property(bus, "Obstacle", "machine web1 has it"), "others can't have it");
+        if (geteuid() == 0)
+                run_as(OTHER_UID, NULL, 0, see_held, &w);
+        went_well(group_call(bus, "Release", 0, &error), &error, "as long as the VM does not run, it can be given back");
+        went_well(group_call(bus, "Bind", 0, &error), &error, "and bound");
         vm = actor_start(NO_UID, be_vm, &w);
         tap_eq(actor_hear(&vm), 'y', "it runs");
         refused(group_call(bus, "Release", 0, &error), &error, "GroupInUse", "a VM that runs (PID |end that VM", "its group is not taken from it");
@@ -538,21 +514,33 @@ static void test_held(const Host *h, sd_bus *bus) {
 /* Bound when tced starts for the first time since a boot, not when it is restarted, and when the device is plugged in. */
 static void test_persistent(Host *h, sd_bus **bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *have = NULL, *again = NULL, *mine = NULL;
+        _cleanup_free_ char *have = NULL, *again = NULL, *mine = NULL, *unbound = NULL;
+        _cleanup_signals_ Signals signals = {};
 
         set_mode(h, "unkept");
         refused(group_call(*bus, "Bind", 2, &error), &error, "Failed", "group 7 is on vfio-pci now, but|/etc can't be written",
                 "bound, and its file can't be written");
+        set_mode(h, "fail");
+        refused(group_call(*bus, "Bind", 2, &error), &error, "BindFailed", "all is as it was", "what can't be bound");
+        unbound = asked(h);
+        tap_streq(unbound, "bind-group 7 1 " ADDRESS, "is not written down for the next boot");
         set_mode(h, "ok");
+        signals_record(*bus, &signals);
         went_well(group_call(*bus, "Bind", 2, &error), &error, "to be bound at each boot");
+        tap_ok(signals_wait(*bus, &signals, "PropertiesChanged " GROUP_PATH), "which is announced, though it was bound already");
+        signals_end(&signals);
+        set_mode(h, "gone");
+        set_driver(h, false);
+        set_record(h, BIND_BOUND, NULL);
+        went_well(group_call(*bus, "Release", 2, &error), &error, "what is the host's already can be given back for good");
+        tap_ok(!is_true(*bus, "Persistent"), "it is");
+        refused(group_call(*bus, "Release", 2, &error), &error, "NotBound", "has not bound", "once");
+        set_mode(h, "ok");
+        went_well(group_call(*bus, "Bind", 2, &error), &error, "bound at each boot again");
         tap_ok(is_true(*bus, "Persistent") && described(*bus, "\"persistent\":true"), "it is");
         went_well(group_call(*bus, "Release", 0, &error), &error, "given back until the next boot");
         set_mode(h, "ok");
-        *bus = (bus_closep(bus), NULL);
-        host_kill_tced(h);
-        if (!host_restart_tced(h, NULL))
-                bail_out("tced does not start again");
-        *bus = open_bus(h);
+        restart(h, bus, false);
         have = asked(h);
         tap_ok(streq(have, "") && is_property(*bus, "Viability", "not-bound") && is_true(*bus, "Persistent"), "a restart leaves it so");
         went_well(call_manager(*bus, "Reload", &error, ""), &error, "Reload");
@@ -563,13 +551,7 @@ static void test_persistent(Host *h, sd_bus **bus) {
         wait_property(*bus, "Viability", "viable", "then it is bound");
         set_driver(h, false);
         set_record(h, BIND_BOUND, NULL);
-        *bus = (bus_closep(bus), NULL);
-        host_kill_tced(h);
-        host_remove(h, "state.json");
-        host_remove(h, "socket.state.json");
-        if (!host_restart_tced(h, NULL))
-                bail_out("tced does not start again");
-        *bus = open_bus(h);
+        restart(h, bus, true);
         again = asked(h);
         tap_ok(is_property(*bus, "Viability", "viable") && streq(again, "bind-group 7 1 " ADDRESS), "and when tced is ready after a boot");
         went_well(group_call(*bus, "Release", 2, &error), &error, "given back for good");
@@ -589,19 +571,30 @@ static void test_persistent(Host *h, sd_bus **bus) {
 /* What can't be bound at boot is a finding. */
 static void test_boot_failure(Host *h, sd_bus **bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *have = NULL, *bound = NULL;
 
         host_write(h, "root/etc/tced/tced.conf.d/60-mine.conf", "[Bind]\nDevices=%s\n", ADDRESS);
         set_driver(h, false);
         set_mode(h, "busy");
-        *bus = (bus_closep(bus), NULL);
-        host_kill_tced(h);
-        host_remove(h, "state.json");
-        host_remove(h, "socket.state.json");
-        if (!host_restart_tced(h, NULL))
-                bail_out("tced does not start again");
-        *bus = open_bus(h);
+        restart(h, bus, true);
         tap_ok(described(*bus, "\"id\":\"bind-failed\"") && described(*bus, "is to be bound to vfio-pci at boot ([Bind] Devices=), and is not: IOMMU group 7"),
                "a group that could not be bound at boot is a finding, and tced is ready all the same");
+        set_mode(h, "ok");
+        restart(h, bus, false);
+        have = asked(h);
+        tap_streq(have, "", "a restart does not try it again");
+        set_mode(h, "busy");
+        restart(h, bus, true);
+        set_driver(h, true);
+        went_well(call_manager(*bus, "Rescan", &error, ""), &error, "another program binds it");
+        tap_ok(!described(*bus, "bind-failed"), "then it is no finding");
+        set_mode(h, "ok");
+        restart(h, bus, true);
+        bound = asked(h);
+        tap_streq(bound, "", "what is bound already when tced starts is not bound again");
+        set_driver(h, false);
+        set_mode(h, "busy");
+        restart(h, bus, true);
         set_mode(h, "ok");
         went_well(group_call(*bus, "Bind", 0, &error), &error, "bound by hand");
         tap_ok(!described(*bus, "bind-failed"), "the finding goes");
@@ -638,9 +631,12 @@ int main(void) {
                 test_replugged(&h, bus);
                 test_at_once(&h, bus);
                 test_in_use(&h, bus);
+                test_two_devices(&h, bus);
+                test_records(&h, &bus);
                 test_polkit(&h, bus);
                 test_polkit_meanwhile(&h, bus);
                 test_held(&h, bus);
+                test_first_record(&h, &bus);
                 test_persistent(&h, &bus);
                 test_boot_failure(&h, &bus);
         }
