@@ -42,7 +42,8 @@ static int on_question(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         host_write(h, "polkit.asked", "%s %s %s %s %s%u '%s'", kind, key, name, action, details, flags, cancel);
         if (streq(mode, "hang"))
                 return 1;
-        while (streq(mode, "wait")) {
+        /* Empty: it is just being written. */
+        while (streq(mode, "wait") || !*mode) {
                 (void) usleep(20 * 1000);
                 free(mode);
                 mode = read_whole(path);
