@@ -79,6 +79,10 @@ ok $? "made again"
 is "$(driver_of "$vf0") $(driver_of "$vf1")" " " "and bound by nobody"
 [[ -z $(bound) ]]
 ok $? "nor said to be" || groups | sed 's/^/# /'
+tcectl bind "$vf1"
+is "$? $(driver_of "$vf1")" "0 vfio-pci" "it is bound once more, whatever was recorded of the one before"
+tcectl release "$vf1"
+is "$? $(driver_of "$vf1")" "0 " "and given back"
 make 0
 kill $listener
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
