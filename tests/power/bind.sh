@@ -272,7 +272,8 @@ stuck_bind() {
         lap "a bind that hung"
 }
 
-# A stand-in: no driver was found that does not come back from taking a device, so that the worker is stopped amid its writes.
+# A stand-in: no driver was found that does not come back from taking a device, so that the worker is stopped amid its writes. It stays the process
+# that systemd started (-D), as its socket is for that one alone.
 stuck_release() {
         local before
         before=$(state_of "$alone")
@@ -280,7 +281,7 @@ stuck_release() {
         ok $? "a group is bound" || echo "# $output"
         mkdir -p /run/systemd/system/tced-bind-work@.service.d
         printf '%s\n' '[Service]' ExecStart= \
-                "ExecStart=strace -qq -o /dev/null -e trace=write -e inject=write:signal=SIGSTOP:when=3 $program --work" SystemCallFilter= \
+                "ExecStart=strace -D -qq -o /dev/null -e trace=write -e inject=write:signal=SIGSTOP:when=3 $program --work" SystemCallFilter= \
                 CapabilityBoundingSet=CAP_SYS_PTRACE ProtectProc=default >/run/systemd/system/tced-bind-work@.service.d/50-test.conf
         systemctl daemon-reload
         call "$alone" Release uint64:0
@@ -288,9 +289,7 @@ stuck_release() {
         rm -r /run/systemd/system/tced-bind-work@.service.d
         systemctl daemon-reload
         expect_stuck "$alone" Release
-        for pid in $(pidof tced-bind); do
-                [[ $(tr '\0' ' ' <"/proc/$pid/cmdline") != *--work* ]] || kill -CONT "$pid"
-        done
+        systemctl kill --signal=SIGCONT 'tced-bind-work@*'
         wait_for 20 group_says "$alone" Binding 's ""'
         ok $? "it goes on, and completes that late"
         is "$(state_of "$alone")$(record_of "$alone")" "$before" "it has its driver, and nothing is recorded"
