@@ -290,7 +290,7 @@ static void conf_put(const Stage *s, const char *name, const char *text) {
 }
 
 static void test_keep(void) {
-        static const char *const other[] = { B, "0001:00:00.2" };
+        static const char *const other[] = { B, "0001:00:00.2" }, *const joined[] = { "0001:00:00.3", B };
         Stage *s = stage_make();
         struct stat st;
         char path[128];
@@ -300,6 +300,7 @@ static void test_keep(void) {
         tap_eq(answered(s, helper_keep_group(s->helper, devices, 2, false, on_done, s)), 0, "in which there is nothing to be forgotten");
         (void) mkdir(s->conf, 0755);
         (void) umask(0077);
+        conf_put(s, ".50-bind.new", "half of a file, of one that was killed");
         tap_eq(answered(s, helper_keep_group(s->helper, devices, 2, true, on_done, s)), 0, "a group is kept (%s)", s->text);
         tap_ok(conf_has(s, "50-bind-" A ".conf", "\n[Bind]\nDevices=" A " " B), "by a drop-in");
         (void) snprintf(path, sizeof(path), "%s/50-bind-" A ".conf", s->conf);
@@ -314,6 +315,9 @@ static void test_keep(void) {
         tap_ok(conf_has(s, "40-mine.conf", A) && conf_has(s, "50-bind-0001:00:01.0.conf", "Devices") && conf_has(s, "50-bind-mine.conf", B),
                "what is an administrator's, or another group's, stays");
         tap_eq(answered(s, helper_keep_group(s->helper, other, 2, false, on_done, s)), 0, "a second time, too");
+        (void) answered(s, helper_keep_group(s->helper, devices, 2, true, on_done, s));
+        tap_eq(answered(s, helper_keep_group(s->helper, joined, 2, false, on_done, s)), 0, "a group that has another first device now");
+        tap_ok(conf_has(s, "50-bind-" A ".conf", NULL), "is forgotten by its second");
         (void) snprintf(path, sizeof(path), "%s/50-bind-" A ".conf", s->conf);
         (void) mkdir(path, 0755);
         tap_ok(answered(s, helper_keep_group(s->helper, devices, 2, true, on_done, s)) == EISDIR && strstr(s->text, "50-bind-" A ".conf can't be written: "),

@@ -207,6 +207,12 @@ static void test_odd_packets(void) {
         send_raw(ends[0], packet, BIND_PACKET_MAX, -EBADF, 0);
         tap_eq(bind_receive_request(ends[1], &request), 1, "a packet of the largest size");
         tap_eq(bind_receive_request(ends[1], &request), -EAGAIN, "nothing there");
+        for (int n = 255; n <= 256; n++) {
+                int size = snprintf(packet, sizeof(packet), "{\"id\":5,\"operation\":\"open-log\",\"name\":\"%0*d\"}", n, 1);
+
+                send_raw(ends[0], packet, (size_t) size, -EBADF, 0);
+                tap_eq(bind_receive_request(ends[1], &request), n == 255 ? 1 : -EBADMSG, "a name of %d bytes", n);
+        }
         send_raw(ends[0], "", 0, -EBADF, 0);
         tap_eq(bind_receive_request(ends[1], &request), 0, "an empty packet is the end");
         ends[0] = fd_close(ends[0]);

@@ -128,6 +128,7 @@ static void test_nonsense(void) {
                 { "an address that is a path", RECORD("\"bound\"", "7", "{\"address\":\"../../../etc\"}"), -EBADMSG },
                 { "the same device twice", RECORD("\"bound\"", "7", DEVICE "," DEVICE), -EBADMSG },
                 { "a driver that is a path", RECORD("\"bound\"", "7", "{\"address\":\"" FIRST "\",\"driver\":\"../nvme\"}"), -EBADMSG },
+                { "a driver that is the folder above", RECORD("\"bound\"", "7", "{\"address\":\"" FIRST "\",\"driver\":\"..\"}"), -EBADMSG },
                 { "a driver without a name", RECORD("\"bound\"", "7", "{\"address\":\"" FIRST "\",\"driver\":\"\"}"), -EBADMSG },
                 { "an override without a name", RECORD("\"bound\"", "7", "{\"address\":\"" FIRST "\",\"driver_override\":\"\"}"), -EBADMSG },
         };

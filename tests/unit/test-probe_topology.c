@@ -77,6 +77,15 @@ static const TreeEntry tree_entries[] = {
         MODALIAS("pci0009:00/0009:00:00.0", NVME),
         LINK("sys/devices/pci0009:00/0009:00:00.0/iommu_group", "../../../kernel/iommu_groups/9"),
         LINK("sys/bus/pci/devices/0009:00:00.0", "../../../devices/pci0009:00/0009:00:00.0"),
+        /* 10: a virtual function on the bus behind its physical one's */
+        GROUP("10", "0000:41:00.0", "pci0000:40/0000:41:00.0"),
+        GROUP("10", "0000:42:00.1", "pci0000:40/0000:42:00.1"),
+        MODALIAS("pci0000:40/0000:41:00.0", NVME),
+        MODALIAS("pci0000:40/0000:42:00.1", NVME),
+        TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_totalvfs", "8\n"),
+        TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_offset", "256\n"),
+        TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_stride", "1\n"),
+        LINK("sys/devices/pci0000:40/0000:42:00.1/physfn", "../0000:41:00.0"),
         /* 7: empty */
         DIRECTORY("sys/kernel/iommu_groups/7/devices"),
 };
@@ -97,6 +106,8 @@ static const Want wants[] = {
         { 4, "pci0000:00", "0000:00:05.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
         { 5, NULL, "0005:00:00.0", NULL, NULL, NULL, "0005:00:1f.0", -1, 0, 0 },
         { 8, "/soc/pcie@8", "0008:00:00.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
+        { 10, "pci0000:40", "0000:41:00.0", NULL, NULL, NULL, NULL, -1, 1, 8 },
+        { 10, "pci0000:40", "0000:42:00.1", NULL, NULL, NULL, "0000:41:00.0", 1, 0, 0 },
         { 6, NULL, "fd400000.mmu", NULL, NULL, NULL, NULL, -1, 0, 0 },
 };
 
@@ -392,6 +403,8 @@ int main(void) {
         TREE_ADD(&tree, tree_entries);
         tap_eq(probe_vfio(tree_path(&tree, "sys"), tree_path(&tree, "dev"), &f), 0, "probed");
         test_tree(&f);
+        tap_ok(vfio_facts_count_vfs(&f) == 0 && find_device(vfio_facts_find_group(&f, 1), "0001:01:00.0")->vfs == 2,
+               "counted again, virtual functions are as many");
         test_equal(&tree, &f);
         test_netlink(&tree);
         test_membership(&tree);
