@@ -179,6 +179,17 @@ static int check_holder(Manager *m, const GroupFacts *g, Refusal *refusal) {
         return 0;
 }
 
+/* Virtual functions go with the driver of their physical one, also from the VMs that have them, and do not come back by themselves. */
+static int check_functions(const GroupFacts *g, bool release, Refusal *refusal) {
+        for (size_t i = 0; i < g->n_devices; i++)
+                if (g->devices[i].vfs > 0)
+                        return refuse(refusal, TCED_ERROR_GROUP_IN_USE,
+                                      "IOMMU group %u can't be %s: %s has %u virtual functions, which would go with its driver; echo 0 "
+                                      ">/sys/bus/pci/devices/%s/sriov_numvfs, or use --force",
+                                      g->number, release ? "given back" : "bound", g->devices[i].address, g->devices[i].vfs, g->devices[i].address);
+        return 0;
+}
+
 static int check(Manager *m, const GroupFacts *g, bool release, uint64_t flags, Refusal *refusal) {
         const BindRecord *record = manager_find_binding(m, g);
 
@@ -193,6 +204,8 @@ static int check(Manager *m, const GroupFacts *g, bool release, uint64_t flags, 
                 return refuse(refusal, TCED_ERROR_GROUP_STUCK, "IOMMU group %u is stuck: %s", g->number, record->why);
         if (flags & GROUP_BIND_FORCE)
                 return 0;
+        if (check_functions(g, release, refusal) < 0)
+                return -EINVAL;
         return release ? check_holder(m, g, refusal) : check_uses(m, g, refusal);
 }
 

@@ -53,6 +53,15 @@ static bool binding_obstacle(const BindRecord *record, const GroupFacts *g, char
 static bool use_obstacle(Manager *m, const GroupFacts *g, char text[OBSTACLE_MAX]) {
         const UseFacts *uses = manager_look_at_uses(m);
 
+        for (size_t i = 0; i < g->n_devices; i++)
+                if (g->devices[i].vfs > 0) {
+                        (void) snprintf(text, OBSTACLE_MAX,
+                                        "%s has %u virtual functions, each a device of its own; to give it as a whole: echo 0 "
+                                        ">/sys/bus/pci/devices/%s/sriov_numvfs, then tcectl bind %s",
+                                        g->devices[i].address, g->devices[i].vfs, g->devices[i].address, g->devices[i].address);
+                        return true;
+                }
+
         for (size_t i = 0; uses && i < g->n_devices; i++) {
                 size_t n;
                 const DeviceUseFact *use = use_facts_find(uses, g->devices[i].address, &n);

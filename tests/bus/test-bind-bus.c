@@ -350,6 +350,28 @@ static void test_first_record(Host *h, sd_bus **bus) {
         wait_property(*bus, "Binding", "", "and what comes after it");
 }
 
+/* A card that has virtual functions is not taken with them. */
+static void test_functions(const Host *h, sd_bus *bus) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *have = NULL;
+
+        set_mode(h, "ok");
+        host_write(h, "sys/devices/pci0000:00/" ADDRESS "/sriov_totalvfs", "8\n");
+        host_add_group(h, 19, "0000:01:10.0", NULL);
+        host_link(h, "sys/devices/pci0000:00/0000:01:10.0/physfn", "../" ADDRESS);
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "a virtual function");
+        refused(group_call(bus, "Bind", 0, &error), &error, "GroupInUse", "1 virtual functions|sriov_numvfs|--force", "its card is not bound with it");
+        refused(group_call(bus, "Release", 0, &error), &error, "GroupInUse", "given back|1 virtual functions", "nor given back");
+        have = asked(h);
+        tap_streq(have, "", "tced-bind is not asked");
+        tap_ok(is_property(bus, "Obstacle", "each a device of its own"), "that is what stands in the way");
+        went_well(group_call(bus, "Bind", 1, &error), &error, "unless by force");
+        host_remove_group(h, 19);
+        host_remove(h, "sys/devices/pci0000:00/" ADDRESS "/sriov_totalvfs");
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "the function goes");
+        went_well(group_call(bus, "Release", 0, &error), &error, "then it is given back");
+}
+
 /* ---- who may ---- */
 
 typedef struct World {
@@ -629,6 +651,7 @@ int main(void) {
                 test_errors(&h, bus);
                 test_stuck(&h, bus);
                 test_replugged(&h, bus);
+                test_functions(&h, bus);
                 test_at_once(&h, bus);
                 test_in_use(&h, bus);
                 test_two_devices(&h, bus);
