@@ -83,7 +83,7 @@ static void on_kept(int error, const char *text, int fd, void *userdata) {
         (void) fd_close(fd);
         read_wanted(m);
         g = find_group(b);
-        if (false)
+        if (g && m->observer.group_changed)
                 m->observer.group_changed(g->number, GROUP_CHANGE_BINDING, m->observer.userdata);
         if (error == 0 && b->release && g && manager_is_persistent(m, g)) {
                 error = EEXIST;
