@@ -40,6 +40,19 @@ static bool described(sd_bus *bus, const char *text) {
         return false;
 }
 
+static void wait_described(sd_bus *bus, const char *text) {
+        bool is = false;
+
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 20 && !is; i++) {
+                _cleanup_free_ char *json = describe_text(bus);
+
+                is = json && strstr(json, text);
+                if (!is)
+                        (void) usleep(50 * 1000);
+        }
+        tap_ok(is, "'%s' is described", text);
+}
+
 static void wait_property(sd_bus *bus, const char *name, const char *want, const char *what) {
         bool is = false;
 
@@ -321,7 +334,8 @@ static void test_records(const Host *h, sd_bus **bus) {
         wait_property(*bus, "Binding", "stuck", "a record that comes by itself, beside one that can't be read");
         signals_record(*bus, &signals);
         set_record(h, BIND_STUCK, "another way");
-        tap_ok(signals_wait(*bus, &signals, "PropertiesChanged " GROUP_PATH), "another reason is announced");
+        tap_ok(signals_wait(*bus, &signals, "PropertiesChanged " GROUP_PATH) && signals_wait(*bus, &signals, "PropertiesChanged " TCED_BUS_PATH " "),
+               "another reason is announced, and another finding of the host's");
         wait_property(*bus, "BindingWhy", "another way", "and told");
         tap_ok(described(*bus, "another way"), "also by the finding");
         host_remove(h, "bind/groups");
@@ -593,11 +607,24 @@ static void test_persistent(Host *h, sd_bus **bus) {
 /* What can't be bound at boot is a finding. */
 static void test_boot_failure(Host *h, sd_bus **bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *have = NULL, *bound = NULL;
+        _cleanup_free_ char *have = NULL, *bound = NULL, *never = NULL;
 
+        set_mode(h, "ok");
+        restart(h, bus, true);
+        went_well(group_call(*bus, "Bind", 0, &error), &error, "bound by hand, after a boot that bound nothing");
+        went_well(group_call(*bus, "Release", 0, &error), &error, "and given back");
+        set_mode(h, "ok");
         host_write(h, "root/etc/tced/tced.conf.d/60-mine.conf", "[Bind]\nDevices=%s\n", ADDRESS);
+        went_well(call_manager(*bus, "Reload", &error, ""), &error, "an administrator's file, and Reload");
+        never = asked(h);
+        tap_streq(never, "", "what was given back by hand stays so");
         set_driver(h, false);
         set_mode(h, "busy");
+        host_remove_group(h, 7);
+        went_well(call_manager(*bus, "Rescan", &error, ""), &error, "unplugged");
+        set_driver(h, false);
+        went_well(call_manager(*bus, "Rescan", &error, ""), &error, "plugged in, and it can't be bound");
+        wait_described(*bus, "is to be bound to vfio-pci at boot ([Bind] Devices=), and is not: IOMMU group 7");
         restart(h, bus, true);
         tap_ok(described(*bus, "\"id\":\"bind-failed\"") && described(*bus, "is to be bound to vfio-pci at boot ([Bind] Devices=), and is not: IOMMU group 7"),
                "a group that could not be bound at boot is a finding, and tced is ready all the same");

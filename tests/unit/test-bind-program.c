@@ -325,6 +325,29 @@ static void test_keep(void) {
         stage_remove(s);
 }
 
+/* The socket's mode lets nobody else in; this holds even where someone changed it. */
+static void refuse_other(Stage *s) {
+        static const char packet[] = "{\"id\":5,\"operation\":\"open-group\",\"group\":7}";
+        int ends[2] = { -EBADF, -EBADF }, r;
+        BindReply reply;
+        pid_t pid;
+
+        if (geteuid() != 0) {
+                tap_skip("only root can be another user", "another user's worker");
+                return;
+        }
+        (void) !seteuid(65534);
+        r = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+        if (seteuid(0) < 0 || r < 0)
+                exit(EXIT_FAILURE);
+        pid = start(s, ends[1], true);
+        ends[1] = fd_close(ends[1]);
+        (void) send(ends[0], packet, strlen(packet), MSG_NOSIGNAL);
+        tap_eq(wait_for(pid), 1, "a worker that another user asks ends");
+        tap_ok(bind_receive_reply(ends[0], &reply) <= 0, "and says nothing");
+        (void) fd_close(ends[0]);
+}
+
 /* What a worker is asked by its connection. */
 static void test_worker(void) {
         static const struct {
@@ -356,6 +379,7 @@ static void test_worker(void) {
                 tap_eq(wait_for(pid), cases[i].status, "it ends");
                 (void) fd_close(ends[0]);
         }
+        refuse_other(s);
         stage_remove(s);
 }
 
