@@ -181,6 +181,14 @@ static int load_folder(const char *root, const char *folder, const char *suffix,
         return r;
 }
 
+static int compare_texts(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+bool config_binds(const Config *c, const char *address) {
+        return c->n_bind_devices > 0 && bsearch(&address, c->bind_devices, c->n_bind_devices, sizeof(*c->bind_devices), compare_texts);
+}
+
 int config_load(const char *root, ConfigWarning warn, void *userdata, Config *ret) {
         _cleanup_(config_clear) Config c = {};
         _cleanup_free_ char *main_file = NULL;
@@ -199,6 +207,10 @@ int config_load(const char *root, ConfigWarning warn, void *userdata, Config *re
                 r = load_folder(root, "rules.d", ".rule", &w, &c, load_rule);
         if (r < 0)
                 return r;
+        while (c.bind_devices && c.bind_devices[c.n_bind_devices])
+                c.n_bind_devices++;
+        if (c.n_bind_devices > 1)
+                qsort(c.bind_devices, c.n_bind_devices, sizeof(*c.bind_devices), compare_texts);
         /* All or nothing: a reload that runs out of memory leaves the daemon with what it had. */
         *ret = TAKE_GENERIC(c, Config, (Config) {});
         return w.n;

@@ -36,7 +36,8 @@ typedef struct Config {
         bool hook_required;            /* [Hook] Required=: no start that tced could not be asked about */
         bool libvirt_connect;          /* [Libvirt] Connect= */
         char *libvirt_uri;             /* [Libvirt] Uri= */
-        char **bind_devices;           /* [Bind] Devices=: whose groups are bound to vfio-pci; ends with NULL; NULL: none */
+        char **bind_devices;           /* [Bind] Devices=: whose groups are bound to vfio-pci; sorted, ends with NULL; NULL: none */
+        size_t n_bind_devices;
 } Config;
 
 /* Where a warning goes: file, line (0: the whole file), text. */
@@ -49,6 +50,9 @@ void config_clear(Config *c);
 /* Reads everything below root ("" for /) into *ret, which is set to the defaults first. Returns the number of warnings, or
  * negative errno when memory ran out; *ret is untouched then. */
 int config_load(const char *root, ConfigWarning warn, void *userdata, Config *ret);
+
+/* Is the device of this PCI address one of [Bind] Devices=? */
+bool config_binds(const Config *c, const char *address);
 
 /* The limits one by one, by the names that they have in tced.conf. false: there are no more. */
 bool config_limit_at(const Config *c, size_t index, const char **ret_name, uint64_t *ret_value);

@@ -47,6 +47,9 @@ int manager_reload(Manager *m) {
         m->config = config;
         log_set_level(config.log_level);
         manager_bind_wanted(m);
+        /* When it is read for the first time, the host has not been looked at. */
+        if (m->binder && manager_update_findings(m) < 0)
+                log_warning("No memory for the host's findings");
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
         return 0;

@@ -71,6 +71,7 @@ static void read_wanted(Manager *m) {
         }
         devices = m->config.bind_devices;
         m->config.bind_devices = TAKE_PTR(now.bind_devices);
+        m->config.n_bind_devices = now.n_bind_devices;
         now.bind_devices = devices;
 }
 

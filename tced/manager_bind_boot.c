@@ -5,6 +5,7 @@
  * never one that the host uses; what fails is a finding. */
 
 #include <inttypes.h>
+#include <search.h>
 #include <systemd/sd-daemon.h>
 
 #include "finding.h"
@@ -18,6 +19,9 @@
 /* What the service manager is asked for before each: more than tced-bind takes. */
 #define PATIENCE_USEC (90 * UINT64_C(1000000))
 
+/* When no group has come to vfio-pci for so long, tced is ready without the others, so that VMs start that need none of them. */
+#define BOOT_PATIENCE_USEC (60 * UINT64_C(1000000))
+
 typedef enum WantedState {
         WANTED_WAITS,
         WANTED_RUNS,
@@ -28,12 +32,17 @@ struct Wanted {
         Manager *manager;
         char *key; /* the lowest address of the group */
         WantedState state;
+        bool seen; /* by forget_gone() */
         char *error; /* why it could not be bound; NULL: it was, or someone has had a hand in it since */
         Wanted *next;
 };
 
 static const char *key_of(const GroupFacts *g) {
         return g->devices[0].address;
+}
+
+static int compare_keys(const void *a, const void *b) {
+        return strcmp(((const Wanted *) a)->key, ((const Wanted *) b)->key);
 }
 
 static const GroupFacts *find_group(Manager *m, const Wanted *w) {
@@ -46,12 +55,18 @@ static void wanted_free(Wanted *w) {
         free(w);
 }
 
-static Wanted *find_wanted(struct Binder *b, const GroupFacts *g) {
-        for (Wanted *w = b->wanted; w; w = w->next)
-                for (size_t i = 0; i < g->n_devices; i++)
-                        if (streq(w->key, g->devices[i].address))
-                                return w;
-        return NULL;
+static Wanted *find_by_key(const struct Binder *b, const char *key) {
+        Wanted **found = tfind(&(Wanted) { .key = (char *) key }, (void *const *) &b->wanted_by_key, compare_keys);
+
+        return found ? *found : NULL;
+}
+
+static Wanted *find_wanted(const struct Binder *b, const GroupFacts *g) {
+        Wanted *w = NULL;
+
+        for (size_t i = 0; b->wanted && i < g->n_devices && !w; i++)
+                w = find_by_key(b, g->devices[i].address);
+        return w;
 }
 
 static Wanted *add_wanted(Manager *m, const GroupFacts *g, WantedState state) {
@@ -59,8 +74,9 @@ static Wanted *add_wanted(Manager *m, const GroupFacts *g, WantedState state) {
 
         if (w)
                 w->key = strdup(key_of(g));
-        if (!w || !w->key) {
-                free(w);
+        if (!w || !w->key || !tsearch(w, &m->binder->wanted_by_key, compare_keys)) {
+                if (w)
+                        wanted_free(w);
                 log_warning("No memory to bind IOMMU group %u; bind it by `tcectl bind %s`", g->number, key_of(g));
                 return NULL;
         }
@@ -75,20 +91,31 @@ static Wanted *add_wanted(Manager *m, const GroupFacts *g, WantedState state) {
 static void forget_gone(Manager *m) {
         Wanted **at = &m->binder->wanted;
 
+        for (Wanted *w = *at; w; w = w->next)
+                w->seen = false;
+        for (size_t i = 0; *at && i < m->vfio.n_groups; i++)
+                for (size_t j = 0; j < m->vfio.groups[i].n_devices; j++) {
+                        Wanted *w = find_by_key(m->binder, m->vfio.groups[i].devices[j].address);
+
+                        if (w)
+                                w->seen = true;
+                }
         while (*at) {
                 Wanted *w = *at;
 
-                if (w->state == WANTED_RUNS || find_group(m, w)) {
+                if (w->state == WANTED_RUNS || w->seen) {
                         at = &w->next;
                         continue;
                 }
                 *at = w->next;
+                (void) tdelete(w, &m->binder->wanted_by_key, compare_keys);
                 wanted_free(w);
         }
 }
 
 static void go_on(Manager *m);
 
+/* Maybe at once, from within go_on(): then it is that which goes on, and not one call deeper for each group. */
 static void on_bound(const Refusal *refusal, void *userdata) {
         Wanted *w = userdata;
         Manager *m = w->manager;
@@ -99,29 +126,50 @@ static void on_bound(const Refusal *refusal, void *userdata) {
         w->error = refusal ? strdup(refusal->text) : NULL;
         if (refusal)
                 log_warning("%s", refusal->text);
-        if (m->ending)
+        else if (m->binder->patience)
+                (void) sd_event_source_set_time_relative(m->binder->patience, BOOT_PATIENCE_USEC);
+        m->binder->news = true;
+        if (!m->ending)
+                go_on(m);
+}
+
+/* Whoever waits for those of the boot is let go. */
+static void boot_done(Manager *m) {
+        struct Binder *b = m->binder;
+        void (*done)(void *) = TAKE_PTR(b->at_boot);
+
+        b->patience = sd_event_source_disable_unref(b->patience);
+        if (done)
+                done(b->at_boot_userdata);
+}
+
+static int on_patience(sd_event_source *s, uint64_t usec, void *userdata) {
+        log_warning("tced-bind comes to no end with what is to be bound at boot; others go on without it: look into `journalctl -u tced-bind`");
+        boot_done(userdata);
+        return 0;
+}
+
+/* What came of them, once for all that ended in this turn. */
+static void tell_news(Manager *m) {
+        if (!TAKE_GENERIC(m->binder->news, bool, false))
                 return;
         if (manager_update_findings(m) < 0)
                 log_warning("No memory for the host's findings");
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
-        go_on(m);
-}
-
-static Wanted *next_waiting(struct Binder *b) {
-        for (Wanted *w = b->wanted; w; w = w->next)
-                if (w->state == WANTED_WAITS)
-                        return w;
-        return NULL;
 }
 
 static void go_on(Manager *m) {
         struct Binder *b = m->binder;
-        Wanted *w;
 
-        while (b->n_pending < PENDING_MAX && (w = next_waiting(b))) {
-                const GroupFacts *g = find_group(m, w);
+        if (b->goes_on)
+                return;
+        b->goes_on = true;
+        for (Wanted *w = b->wanted; w && b->n_pending < PENDING_MAX; w = w->next) {
+                const GroupFacts *g = w->state == WANTED_WAITS ? find_group(m, w) : NULL;
 
+                if (w->state != WANTED_WAITS)
+                        continue;
                 if (!g || g->viability == GROUP_VIABLE) {
                         w->state = WANTED_DONE;
                         continue;
@@ -132,12 +180,16 @@ static void go_on(Manager *m) {
                         (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, PATIENCE_USEC);
                 manager_bind_group(m, g, 0, on_bound, w);
         }
-        if (b->n_pending == 0 && b->at_boot) {
-                void (*done)(void *) = b->at_boot;
-
-                b->at_boot = NULL;
-                done(b->at_boot_userdata);
+        b->goes_on = false;
+        tell_news(m);
+        if (b->n_pending > 0)
+                return;
+        /* Not before: a tced that ends amid it is followed by one that begins again. */
+        if (!m->bound) {
+                m->bound = true;
+                manager_save_soon(m, NULL);
         }
+        boot_done(m);
 }
 
 /* Notes each group that is wanted and was not seen yet. */
@@ -155,7 +207,7 @@ static void look(Manager *m, WantedState state) {
 
 void manager_bind_wanted(Manager *m) {
         /* What is plugged in before all is up is seen by manager_bind_at_boot(). */
-        if (!m->binder || !m->bound)
+        if (!m->binder || !m->binder->begun)
                 return;
         look(m, WANTED_WAITS);
         go_on(m);
@@ -169,11 +221,10 @@ void manager_bind_at_boot(Manager *m, void (*done)(void *userdata), void *userda
         }
         m->binder->at_boot = done;
         m->binder->at_boot_userdata = userdata;
+        m->binder->begun = true;
         look(m, m->bound ? WANTED_DONE : WANTED_WAITS);
-        if (!m->bound) {
-                m->bound = true;
-                manager_save_soon(m, NULL);
-        }
+        if (done && sd_event_add_time_relative(m->event, &m->binder->patience, CLOCK_MONOTONIC, BOOT_PATIENCE_USEC, 0, on_patience, m) < 0)
+                log_warning("No timer for what is bound at boot: tced waits for it as long as it takes");
         go_on(m);
 }
 
@@ -185,8 +236,10 @@ void manager_bind_settled(Manager *m, const GroupFacts *g) {
         if (!w || w->state == WANTED_RUNS)
                 return;
         w->state = WANTED_DONE;
+        m->binder->news = w->error;
         free(w->error);
         w->error = NULL;
+        tell_news(m);
 }
 
 static int add_record_finding(const GroupFacts *g, const BindRecord *record, const char *subject, Findings *f) {
@@ -234,7 +287,7 @@ int manager_add_bind_findings(const Manager *m, Findings *f) {
                         drop_passing(record, subject, f);
                         r = add_record_finding(g, record, subject, f);
                 }
-                if (r < 0 || !w || !w->error || g->viability == GROUP_VIABLE)
+                if (r < 0 || !w || !w->error || g->viability == GROUP_VIABLE || !manager_is_persistent(m, g))
                         continue;
                 (void) snprintf(remedy, sizeof(remedy), "Mend that, then: tcectl bind %s", key_of(g));
                 r = findings_add(f, FINDING_BIND_FAILED, SEVERITY_WARNING, subject, remedy,
@@ -243,11 +296,16 @@ int manager_add_bind_findings(const Manager *m, Findings *f) {
         return r;
 }
 
+static void keep_wanted(void *wanted) {
+}
+
 void manager_free_binder(Manager *m) {
         struct Binder *b = m->binder;
 
         if (!b)
                 return;
+        tdestroy(b->wanted_by_key, keep_wanted);
+        (void) sd_event_source_disable_unref(b->patience);
         while (b->wanted) {
                 Wanted *w = b->wanted;
 

@@ -16,7 +16,11 @@ struct Binder {
         bool watches_parent;    /* as long as there is none, of the one above */
         GroupBind *running;
         Wanted *wanted;         /* groups of [Bind] Devices= that were seen */
+        void *wanted_by_key;    /* the same; tsearch(3) */
         unsigned n_pending;     /* of these, being bound */
+        bool begun;             /* those of the boot were looked at */
+        bool goes_on, news;     /* of manager_bind_boot.c */
+        sd_event_source *patience; /* how long at_boot waits */
         void (*at_boot)(void *userdata); /* waits for them */
         void *at_boot_userdata;
         UseFacts *uses;         /* as of */

@@ -63,10 +63,9 @@ const BindRecord *manager_find_binding(const Manager *m, const GroupFacts *g) {
 }
 
 bool manager_is_persistent(const Manager *m, const GroupFacts *g) {
-        for (char **address = m->config.bind_devices; address && *address; address++)
-                for (size_t i = 0; i < g->n_devices; i++)
-                        if (streq(g->devices[i].address, *address))
-                                return true;
+        for (size_t i = 0; i < g->n_devices; i++)
+                if (config_binds(&m->config, g->devices[i].address))
+                        return true;
         return false;
 }
 
