@@ -340,7 +340,8 @@ static const struct {
         const char *names[6];
 } changed_names[] = {
         { GROUP_CHANGE_PLACE, { "Phb", "NumaNode" } },
-        { GROUP_CHANGE_DEVICES, { "Devices" } },
+        /* A record of a device that is on no driver of vfio's is void. */
+        { GROUP_CHANGE_DEVICES, { "Devices", "Binding", "BindingWhy" } },
         { GROUP_CHANGE_LINKS, { "DeviceLinks" } },
         { GROUP_CHANGE_VIABILITY, { "Viable", "Viability", "ViabilityWhy" } },
         { GROUP_CHANGE_WINDOWS, { "Dma32Start", "Dma32Size", "PageSizes", "Ddw", "WindowsWhy" } },

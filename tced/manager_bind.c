@@ -86,6 +86,8 @@ static void on_kept(int error, const char *text, int fd, void *userdata) {
         g = find_group(b);
         if (g && m->observer.group_changed)
                 m->observer.group_changed(g->number, GROUP_CHANGE_BINDING, m->observer.userdata);
+        if (!m->ending && manager_update_findings(m) > 0 && m->observer.host_changed)
+                m->observer.host_changed(m->observer.userdata);
         if (error == 0 && b->release && g && manager_is_persistent(m, g)) {
                 error = EEXIST;
                 text = "another file still has a device of it in [Bind] Devices=: grep -r Devices= /etc/tced /run/tced /usr/lib/tced";

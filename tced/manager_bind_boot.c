@@ -274,7 +274,7 @@ int manager_add_bind_findings(const Manager *m, Findings *f) {
         const struct Binder *b = m->binder;
         int r = 0;
 
-        if (!b || (b->n_records == 0 && !b->wanted))
+        if (!b || (b->records.n == 0 && !b->wanted))
                 return 0;
         for (size_t i = 0; r >= 0 && i < m->vfio.n_groups; i++) {
                 const GroupFacts *g = &m->vfio.groups[i];
@@ -312,9 +312,7 @@ void manager_free_binder(Manager *m) {
                 b->wanted = w->next;
                 wanted_free(w);
         }
-        for (size_t i = 0; i < b->n_records; i++)
-                bind_record_clear(&b->records[i]);
-        free(b->records);
+        records_clear(&b->records);
         (void) sd_event_source_disable_unref(b->watch);
         (void) use_facts_free(b->uses);
         free(b);

@@ -9,9 +9,21 @@
 typedef struct GroupBind GroupBind;
 typedef struct Wanted Wanted;
 
+/* Which record a device is in. */
+typedef struct RecordPlace {
+        const char *address; /* the record's own */
+        const BindRecord *record;
+} RecordPlace;
+
+typedef struct Records {
+        BindRecord *items;
+        size_t n, allocated;
+        RecordPlace *places; /* by address */
+        size_t n_places;
+} Records;
+
 struct Binder {
-        BindRecord *records; /* as of the last look, by the address that each is kept under */
-        size_t n_records;
+        Records records; /* as of the last look */
         sd_event_source *watch; /* of the folder of the records, or, */
         bool watches_parent;    /* as long as there is none, of the one above */
         GroupBind *running;
@@ -28,6 +40,8 @@ struct Binder {
         bool uses_known;
         bool net_unknown;       /* nothing of the network is in it */
 };
+
+void records_clear(Records *r);
 
 /* NULL: no memory. */
 struct Binder *manager_binder(Manager *m);

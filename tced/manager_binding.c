@@ -17,29 +17,38 @@ DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
 /* Their folder comes with the first of them. */
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR)
 
-typedef struct Records {
-        BindRecord *items;
-        size_t n, allocated;
-} Records;
-
-static void records_clear(Records *r) {
+void records_clear(Records *r) {
         for (size_t i = 0; i < r->n; i++)
                 bind_record_clear(&r->items[i]);
         free(r->items);
+        free(r->places);
         *r = (Records) {};
+}
+
+static int compare_places(const void *a, const void *b) {
+        return strcmp(((const RecordPlace *) a)->address, ((const RecordPlace *) b)->address);
+}
+
+/* Thousands of groups are looked up at a time. */
+static int sort_places(Records *r) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < r->n; i++)
+                n += r->items[i].n_devices;
+        r->places = calloc(n + 1, sizeof(*r->places));
+        if (!r->places)
+                return -ENOMEM;
+        for (size_t i = 0; i < r->n; i++)
+                for (size_t j = 0; j < r->items[i].n_devices; j++)
+                        r->places[r->n_places++] = (RecordPlace) { .address = r->items[i].devices[j].address, .record = &r->items[i] };
+        qsort(r->places, n, sizeof(*r->places), compare_places);
+        return 0;
 }
 
 struct Binder *manager_binder(Manager *m) {
         if (!m->binder)
                 m->binder = calloc(1, sizeof(*m->binder));
         return m->binder;
-}
-
-static bool record_has(const BindRecord *record, const char *address) {
-        for (size_t i = 0; i < record->n_devices; i++)
-                if (streq(record->devices[i].address, address))
-                        return true;
-        return false;
 }
 
 /* A card that was unplugged while it was bound, and plugged in again, is the host's: the record tells of the one that was. */
@@ -50,16 +59,19 @@ static bool is_void(const BindRecord *record, const GroupFacts *g) {
         return record->state == BIND_BOUND;
 }
 
-static const BindRecord *find_record(const BindRecord *records, size_t n, const GroupFacts *g) {
-        for (size_t i = 0; i < n; i++)
-                for (size_t j = 0; j < g->n_devices; j++)
-                        if (record_has(&records[i], g->devices[j].address))
-                                return is_void(&records[i], g) ? NULL : &records[i];
+static const BindRecord *find_record(const Records *r, const GroupFacts *g) {
+        for (size_t i = 0; r->n_places > 0 && i < g->n_devices; i++) {
+                const RecordPlace key = { .address = g->devices[i].address };
+                const RecordPlace *place = bsearch(&key, r->places, r->n_places, sizeof(key), compare_places);
+
+                if (place)
+                        return is_void(place->record, g) ? NULL : place->record;
+        }
         return NULL;
 }
 
 const BindRecord *manager_find_binding(const Manager *m, const GroupFacts *g) {
-        return m->binder ? find_record(m->binder->records, m->binder->n_records, g) : NULL;
+        return m->binder ? find_record(&m->binder->records, g) : NULL;
 }
 
 bool manager_is_persistent(const Manager *m, const GroupFacts *g) {
@@ -106,10 +118,10 @@ static void announce(Manager *m, const Records *before) {
         const struct Binder *b = m->binder;
         bool any = false;
 
-        for (size_t i = 0; i < m->vfio.n_groups && (before->n > 0 || b->n_records > 0); i++) {
+        for (size_t i = 0; i < m->vfio.n_groups && (before->n > 0 || b->records.n > 0); i++) {
                 const GroupFacts *g = &m->vfio.groups[i];
 
-                if (same_state(find_record(before->items, before->n, g), find_record(b->records, b->n_records, g)))
+                if (same_state(find_record(before, g), find_record(&b->records, g)))
                         continue;
                 any = true;
                 if (m->observer.group_changed)
@@ -164,14 +176,15 @@ void manager_read_bindings(Manager *m) {
         /* Before it is read, so that what comes between is heard of. */
         watch(m);
         r = read_records(m->places.bind_records, &now);
+        if (r >= 0)
+                r = sort_places(&now);
         if (r < 0) {
                 log_warning("No memory to read what tced-bind has recorded");
                 records_clear(&now);
                 return;
         }
-        before = (Records) { .items = b->records, .n = b->n_records };
-        b->records = now.items;
-        b->n_records = now.n;
+        before = b->records;
+        b->records = now;
         announce(m, &before);
         records_clear(&before);
 }

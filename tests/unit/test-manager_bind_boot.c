@@ -14,7 +14,7 @@
 #include "tree.h"
 #include "util.h"
 
-#define MANY 600U
+#define MANY 200U
 
 static unsigned n_ready, n_told;
 
