@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 # tced-bind on a real kernel: two devices of one group bound by a worker as its unit confines it, and given back; not while it is open; the
-# worker killed when it enters each of its writes, so before each and after the one before, and all wholly back each time; a driver that has
-# gone.
+# worker killed when it enters each of its writes, so before each and after the one before, and all wholly back, or wholly bound, each time; a
+# driver that has gone.
 set -u
 # shellcheck source=tests/power/lib.sh
 source "${POWER_HOST_TESTS:?}/lib.sh"
 read -r first second <<<"${POWER_HOST_VFIO_SHARED:?}"
 group=$(group_of "$first")
 records=/run/tced-bind/groups
+
+program=$(systemctl cat tced-bind | sed -n 's/^ExecStart=//p')
 
 override_of() { cat "/sys/bus/pci/devices/$1/driver_override"; }
 both() { echo "$(driver_of "$first") $(override_of "$first") $(driver_of "$second") $(override_of "$second")"; }
@@ -46,30 +48,46 @@ ok $? "no worker is left"
 mkdir -p /run/systemd/system/tced-bind-work@.service.d
 printf '%s\n' '[Service]' 'ExecStart=' 'ExecStart=/run/kill-work' SystemCallFilter= CapabilityBoundingSet=CAP_SYS_PTRACE \
         ProtectProc=default ReadWritePaths=/run >/run/systemd/system/tced-bind-work@.service.d/50-test.conf
-cat >/run/kill-work <<'END'
+# The tracer is a process beside it: the worker is who has got the socket.
+cat >/run/kill-work <<END
 #!/bin/bash
 if [[ -e /run/kill-at ]]; then
-        n=$(</run/kill-at)
+        n=\$(</run/kill-at)
         rm /run/kill-at
-        exec strace -qq -o /dev/null -e trace=write -e inject=write:signal=SIGKILL:when="$n" /usr/sbin/tced-bind --work
+        exec strace -D -qq -o /dev/null -e trace=write -e inject=write:signal=SIGKILL:when="\$n" $program --work
 fi
-exec /usr/sbin/tced-bind --work
+exec $program --work
 END
 chmod +x /run/kill-work
 systemctl daemon-reload
 
-# Binding has eight writes, its records' included, and giving back has seven.
+# killed: how many workers were.
+killed() { journalctl -u 'tced-bind-work@*' -o cat | grep -c 'status=9/KILL'; }
+bound() { [[ $(both) == "vfio-pci vfio-pci vfio-pci vfio-pci" ]] && grep -q '"state":"bound"' "$records"/*.json; }
+# One that dies before it has written anything leaves a bound group bound.
+whole() { as_before || bound; }
+
+# Until it has done all of its writes, its records' included, and comes to its end.
 for operation in bind release; do
-        for n in {1..8}; do
-                [[ $operation == bind ]] || tcectl bind "$group" >/dev/null 2>&1
+        deaths=0
+        for n in {1..12}; do
+                dead=$(killed)
+                [[ $operation == bind ]] || bound || tcectl bind "$group" >/dev/null 2>&1
                 echo "$n" >/run/kill-at
                 tcectl "$operation" "$group" >/tmp/said 2>&1
                 echo $? >>/tmp/said
-                wait_for 20 as_before
-                ok $? "$operation, killed at write $n: wholly back" || { both; cat /tmp/said; } | sed 's/^/# /'
-                [[ ! -e /run/kill-at ]]
-                ok $? "$operation, killed at write $n: it was started"
+                if [[ $(killed) == "$dead" ]]; then
+                        is "$(tail -n 1 /tmp/said)" 0 "$operation, with $((n - 1)) writes, comes to its end"
+                        break
+                fi
+                deaths=$((deaths + 1))
+                wait_for 20 whole
+                ok $? "$operation, killed at write $n: wholly back, or wholly bound" || { both; cat /tmp/said; } | sed 's/^/# /'
         done
+        [[ $deaths -ge 6 && $deaths -lt 12 ]]
+        ok $? "$operation: the worker died at each of its $deaths writes"
+        # What the last one did is undone.
+        [[ $operation == release ]] || tcectl release "$group" >/dev/null 2>&1
 done
 rm -r /run/systemd/system/tced-bind-work@.service.d /run/kill-work
 systemctl daemon-reload
