@@ -188,8 +188,14 @@ static void claim_and_wait(int fd, void *userdata) {
 
 static void test_holder(const Host *h, sd_bus *bus) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        Actor a = actor_start(NO_UID, claim_and_wait, (void *) h);
+        const TestWindow w = { "vfio", ADDRESS, 0x80000001, 0, 1 << 30, 12, 0, 5 };
+        _cleanup_free_ char *path = NULL;
+        Actor a;
 
+        went_well(register_windows(bus, "planned", "", &w, 1, NO_UID, &path, &error), &error, "a VM that is to have the group");
+        went_well(probe(bus, &error), &error, "as long as it does not run, it is probed");
+        (void) unregister(bus, path, NULL);
+        a = actor_start(NO_UID, claim_and_wait, (void *) h);
         tap_eq(actor_hear(&a), 'c', "a VM has the group");
         refused(probe(bus, &error), &error, "GroupBusy", "group 5|'holder'", "its group is left alone");
         actor_kill(&a);
@@ -323,6 +329,11 @@ static void test_open_into(const Host *h, sd_bus *bus) {
                 refused(open_into(bus, container, NULL, &error), &error, cases[i].error, cases[i].text, "%s", cases[i].mode);
         }
         set_mode(h, "");
+        host_add_group(h, 5, ADDRESS, "e1000e");
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "the host takes it back");
+        refused(open_into(bus, container, NULL, &error), &error, "GroupNotViable", "group 5|" ADDRESS "|e1000e", "a group that is the host's");
+        host_add_group(h, 5, ADDRESS, "vfio-pci");
+        went_well(call_manager(bus, "Rescan", &error, ""), &error, "it is VFIO's again");
         refused(open_into(bus, other, NULL, &error), &error, "InvalidArgument", "group 5|/dev/vfio/vfio", "a container that is none");
         refused(open_into(bus, group, NULL, &error), &error, "InvalidArgument", "group 5|/dev/vfio/vfio", "a group in its place");
         /* No uevent has told of that yet. */
