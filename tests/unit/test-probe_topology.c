@@ -79,12 +79,19 @@ static const TreeEntry tree_entries[] = {
         LINK("sys/bus/pci/devices/0009:00:00.0", "../../../devices/pci0009:00/0009:00:00.0"),
         /* 10: a virtual function on the bus behind its physical one's */
         GROUP("10", "0000:41:00.0", "pci0000:40/0000:41:00.0"),
-        GROUP("10", "0000:42:00.1", "pci0000:40/0000:42:00.1"),
+        GROUP("10", "0000:42:00.2", "pci0000:40/0000:42:00.2"),
         MODALIAS("pci0000:40/0000:41:00.0", NVME),
-        MODALIAS("pci0000:40/0000:42:00.1", NVME),
+        MODALIAS("pci0000:40/0000:42:00.2", NVME),
         TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_totalvfs", "8\n"),
         TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_offset", "256\n"),
-        TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_stride", "1\n"),
+        TEXT("sys/devices/pci0000:40/0000:41:00.0/sriov_stride", "2\n"),
+        LINK("sys/devices/pci0000:40/0000:42:00.2/physfn", "../0000:41:00.0"),
+        /* and two that can be none of its: before the first, and between two */
+        GROUP("10", "0000:41:00.2", "pci0000:40/0000:41:00.2"),
+        GROUP("10", "0000:42:00.1", "pci0000:40/0000:42:00.1"),
+        MODALIAS("pci0000:40/0000:41:00.2", NVME),
+        MODALIAS("pci0000:40/0000:42:00.1", NVME),
+        LINK("sys/devices/pci0000:40/0000:41:00.2/physfn", "../0000:41:00.0"),
         LINK("sys/devices/pci0000:40/0000:42:00.1/physfn", "../0000:41:00.0"),
         /* 7: empty */
         DIRECTORY("sys/kernel/iommu_groups/7/devices"),
@@ -106,8 +113,10 @@ static const Want wants[] = {
         { 4, "pci0000:00", "0000:00:05.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
         { 5, NULL, "0005:00:00.0", NULL, NULL, NULL, "0005:00:1f.0", -1, 0, 0 },
         { 8, "/soc/pcie@8", "0008:00:00.0", NULL, NULL, NULL, NULL, -1, 0, 0 },
-        { 10, "pci0000:40", "0000:41:00.0", NULL, NULL, NULL, NULL, -1, 1, 8 },
-        { 10, "pci0000:40", "0000:42:00.1", NULL, NULL, NULL, "0000:41:00.0", 1, 0, 0 },
+        { 10, "pci0000:40", "0000:41:00.0", NULL, NULL, NULL, NULL, -1, 3, 8 },
+        { 10, "pci0000:40", "0000:42:00.2", NULL, NULL, NULL, "0000:41:00.0", 1, 0, 0 },
+        { 10, "pci0000:40", "0000:41:00.2", NULL, NULL, NULL, "0000:41:00.0", -1, 0, 0 },
+        { 10, "pci0000:40", "0000:42:00.1", NULL, NULL, NULL, "0000:41:00.0", -1, 0, 0 },
         { 6, NULL, "fd400000.mmu", NULL, NULL, NULL, NULL, -1, 0, 0 },
 };
 
