@@ -204,8 +204,8 @@ const Command commands[] = {
         { "topology", NULL, false, "PHBs, groups, devices, VMs and tables as a tree",
           "NUMA nodes, PHBs, bridges, IOMMU groups, devices with VFs below their PF, and\n"
           "who has each: VMs with their tables, and where those are.\n"
-          "  --dot        as a graph in Graphviz's language\n"
-          "  --svg        as a picture, which Graphviz's dot draws: --svg >host.svg\n"
+          "  --dot         as a graph in Graphviz's language\n"
+          "  --svg         as a picture, which Graphviz's dot draws: --svg >host.svg\n"
           "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
           "  --json       the tree, for programs\n",
           OPTION_JSON | OPTION_HOST | OPTION_PICTURE, run_topology },
@@ -213,14 +213,15 @@ const Command commands[] = {
           "Takes all devices of an IOMMU group from their drivers and gives them to\n"
           "vfio-pci, so that a VM can have the group; all of them or none. GROUP is its\n"
           "number, or a device in it: a PCI address, or an interface. What is in use\n"
-          "(mounted, swap, a bridge's port, the default route, a VM's) is refused.\n"
-          "  --force      though it is in use\n"
+          "(mounted, swap, a bridge's port, the default route) is refused, and so is\n"
+          "what a VM has open, that also with --force.\n"
+          "  --force       though it is in use\n"
           "  --persistent  at each boot, too\n",
           OPTION_TARGETS | OPTION_BIND, run_bind },
         { "release", "GROUP...", true, "give them back to their drivers",
           "Gives all devices of an IOMMU group back to the drivers that they had before\n"
           "bind. GROUP as for bind.\n"
-          "  --force      though a VM runs with it\n"
+          "  --force       though a VM runs with it\n"
           "  --persistent  it is not bound at boot any more, either\n",
           OPTION_TARGETS | OPTION_BIND, run_release },
         { "machines", "NAME", false, "VMs and their TCE tables",

@@ -253,7 +253,7 @@ static int run(const Options *o) {
                 r = sd_event_default(&event);
         /* Before the host is looked at, so that no change is missed. */
         if (r >= 0 && uevent_new(&u) < 0)
-                log_warning("Can't hear of devices that come and go; call Rescan for that");
+                log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
         if (r >= 0)
                 r = manager_new(event, &o->places, &m);
         if (r >= 0)
@@ -267,7 +267,7 @@ static int run(const Options *o) {
         if (r >= 0) {
                 (void) sd_event_set_watchdog(event, 1);
                 if (u && uevent_attach(u, event, m) < 0)
-                        log_warning("Can't hear of devices that come and go; call Rescan for that");
+                        log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
                 (void) sd_notify(0, "STATUS=Proving what this host can do");
                 manager_read_bindings(m);
                 /* Whoever starts after tced (libvirt, with its VMs) is to find them bound. */

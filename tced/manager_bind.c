@@ -128,7 +128,7 @@ static void on_done(int error, const char *text, int fd, void *userdata) {
         }
         manager_read_bindings(m);
         if (manager_rescan_devices(m, (const char *const *) b->addresses, b->n_addresses) < 0)
-                log_warning("No memory to read the IOMMU groups again; call Rescan later");
+                log_warning("No memory to read the IOMMU groups again; run `tcectl rescan` later");
         g = find_group(b);
         if (g)
                 manager_bind_settled(m, g);

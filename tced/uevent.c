@@ -206,7 +206,7 @@ static uint64_t now_usec(void) {
 
 static void set_timer(sd_event_source *timer, uint64_t when) {
         if (sd_event_source_set_time(timer, when) < 0 || sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT) < 0)
-                log_warning("Can't wait for uevents; call Rescan when devices have come or gone");
+                log_warning("Can't wait for uevents; run `tcectl rescan` when devices have come or gone");
 }
 
 typedef enum Membership {
@@ -263,7 +263,7 @@ static void look(Uevent *u) {
         r = b.everything ? manager_rescan(u->manager)
                          : manager_rescan_groups(u->manager, devices, b.devices.n, b.groups, b.n_groups);
         if (r < 0)
-                log_warning("No memory to read the IOMMU groups again; call Rescan later");
+                log_warning("No memory to read the IOMMU groups again; run `tcectl rescan` later");
         if (b.probe && manager_probe(u->manager, false, NULL, NULL) < 0)
                 log_warning("No memory to prove KVM again; call Probe later");
 }
