@@ -187,7 +187,7 @@ static void go_on(Manager *m) {
         /* Not before: a tced that ends amid it is followed by one that begins again. */
         if (!m->bound) {
                 m->bound = true;
-                manager_save_soon(m, NULL);
+                manager_save(m, NULL);
         }
         boot_done(m);
 }

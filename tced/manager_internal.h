@@ -19,7 +19,7 @@ int manager_add_hook_finding(const Manager *m, Findings *f);
 
 /* By its UUID, but none that a user registered who may have taken a domain's. */
 Machine *manager_find_masters_machine(Manager *m, const char *uuid);
-/* The machine has changed: the file has it before this returns, for what must not be said before; or soon, in the loop's next turns, when
+/* The machine (NULL: something else) has changed: the file has it before this returns, for what must not be said before; or soon, in the loop's next turns, when
  * other changes may have come to it. */
 void manager_save(Manager *m, Machine *machine);
 void manager_save_soon(Manager *m, Machine *machine);

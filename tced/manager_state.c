@@ -152,7 +152,8 @@ static void forget_line(Machine *machine) {
 void manager_save(Manager *m, Machine *machine) {
         if (!m->keeper)
                 return;
-        forget_line(machine);
+        if (machine)
+                forget_line(machine);
         save(m);
 }
 
