@@ -149,7 +149,7 @@ static void on_done(int error, const char *text, int fd, void *userdata) {
 
 /* A device that the host uses is not taken from it, unless that is what was asked for; nor one of which that can't be told. */
 static int check_uses(Manager *m, const GroupFacts *g, Refusal *refusal) {
-        const UseFacts *uses = manager_look_at_uses(m);
+        const UseFacts *uses = manager_look_at_uses_now(m);
 
         if (!uses)
                 return refuse(refusal, TCED_ERROR_GROUP_IN_USE, "IOMMU group %u can't be bound: what the host uses its devices for can't be "

@@ -34,8 +34,10 @@ void manager_bind_wanted(Manager *m);
 /* It is left as it is until the next boot, or until it is plugged in anew: someone has bound it or given it back by hand. */
 void manager_bind_settled(Manager *m, const GroupFacts *g);
 
-/* What the host uses its devices for, as of this turn of the loop; NULL: it can't be told. Reads /proc and /sys. */
+/* What the host uses its devices for, as of this turn of the loop; NULL: it can't be told. Reads /proc and /sys. The first is for what people
+ * are told: where it takes long, it may be some seconds old. */
 const UseFacts *manager_look_at_uses(Manager *m);
+const UseFacts *manager_look_at_uses_now(Manager *m);
 
 /* Can it be given to a VM now? The first thing that stands in the way, with its remedy, into text; "" and true where nothing does.
  * visible: NULL, or what tells whether whoever asks may know of a machine. */

@@ -36,7 +36,8 @@ struct Binder {
         void (*at_boot)(void *userdata); /* waits for them */
         void *at_boot_userdata;
         UseFacts *uses;         /* as of */
-        uint64_t uses_turn;     /* this turn of the loop; */
+        uint64_t uses_turn;     /* this turn of the loop, */
+        uint64_t uses_at, uses_cost; /* this time; what it took, in µs */
         bool uses_known;
         bool net_unknown;       /* nothing of the network is in it */
 };

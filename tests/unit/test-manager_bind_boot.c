@@ -142,9 +142,34 @@ static void test_unanswered(void) {
         tree_remove(&tree);
 }
 
+/* manager_obstacle.c */
+static void test_dear_look(void) {
+        _cleanup_event_ sd_event *event = loop_new();
+        Tree tree = tree_new();
+        Manager *m = new_manager(&tree, event);
+        uint64_t at;
+
+        tap_ok(manager_look_at_uses(m), "what the host uses its devices for");
+        at = m->binder->uses_at;
+        m->binder->uses_cost = 10 * 1000 * 1000;
+        m->binder->uses_turn--;
+        (void) manager_look_at_uses(m);
+        tap_ok(m->binder->uses_at == at, "where that took long, it is not looked at again for everybody who asks");
+        (void) manager_look_at_uses_now(m);
+        tap_ok(m->binder->uses_at != at, "but it is before something is bound");
+        at = m->binder->uses_at;
+        m->binder->uses_cost = 100;
+        m->binder->uses_turn--;
+        (void) manager_look_at_uses(m);
+        tap_ok(m->binder->uses_at != at, "and where it takes no time");
+        (void) manager_free(m);
+        tree_remove(&tree);
+}
+
 int main(void) {
         (void) log_set_target("null");
         test_without_helper();
         test_unanswered();
+        test_dear_look();
         return tap_done();
 }
