@@ -47,7 +47,7 @@ static void put_group(const Tree *tree, unsigned number, const char *address) {
 }
 
 static void put_setting(const Tree *tree, unsigned n) {
-        _cleanup_free_ char *text = calloc(MANY + 1, 32);
+        static char text[(MANY + 1) * 32];
         size_t length = (size_t) sprintf(text, "[Bind]\n");
 
         for (unsigned i = 0; i < n; i++)
