@@ -191,7 +191,7 @@ const Command commands[] = {
           "state; below a group that can't be given to a VM now, the first thing that\n"
           "stands in the way, and the remedy.\n"
           "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
-          "  --json       the array of groups\n",
+          "  --json        the array of groups\n",
           OPTION_JSON | OPTION_HOST, run_groups },
         { "group", "GROUP", true, "all of one IOMMU group",
           "One IOMMU group in full: what stays of it over boots, its state and what stands\n"
@@ -199,7 +199,7 @@ const Command commands[] = {
           "devices. GROUP is its number, or a device in it: a PCI address, without its\n"
           "domain where that is clear, or an interface.\n"
           "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
-          "  --json       the group\n",
+          "  --json        the group\n",
           OPTION_JSON | OPTION_HOST | OPTION_TARGETS, run_group },
         { "topology", NULL, false, "PHBs, groups, devices, VMs and tables as a tree",
           "NUMA nodes, PHBs, bridges, IOMMU groups, devices with VFs below their PF, and\n"
@@ -207,7 +207,7 @@ const Command commands[] = {
           "  --dot         as a graph in Graphviz's language\n"
           "  --svg         as a picture, which Graphviz's dot draws: --svg >host.svg\n"
           "  --host=FACTS  of the host whose \"tcectl describe --json\" this file is\n"
-          "  --json       the tree, for programs\n",
+          "  --json        the tree, for programs\n",
           OPTION_JSON | OPTION_HOST | OPTION_PICTURE, run_topology },
         { "bind", "GROUP...", true, "give a group's devices to vfio-pci",
           "Takes all devices of an IOMMU group from their drivers and gives them to\n"
