@@ -128,7 +128,7 @@ static void test_probe(const Host *h, sd_bus *bus, sd_bus *listener) {
                               ", and removed it\",\"dma32\":{\"start\":0,\"size\":2147483648},\"page_sizes\":[4096,65536,2097152],"
                               "\"max_windows\":2,\"levels\":5}"),
                "it is described");
-        tap_eq(wait_fds(h->tced_pid, fds), fds, "tced keeps nothing of it open");
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "tced keeps nothing of it open");
         went_well(call_manager(bus, "Rescan", &error, ""), &error, "groups are read again");
         proven_is(bus, "yes: made", "the device is the same");
 
@@ -234,7 +234,7 @@ static void test_queue(const Host *h, sd_bus *bus) {
                 probe_later(bus, counts);
         wait_replies(bus, counts, 8);
         tap_ok(counts[0] == 8 && counts[1] == 0, "eight at once are probed one by one (%u, %u refused)", counts[0], counts[1]);
-        tap_eq(wait_fds(h->tced_pid, fds), fds, "and nothing stays");
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "and nothing stays");
 }
 
 /* Another device at the same place is another group. */
@@ -346,7 +346,7 @@ static void test_open_into(const Host *h, sd_bus *bus) {
         host_add_group(h, 5, ADDRESS, "vfio-pci");
         log = (free(log), vfio_log(h, &by_tced));
         tap_streq(log, "", "nothing was asked of any of them");
-        tap_eq(wait_fds(h->tced_pid, fds), fds, "tced keeps nothing of it open");
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "tced keeps nothing of it open");
         (void) close(container);
         (void) close(group);
         (void) close(other);

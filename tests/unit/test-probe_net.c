@@ -208,8 +208,9 @@ static void test_kinds(void) {
                 (void) ip("link del k0");
                 (void) ip("link del d0");
         }
+        /* Made-up facts show these, too (test-probe_use). */
         if (lacking[none])
-                tap_skip("this kernel has none, or there is no ip(8)", lacking);
+                printf("# not tried, as this kernel has none or there is no ip(8): %s\n", lacking);
 }
 
 static void test_kernel(void) {
