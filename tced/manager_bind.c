@@ -21,6 +21,7 @@ struct GroupBind {
         GroupBind *next;
 };
 
+/* Looked up anew each time: the facts are read again while tced-bind works, and the number may be another's then. */
 static const GroupFacts *find_group(const GroupBind *b) {
         return vfio_facts_find_device(&b->manager->vfio, b->addresses[0]);
 }

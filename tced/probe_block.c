@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The graph of block devices goes from what is below to what stands on it: what sysfs calls the slaves of a virtual device, partitions, and a
- * loop device on a disk, which sysfs takes for a file. A host has thousands of disks, so of each no more is read than its link and number. A mount is found by the number of its device; where a file system has several and a number of its own
- * (btrfs, bcachefs), by the names that it was mounted with, and by btrfs's own list. */
+ * loop device on a disk, which sysfs takes for a file. A host has thousands of disks, so of each no more is read than its link and number. A
+ * mount is found by the number of its device; where a file system has several and a number of its own (btrfs, bcachefs), by the names that it
+ * was mounted with, and by btrfs's own list. */
 
 #include "probe_block.h"
 
@@ -129,6 +130,7 @@ static int read_kind(int class, BlockDevice *d) {
         return error;
 }
 
+/* 0: it has none; no block device has that number, as major 0 is for file systems without a device. */
 static dev_t read_number(int class, const char *name) {
         char path[NAME_MAX + sizeof("/dev")], text[32];
         unsigned major, minor;
@@ -192,6 +194,7 @@ static int compare_nodes(const void *a, const void *b, void *devices) {
         return strcmp(((const BlockDevice *) devices)[*(const size_t *) a].node, ((const BlockDevice *) devices)[*(const size_t *) b].node);
 }
 
+/* By hand, here and in find_node(): what is sorted is places in the list, and bsearch(3) can't be told of which list. */
 static size_t find_number(const BlockFacts *facts, dev_t number) {
         size_t low = 0, high = number == 0 ? 0 : facts->n_devices;
 
@@ -225,6 +228,7 @@ static size_t find_node(const BlockFacts *facts, const char *node) {
         return SIZE_MAX;
 }
 
+/* Other orders than that of the names are lists of places, as the graph names devices by their place, too. */
 static int read_devices(int sys, BlockFacts *facts) {
         _cleanup_(dir_closep) DIR *class = open_directory(sys, "class/block");
         size_t n;
@@ -400,6 +404,7 @@ static int read_graph(int sys, const char *run, BlockFacts *facts) {
         }
         if (facts->n_uppers > 1)
                 qsort(facts->uppers, facts->n_uppers, sizeof(BlockUpper), compare_uppers);
+        /* Backwards, so that the first of a row is what is noted last. */
         for (size_t i = facts->n_uppers; i-- > 0;) {
                 facts->devices[facts->uppers[i].lower].first_upper = i;
                 facts->devices[facts->uppers[i].lower].n_uppers++;
@@ -424,7 +429,7 @@ static int add_mount(BlockFacts *facts, size_t at, const char *where) {
         BlockDevice *d = &facts->devices[at];
         char *copy;
 
-        /* Of several names of one file system two may lead here. */
+        /* Of several names of one file system two may lead here, one after the other. */
         if (d->n_mounts > 0 && streq(d->mounts[d->n_mounts - 1], where))
                 return 0;
         copy = strdup(where);

@@ -79,6 +79,7 @@ static int read_vf_number(int dir, const DeviceFacts *d) {
             own < first + offset)
                 return -1;
         own -= first + (unsigned) offset;
+        /* Where there can be one alone, they are no distance apart. */
         if (stride == 0)
                 return own == 0 ? 0 : -1;
         return own % stride == 0 ? (int) (own / stride) : -1;
@@ -128,6 +129,7 @@ static int compare_names(const void *a, const void *b) {
 /* A port each, as some cards have several on one function. */
 static int list_interfaces(int net, char ***ret, size_t *ret_n) {
         _cleanup_(dir_closep) DIR *dir = NULL;
+        /* closedir(3) closes what it was given, and the caller goes on with his. */
         _cleanup_fd_ int fd = fcntl(net, F_DUPFD_CLOEXEC, 3);
         size_t n = 0, allocated = 0;
         char **names = NULL;
@@ -145,6 +147,7 @@ static int list_interfaces(int net, char ***ret, size_t *ret_n) {
                 }
                 names[++n] = NULL;
         }
+        /* The kernel lists them as it likes, and a change of that would be announced as one of the device. */
         if (n > 1)
                 qsort(names, n, sizeof(*names), compare_names);
         *ret = names;

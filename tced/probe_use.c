@@ -156,7 +156,8 @@ static bool same_fact(const DeviceUseFact *a, const DeviceUseFact *b) {
         return a->use == b->use && streq(a->text, b->text);
 }
 
-/* Takes what was found over; the same of two VFs is one fact of their PF. */
+/* Takes what was found over; the same of two VFs is one fact of their PF. In the order of use and text, so that the first of a device, which
+ * is what people are told, is the same each time. */
 static int settle(UseCollector *c, UseFacts *facts) {
         facts->facts = calloc(c->n_found + 1, sizeof(DeviceUseFact));
         facts->devices = calloc(c->n_found + 1, sizeof(UsedDevice));
