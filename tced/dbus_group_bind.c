@@ -90,13 +90,32 @@ static void on_polkit(bool yes, const char *why, void *userdata) {
         call_free(call);
 }
 
+/* All of them: a rule that allows one must see that another goes with it. NULL where memory ran out. */
+static char *devices_text(const GroupFacts *g) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < g->n_devices; i++)
+                (void) fprintf(f, "%s%s", i > 0 ? " " : "", g->devices[i].address);
+        if (fclose(f) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
 static int ask(Call *call, uid_t user, const GroupFacts *g) {
+        _cleanup_free_ char *devices = devices_text(g);
         char number[16];
-        const char *details[] = { "group", number, "device", group_facts_key(g), "operation", call->release ? "release" : "bind",
+        const char *details[] = { "group", number, "devices", devices, "operation", call->release ? "release" : "bind",
                                   "force", call->flags & GROUP_BIND_FORCE ? "yes" : "no",
                                   "persistent", call->flags & GROUP_BIND_PERSISTENT ? "yes" : "no", NULL };
         PolkitQuestion question = { .action = TCED_POLKIT_BIND, .details = details, .user = user, .patience_usec = PATIENCE_USEC };
 
+        if (!devices)
+                return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%u", g->number);
         if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
                 question.interactive = true;

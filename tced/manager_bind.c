@@ -114,6 +114,14 @@ static void keep(GroupBind *b) {
         finish(b, &refusal);
 }
 
+/* tced-bind itself is not heard of, as it does not start: where it has come so far as to be held up by the kernel, that is recorded. */
+static bool is_unheard(const GroupBind *b, int error) {
+        const GroupFacts *g = error == ETIMEDOUT ? find_group(b) : NULL;
+        const BindRecord *record = g ? manager_find_binding(b->manager, g) : NULL;
+
+        return g && !record;
+}
+
 static void on_done(int error, const char *text, int fd, void *userdata) {
         GroupBind *b = userdata;
         Manager *m = b->manager;
@@ -141,7 +149,7 @@ static void on_done(int error, const char *text, int fd, void *userdata) {
                 return;
         }
         if (error)
-                (void) refuse_by_errno(&refusal, b->number, error, text);
+                (void) refuse_by_errno(&refusal, b->number, is_unheard(b, error) ? EHOSTDOWN : error, text);
         else
                 log_info("IOMMU group %u (%s%s): %s", b->number, b->addresses[0], b->n_addresses > 1 ? ", …" : "",
                          b->release ? "given back" : "bound to vfio-pci");

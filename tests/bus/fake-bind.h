@@ -94,6 +94,7 @@ static const struct {
         { "stale", ESTALE, "the group has other devices" },
         { "already", EALREADY, "it is being bound" },
         { "unbound", ENOENT, "tced-bind has not bound " ADDRESS },
+        { "silent", ETIMEDOUT, "tced-bind did not answer; look into `systemctl status tced-bind`" }, /* as tced says for it */
         { "odd", EACCES, "something else" },
 };
 
@@ -126,7 +127,7 @@ static bool serve(const Host *h, int connection, const BindRequest *request) {
         }
         if (reply.error == 0)
                 do_it(h, request);
-        if (reply.error == ETIMEDOUT)
+        if (reply.error == ETIMEDOUT && !streq(mode, "silent"))
                 set_record(h, BIND_STUCK, reply.text);
         if (reply.error == ENOTRECOVERABLE)
                 set_record(h, BIND_FAILED, reply.text);

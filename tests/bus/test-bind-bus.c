@@ -140,6 +140,7 @@ static void test_errors(const Host *h, sd_bus *bus) {
                 { "unbound", "NotBound", "tced-bind has not bound" },
                 { "fail", "BindFailed", "all is as it was" },
                 { "odd", "Failed", "something else" },
+                { "silent", "HelperUnavailable", "tced-bind did not answer" },
                 { "close", "HelperUnavailable", "tced-bind went away; look into `journalctl -u tced-bind`" },
         };
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -441,8 +442,8 @@ static void test_polkit(const Host *h, sd_bus *bus) {
                 run_as(OTHER_UID, NULL, 0, bind_as_user, &w);
                 question = polkit_asked(h);
                 if (cases[i].mode && !cases[i].on_peer)
-                        tap_ok(strstr(question, cases[i].interactive ? " org.tced1.bind group=7 device=" ADDRESS " operation=bind force=yes persistent=yes 1 ''"
-                                                                     : " org.tced1.bind group=7 device=" ADDRESS " operation=bind force=yes persistent=yes 0 ''"),
+                        tap_ok(strstr(question, cases[i].interactive ? " org.tced1.bind group=7 devices=" ADDRESS " operation=bind force=yes persistent=yes 1 ''"
+                                                                     : " org.tced1.bind group=7 devices=" ADDRESS " operation=bind force=yes persistent=yes 0 ''"),
                                "%s: polkit was asked who, what and how: %s", w.name, question);
                 tap_ok(is_property(bus, "Viability", cases[i].error ? "not-bound" : "viable"), "%s: what has become of it", w.name);
                 if (!cases[i].error) {

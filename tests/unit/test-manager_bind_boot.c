@@ -125,7 +125,7 @@ static int listen_only(const Tree *tree) {
 static void test_unanswered(void) {
         _cleanup_event_ sd_event *event = loop_new();
         Tree tree = new_host();
-        _cleanup_fd_ int listener = listen_only(&tree);
+        _cleanup_fd_ _unused_ int listener = listen_only(&tree);
         Manager *m = new_manager(&tree, event);
 
         manager_bind_at_boot(m, on_ready, NULL);
