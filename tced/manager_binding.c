@@ -108,7 +108,6 @@ static int read_records(const char *path, Records *ret) {
         return r;
 }
 
-/* Compared as they are, void or not: that changes with the drivers, which is told by itself. */
 static bool same_state(const BindRecord *a, const BindRecord *b) {
         return !a || !b ? a == b : a->state == b->state && streq(a->why, b->why);
 }
