@@ -228,7 +228,8 @@ static int check_together(const Options *o, const Complaint *c) {
         const char *where = o->user ? "--user" : o->address ? "--address" : NULL;
 
         if (o->command->needs_argument && isempty(o->argument))
-                return complain(c, "'%s' needs %s. See: tcectl %s --help", o->command->name, o->command->argument, o->command->name);
+                return complain(c, "'%s' needs %s%s See: tcectl %s --help", o->command->name, o->command->argument,
+                                o->command->argument[strlen(o->command->argument) - 1] == '.' ? "" : ".", o->command->name);
         if ((o->offline || o->host) && where)
                 return complain(c, "%s asks a tced, %s does without. Leave one of them out.", where, o->host ? "--host" : "--offline");
         if (o->fix && o->json != JSON_OFF)

@@ -3,7 +3,6 @@
 /* `tcectl groups`: one line for each device, and below a group's last why it can't be given to a VM now, what its devices are used for, and
  * who has it. */
 
-#include <stdarg.h>
 
 #include "group-view.h"
 #include "render.h"
@@ -26,54 +25,34 @@ static int device_row(Table *t, json_object *group, json_object *device) {
         return 0;
 }
 
-static int note(Table *t, Colour colour, const char *format, ...) _printf_(3, 4);
-static int note(Table *t, Colour colour, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
-        table_note(t, colour, text);
-        return 0;
-}
-
 /* What tced says of what it did with the group, where that went wrong or is under way. */
-static int binding_note(Table *t, json_object *group) {
+static void binding_note(Table *t, json_object *group) {
         const char *why = view_string(group, "binding.why"), *state = view_show(group, "binding.state");
 
         if (isempty(why) || streq(state, "bound") || group_obstacle_says(group, why))
-                return 0;
-        return note(t, group_state(group).colour, "%s", why);
+                return;
+        table_note(t, group_state(group).colour, why);
 }
 
 /* Each use that the obstacle does not name already, with how to end it. */
-static int use_notes(Table *t, json_object *group) {
+static void use_notes(Table *t, json_object *group) {
         json_object *uses = view_get(group, "in_use");
-        int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < view_length(uses); i++) {
+        for (size_t i = 0; i < view_length(uses); i++) {
                 json_object *use = view_item(uses, i);
                 const char *text = view_string(use, "text"), *remedy = view_string(use, "remedy");
 
                 if (isempty(text) || group_obstacle_says(group, text))
                         continue;
-                r = note(t, COLOUR_NONE, "In use: %s%s%s", text, isempty(remedy) ? "" : "; to end that: ", isempty(remedy) ? "" : remedy);
+                table_notef(t, COLOUR_NONE, "In use: %s%s%s", text, isempty(remedy) ? "" : "; to end that: ", isempty(remedy) ? "" : remedy);
         }
-        return r;
 }
 
-static int holder_note(Table *t, const Holders *holders, json_object *group) {
+static void holder_note(Table *t, const Holders *holders, json_object *group) {
         const char *holder = group_holder_name(holders, group);
 
-        if (!holder || group_obstacle_says(group, holder))
-                return 0;
-        return note(t, COLOUR_NONE, "Planned for or open in machine %s.", holder);
+        if (holder && !group_obstacle_says(group, holder))
+                table_notef(t, COLOUR_NONE, "Planned for or open in machine %s.", holder);
 }
 
 /* An empty group is a row too: pSeries keeps the groups of PHBs whose devices are gone. */
@@ -89,10 +68,10 @@ static int group_rows(Table *t, const Holders *holders, json_object *group) {
         if (r < 0)
                 return r;
         table_note(t, COLOUR_DIM, group_obstacle(group));
-        r = binding_note(t, group);
-        if (r >= 0)
-                r = use_notes(t, group);
-        return r < 0 ? r : holder_note(t, holders, group);
+        binding_note(t, group);
+        use_notes(t, group);
+        holder_note(t, holders, group);
+        return 0;
 }
 
 int render_groups(json_object *json, const Output *out) {

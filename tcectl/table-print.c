@@ -90,18 +90,29 @@ void table_note(Table *t, Colour colour, const char *text) {
                 add(t, colour, true, text);
 }
 
-void table_cellf(Table *t, Colour colour, const char *format, ...) {
-        va_list ap;
+static void add_formatted(Table *t, Colour colour, bool note, const char *format, va_list ap) {
         char *text;
-        int r;
 
-        va_start(ap, format);
-        r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r >= 0)
-                add_consume(t, colour, false, text);
+        if (vasprintf(&text, format, ap) >= 0)
+                add_consume(t, colour, note, text);
         else if (t)
                 t->error = -ENOMEM;
+}
+
+void table_cellf(Table *t, Colour colour, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        add_formatted(t, colour, false, format, ap);
+        va_end(ap);
+}
+
+void table_notef(Table *t, Colour colour, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        add_formatted(t, colour, true, format, ap);
+        va_end(ap);
 }
 
 /* A dash says that a value is missing; a column of reasons is better left empty. */

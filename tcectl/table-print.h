@@ -28,6 +28,7 @@ void table_cell(Table *t, Colour colour, const char *text);
 void table_cellf(Table *t, Colour colour, const char *format, ...) _printf_(3, 4);
 /* A text below the row that was added last, wrapped. */
 void table_note(Table *t, Colour colour, const char *text);
+void table_notef(Table *t, Colour colour, const char *format, ...) _printf_(3, 4);
 
 /* 0 or -ENOMEM. */
 int table_print(const Table *t, const Output *out);
