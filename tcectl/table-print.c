@@ -90,6 +90,7 @@ void table_note(Table *t, Colour colour, const char *text) {
                 add(t, colour, true, text);
 }
 
+static void add_formatted(Table *t, Colour colour, bool note, const char *format, va_list ap) _printf_(4, 0);
 static void add_formatted(Table *t, Colour colour, bool note, const char *format, va_list ap) {
         char *text;
 
