@@ -303,11 +303,16 @@ static bool domain_has_ended(const Manager *m, const Machine *machine) {
                (!m->libvirt || libvirt_state(m->libvirt) == LIBVIRT_OFF) && libvirt_claim_running(m->places.libvirt_run, machine->name) <= 0;
 }
 
+/* Neither the file's fault nor the machine's: the next start, which the service manager makes at once, may do better. */
+static bool is_shortage(int error) {
+        return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -EAGAIN || error == -EIO;
+}
+
 /* 0: it is there; else it has ended, which is said. */
 static int find_again(const Restoring *r, Machine *machine) {
         int error = domain_has_ended(r->manager, machine) ? -ESRCH : hold_again(r, machine);
 
-        if (error < 0)
+        if (error < 0 && !is_shortage(error))
                 log_message(error == -ESRCH ? LOG_INFO : LOG_WARNING, TCED_MESSAGE_MACHINE_STR, "%s (%s) is gone: %s%s", machine->name,
                             machine->uuid, error == -ESRCH ? "its process ended while tced did not run" : "its process can't be held: ",
                             error == -ESRCH ? "" : strerror(-error));
@@ -317,9 +322,11 @@ static int find_again(const Restoring *r, Machine *machine) {
 /* Takes the machine over, on success and where it has ended. */
 static int restore_machine(Restoring *r, Machine *machine) {
         Manager *m = r->manager;
-        int error;
+        int error = find_again(r, machine);
 
-        if (find_again(r, machine) < 0) {
+        if (is_shortage(error))
+                return error;
+        if (error < 0) {
                 forget_fd(m->keeper, machine->stored_as);
                 (void) machine_free(machine);
                 r->ended++;
@@ -407,7 +414,7 @@ static void set_aside(Keeper *k, const char *why) {
         k->lost = strdup(why);
 }
 
-/* 0 with a state, maybe an empty one; -ENOMEM. What can't be read is set aside. */
+/* 0 with a state, maybe an empty one; an error that says nothing about the file. What can't be read is set aside. */
 static int load(Manager *m, unsigned failures, State *ret) {
         _cleanup_free_ char *text = NULL;
         char boot[33] = "", why[STATE_ERROR_MAX] = "";
@@ -421,19 +428,25 @@ static int load(Manager *m, unsigned failures, State *ret) {
                 return 0;
         }
         r = store_read(k->store, STATE_SIZE_MAX, &text, &size);
-        if (r == -ENOENT || r == -ENOMEM)
-                return r == -ENOMEM ? r : 0;
+        if (r == -ENOENT)
+                return 0;
+        /* Only what is there can be at fault, not what keeps tced from it. */
+        if (r < 0 && r != -EINVAL && r != -EFBIG && r != -ELOOP)
+                return r;
         if (r < 0) {
                 (void) snprintf(why, sizeof(why), "it can't be read: %s", strerror(-r));
                 set_aside(k, why);
                 return 0;
         }
         r = boot_id(boot);
-        if (r >= 0)
-                r = state_read(text, size, boot, manager_on_machine_end, m, ret, why);
+        if (r < 0) {
+                log_error("Can't tell this boot from others: %s", strerror(-r));
+                return r;
+        }
+        r = state_read(text, size, boot, manager_on_machine_end, m, ret, why);
         if (r == -ESTALE)
                 log_info("The state in %s is of another boot, and of no use", store_path(k->store));
-        else if (r == -ENOMEM)
+        else if (is_shortage(r))
                 return r;
         else if (r < 0)
                 set_aside(k, *why ? why : strerror(-r));
