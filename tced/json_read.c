@@ -85,7 +85,13 @@ static int parse(const char *text, size_t size, const JsonFault *fault, struct j
         if (!tokener)
                 return -ENOMEM;
         json_tokener_set_flags(tokener, ascii_valid(text) ? JSON_TOKENER_STRICT : 0);
+        errno = 0;
         value = json_tokener_parse_ex(tokener, text, (int) size + 1);
+        /* json-c before 0.17 has no word for that, and calls it a fault of the text or none. */
+        if (errno == ENOMEM) {
+                (void) json_object_put(value);
+                return -ENOMEM;
+        }
         end = json_tokener_get_parse_end(tokener);
         if (json_tokener_get_error(tokener) == json_tokener_success && end <= size &&
             text[end + strspn(text + end, " \t\r\n")] == '\0') {
