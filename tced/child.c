@@ -91,10 +91,12 @@ static int on_pipe(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 }
 
 /* The child has ended: all that it will ever send was read, or is in the pipe. */
-static int on_exit_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
+static int on_exit_child(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Child *child = userdata;
         int error = ECHILD;
+        siginfo_t si;
 
+        (void) waitid(P_PIDFD, (id_t) fd, &si, WEXITED | WNOHANG);
         if (!child) {
                 /* Reaped, long after its owner gave it up; with this the loop lets go of it. */
                 (void) sd_event_source_set_floating(s, 0);
@@ -160,7 +162,8 @@ _Noreturn static void child_main(pid_t parent, int pipe_fd, int keep_fd, ChildWo
 static int watch(sd_event *event, Child *child, uint64_t timeout_usec) {
         int r;
 
-        r = sd_event_add_child_pidfd(event, &child->exit_source, child->pidfd, WEXITED, on_exit_child, child);
+        /* Not sd_event_add_child_pidfd(), which aborts where epoll takes no more (systemd 252, source_disconnect()). */
+        r = sd_event_add_io(event, &child->exit_source, child->pidfd, EPOLLIN, on_exit_child, child);
         if (r < 0)
                 return r;
         r = sd_event_add_io(event, &child->pipe_source, child->pipe, EPOLLIN, on_pipe, child);
@@ -169,7 +172,7 @@ static int watch(sd_event *event, Child *child, uint64_t timeout_usec) {
         r = sd_event_add_time_relative(event, &child->deadline, CLOCK_MONOTONIC, timeout_usec, 0, on_deadline, child);
         if (r < 0)
                 return r;
-        return sd_event_source_set_child_pidfd_own(child->exit_source, 1);
+        return sd_event_source_set_io_fd_own(child->exit_source, 1);
 }
 
 int child_run(sd_event *event, ChildWork work, void *result, size_t size, int keep_fd, uint64_t timeout_usec,

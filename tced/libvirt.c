@@ -398,9 +398,11 @@ static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userd
 }
 
 /* Reaped by this, and no more: that it has ended its socket says, behind its last words. */
-static int on_child_exit(sd_event_source *s, const siginfo_t *si, void *userdata) {
+static int on_child_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Libvirt *l = userdata;
+        siginfo_t si;
 
+        (void) waitid(P_PIDFD, (id_t) fd, &si, WEXITED | WNOHANG);
         if (!l)
                 (void) sd_event_source_set_floating(s, 0);
         else
@@ -436,6 +438,22 @@ static int spawn(Libvirt *l, int fd, pid_t *ret) {
         return -r;
 }
 
+/* Not by sd_event_add_child(): child.c tells why. */
+static int watch_child(Libvirt *l) {
+        _cleanup_fd_ int pidfd = sys_pidfd_open(l->pid, 0);
+        int r = pidfd < 0 ? pidfd : sd_event_add_io(l->event, &l->child, pidfd, EPOLLIN, on_child_exit, l);
+
+        if (r >= 0) {
+                (void) sd_event_source_set_io_fd_own(l->child, 1);
+                (void) TAKE_FD(pidfd);
+                return 0;
+        }
+        (void) kill(l->pid, SIGKILL);
+        (void) waitpid(l->pid, NULL, 0);
+        l->pid = 0;
+        return r;
+}
+
 static int start_child(Libvirt *l) {
         _cleanup_fd_ int ours = -EBADF, theirs = -EBADF;
         int pair[2], r;
@@ -450,7 +468,7 @@ static int start_child(Libvirt *l) {
                 return r;
         }
         l->fd = TAKE_FD(ours);
-        r = sd_event_add_child(l->event, &l->child, l->pid, WEXITED, on_child_exit, l);
+        r = watch_child(l);
         if (r >= 0)
                 r = sd_event_add_io(l->event, &l->io, l->fd, EPOLLIN, on_readable, l);
         return r;
