@@ -39,7 +39,9 @@ int fd_store_take(StoredFds *ret) {
         int n = sd_listen_fds_with_names(1, &names);
 
         *ret = (StoredFds) {};
-        /* Somebody else's variables are no reason not to start. */
+        /* Somebody else's variables are no reason not to start; fds that would stay open in each child are. */
+        if (n < 0 && n != -EINVAL && n != -ERANGE)
+                return n;
         if (n <= 0)
                 return 0;
         ret->items = calloc((size_t) n, sizeof(*ret->items));

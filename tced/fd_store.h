@@ -31,7 +31,7 @@ typedef struct StoredFds {
         size_t n;
 } StoredFds;
 
-/* Those of this start; a second time there are none. 0 or -ENOMEM. */
+/* Those of this start; a second time there are none. 0 or negative errno. */
 int fd_store_take(StoredFds *ret);
 /* The first by that name, or NULL. */
 StoredFd *fd_store_find(StoredFds *fds, const char *name);
