@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #include "build-config.h"
 #include "dbus.h"
@@ -16,6 +17,14 @@
 #include "names.h"
 #include "uevent.h"
 #include "util.h"
+
+/* So often in so long the event loop may fail. */
+#define LOOP_FAILURES_MAX 16U
+#define LOOP_FAILURES_USEC (10 * UINT64_C(1000000))
+
+/* How often READY=1 is tried, and after how long again. */
+#define READY_TRIES_MAX 10U
+#define READY_AGAIN_USEC (200 * UINT64_C(1000))
 
 typedef struct Options {
         bool user;
@@ -139,9 +148,8 @@ static int add_signals(sd_event *event, Manager *m) {
         sigset_t blocked;
         int r;
 
-        /* SIGCHLD is blocked for the sake of sd_event_add_child(3); a socket that is closed is an error, not the end. */
+        /* A socket that is closed is an error, not the end. */
         sigemptyset(&blocked);
-        sigaddset(&blocked, SIGCHLD);
         sigaddset(&blocked, SIGHUP);
         sigaddset(&blocked, SIGINT);
         sigaddset(&blocked, SIGTERM);
@@ -234,8 +242,52 @@ static int serve(DBus *d, Manager *m, const Options *o, const char *socket, Stor
         return !o->user && on_socket < 0 ? on_socket : 0;
 }
 
-static void on_bound(void *userdata) {
-        (void) sd_notify(0, "READY=1");
+static void tell_ready(void *userdata);
+
+static int on_ready_again(sd_event_source *s, uint64_t usec, void *userdata) {
+        tell_ready(userdata);
+        return 0;
+}
+
+/* Who starts tced waits for it, and ends it where it does not come. */
+static void tell_ready(void *userdata) {
+        static unsigned tries;
+        int r = sd_notify(0, "READY=1");
+
+        if (r >= 0)
+                return;
+        log_warning("Can't tell the service manager that tced is ready: %s", strerror(-r));
+        if (++tries < READY_TRIES_MAX)
+                (void) sd_event_add_time_relative(userdata, NULL, CLOCK_MONOTONIC, READY_AGAIN_USEC, 0, on_ready_again, userdata);
+}
+
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+/* Where memory or the like runs out in sd-event itself the loop stops, though with the next turn it may be there: not at once the end. */
+static int loop(sd_event *event) {
+        uint64_t first = 0;
+        unsigned n = 0;
+
+        for (;;) {
+                int r = sd_event_loop(event);
+
+                if (r >= 0)
+                        return r;
+                if (now_usec() - first > LOOP_FAILURES_USEC) {
+                        first = now_usec();
+                        n = 0;
+                }
+                if (++n > LOOP_FAILURES_MAX) {
+                        log_error("The event loop fails again and again: %s; restarting is all that is left", strerror(-r));
+                        return r;
+                }
+                log_warning("The event loop was interrupted and goes on: %s", strerror(-r));
+        }
 }
 
 static int run(const Options *o) {
@@ -245,23 +297,32 @@ static int run(const Options *o) {
         DBus *d = NULL;
         Uevent *u = NULL;
         StoredFds fds;
+        const char *what = "take the fds that the service manager keeps";
         int r;
 
         /* Before there are children that would have them too. */
         r = fd_store_take(&fds);
-        if (r >= 0)
+        if (r >= 0) {
+                what = "make an event loop";
                 r = sd_event_default(&event);
+        }
         /* Before the host is looked at, so that no change is missed. */
         if (r >= 0 && uevent_new(&u) < 0)
                 log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
-        if (r >= 0)
+        if (r >= 0) {
+                what = "read the configuration and look at this host";
                 r = manager_new(event, &o->places, &m);
-        if (r >= 0)
+        }
+        if (r >= 0) {
+                what = "wait for signals";
                 r = add_signals(event, m);
-        if (r >= 0)
+        }
+        if (r >= 0) {
+                what = "prepare for D-Bus";
                 r = dbus_new(m, &d);
+        }
         if (r < 0)
-                log_error("Can't start: %s", strerror(-r));
+                log_error("Can't start, as tced can't %s: %s", what, strerror(-r));
         if (r >= 0)
                 r = serve(d, m, o, socket, &fds, event);
         if (r >= 0) {
@@ -271,10 +332,10 @@ static int run(const Options *o) {
                 (void) sd_notify(0, "STATUS=Proving what this host can do");
                 manager_read_bindings(m);
                 /* Whoever starts after tced (libvirt, with its VMs) is to find them bound. */
-                manager_bind_at_boot(m, on_bound, NULL);
+                manager_bind_at_boot(m, tell_ready, event);
                 if (manager_probe(m, false, NULL, NULL) < 0)
                         log_warning("No memory to prove what this host can do");
-                r = sd_event_loop(event);
+                r = loop(event);
                 (void) sd_notify(0, "STOPPING=1");
         }
         u = uevent_free(u);
