@@ -4,6 +4,7 @@
 /* A made-up tced-bind, for a host whose group 7 has the device ADDRESS: it changes the made-up /sys as the kernel would, or fails as the file
  * bind.mode says, and writes what it was asked into bind.asked. */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -103,6 +104,7 @@ static bool serve(const Host *h, int connection, const BindRequest *request) {
         _cleanup_free_ char *mode = NULL;
         BindReply reply = { .id = request->id, .fd = -EBADF };
         char path[128];
+        bool sent;
 
         (void) snprintf(path, sizeof(path), "%s/bind.mode", h->dir);
         mode = read_whole(path);
@@ -127,11 +129,18 @@ static bool serve(const Host *h, int connection, const BindRequest *request) {
         }
         if (reply.error == 0)
                 do_it(h, request);
+        if (reply.error == 0 && request->operation == BIND_OPEN_GROUP) {
+                (void) snprintf(path, sizeof(path), "%s/dev/vfio/%u", h->dir, request->group);
+                reply.fd = open(path, O_RDWR | O_CLOEXEC);
+        }
         if (reply.error == ETIMEDOUT && !streq(mode, "silent"))
                 set_record(h, BIND_STUCK, reply.text);
         if (reply.error == ENOTRECOVERABLE)
                 set_record(h, BIND_FAILED, reply.text);
-        return bind_send_reply(connection, &reply) >= 0;
+        sent = bind_send_reply(connection, &reply) >= 0;
+        if (reply.fd >= 0)
+                (void) close(reply.fd);
+        return sent;
 }
 
 static void be_helper(int fd, void *userdata) {
@@ -169,7 +178,7 @@ static Actor start_helper(const Host *h) {
 }
 
 /* What it was asked last; "": nothing. */
-static char *asked(const Host *h) {
+__attribute__((unused)) static char *asked(const Host *h) {
         char path[128];
 
         (void) snprintf(path, sizeof(path), "%s/bind.asked", h->dir);

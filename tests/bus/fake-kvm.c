@@ -8,6 +8,7 @@
  * With TCED_FAKE_LIMITS=DIR (--wrap=prlimit64) processes have the limits of locked memory that DIR/PID has ("SOFT HARD", "denied" where none may
  * be set), which may be raised: for real that takes CAP_SYS_RESOURCE, which not even root has in every container. */
 
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -101,6 +102,17 @@ static int vfio_ioctl(const char *dir, int fd, unsigned long request, void *argu
         return 0;
 }
 
+/* Does tests/faults/layer.c, if it is preloaded, want this request to fail? */
+static bool is_fault(void) {
+        static bool (*fault)(void);
+        static bool looked;
+
+        if (!looked)
+                fault = (bool (*)(void)) dlsym(RTLD_DEFAULT, "fault_in_ioctl");
+        looked = true;
+        return fault && fault();
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...) {
         const char *vfio = getenv("TCED_FAKE_VFIO");
         const char *mode = getenv("TCED_FAKE_KVM");
@@ -110,6 +122,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
         va_start(ap, request);
         argument = va_arg(ap, unsigned long);
         va_end(ap);
+        if (((request >> 8 & 0xff) == VFIO_ABI_TYPE || (request >> 8 & 0xff) == KVM_ABI_IO) && is_fault())
+                return -1;
         if (vfio && (request >> 8 & 0xff) == VFIO_ABI_TYPE)
                 return vfio_ioctl(vfio, fd, request, (void *) argument);
         if ((request >> 8 & 0xff) != KVM_ABI_IO)

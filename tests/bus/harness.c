@@ -240,13 +240,13 @@ static void show_log(const Host *h) {
                 printf("#   %s\n", line);
 }
 
-/* READY=1 comes, or it ends first. */
-static bool wait_ready(Host *h) {
+/* READY=1 comes, or it ends first, or neither. */
+static bool is_ready(Host *h, unsigned milliseconds) {
         _cleanup_fd_ int fd = sys_pidfd_open(h->tced_pid, 0);
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
         char text[1024];
 
-        for (unsigned i = 0; i < HARNESS_PATIENCE * 50; i++) {
+        for (unsigned i = 0; i < milliseconds / 20; i++) {
                 bool ended = poll(&pfd, 1, 0) != 0;
 
                 if (notify_receive(h, text, sizeof(text), 20) && strstr(text, "READY=1"))
@@ -254,6 +254,12 @@ static bool wait_ready(Host *h) {
                 if (ended)
                         break;
         }
+        return false;
+}
+
+static bool wait_ready(Host *h) {
+        if (is_ready(h, HARNESS_PATIENCE * 1000))
+                return true;
         printf("# tced did not become ready:\n");
         show_log(h);
         (void) kill(h->tced_pid, SIGKILL);
@@ -262,7 +268,7 @@ static bool wait_ready(Host *h) {
         return false;
 }
 
-bool host_spawn_tced(Host *h, const Spawn *wanted) {
+static void launch(Host *h, const Spawn *wanted) {
         char notify[96], bus[96];
         const char *env[32] = { notify, bus, "LC_ALL=C", "JOURNAL_STREAM" };
         Spawn s = *wanted;
@@ -284,10 +290,14 @@ bool host_spawn_tced(Host *h, const Spawn *wanted) {
         if (!s.output)
                 s.output = h->log;
         h->tced_pid = spawn(&s);
+}
+
+bool host_spawn_tced(Host *h, const Spawn *wanted) {
+        launch(h, wanted);
         return wait_ready(h);
 }
 
-static bool start_tced(Host *h, const char *const *extra, const Spawn *with) {
+static void start_tced(Host *h, const char *const *extra, const Spawn *with) {
         Spawn s = *with;
         char options[8][96];
         const char *argv[24] = { h->tced };
@@ -307,11 +317,12 @@ static bool start_tced(Host *h, const char *const *extra, const Spawn *with) {
         for (; extra && *extra && n + 1 < ELEMENTSOF(argv); extra++)
                 argv[n++] = *extra;
         s.argv = argv;
-        return host_spawn_tced(h, &s);
+        launch(h, &s);
 }
 
 bool host_start_tced(Host *h, const char *const *extra) {
-        return start_tced(h, extra, &(Spawn) {});
+        start_tced(h, extra, &(Spawn) {});
+        return wait_ready(h);
 }
 
 void host_kill_tced(Host *h) {
@@ -320,12 +331,29 @@ void host_kill_tced(Host *h) {
         h->tced_pid = 0;
 }
 
-bool host_restart_tced(Host *h, const char *const *extra) {
+static void restart_tced(Host *h, const char *const *extra) {
         static const char *names[STORED_MAX];
         static int fds[STORED_MAX];
         size_t n = service_manager_stored(h->service_manager, fds, names);
 
-        return start_tced(h, extra, &(Spawn) { .fds = fds, .fd_names = names, .n_fds = n });
+        start_tced(h, extra, &(Spawn) { .fds = fds, .fd_names = names, .n_fds = n });
+}
+
+bool host_restart_tced(Host *h, const char *const *extra) {
+        restart_tced(h, extra);
+        return wait_ready(h);
+}
+
+int host_try_tced(Host *h, unsigned milliseconds) {
+        int status;
+
+        restart_tced(h, NULL);
+        if (is_ready(h, milliseconds))
+                return 0;
+        if (waitpid(h->tced_pid, &status, WNOHANG) != h->tced_pid)
+                return -1;
+        h->tced_pid = 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 bool host_end_tced(Host *h) {

@@ -59,6 +59,9 @@ bool host_end(Host *h);
 void host_kill_tced(Host *h);
 /* Starts tced again as host_start_tced() does, with what it stored. */
 bool host_restart_tced(Host *h, const char *const *extra);
+/* The same of one that may not come up, without a word: 0: it is ready; -1: it is neither ready nor has it ended; else its exit status, or 128 + the
+ * signal that ended it. */
+int host_try_tced(Host *h, unsigned milliseconds);
 /* How many fds tced has stored, and of which process the one by this name is (0: none). */
 size_t host_stored(Host *h);
 pid_t host_stored_pid(Host *h, const char *name);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A host with all that tced's methods can deal with, faults for a tced that has the layer preloaded, and what came of them. */
+
+#include "client.h"
+#include "faults.h"
+
+typedef enum Outcome {
+        OUTCOME_WELL,    /* nothing was to be seen of the fault */
+        OUTCOME_ERROR,   /* an error of D-Bus with a text */
+        OUTCOME_CLOSED,  /* the connection was closed, as libsystemd does it */
+        OUTCOME_REFUSED, /* tced said why and did not start */
+        OUTCOME_UNMET,   /* the call was not made this time */
+        OUTCOME_SPARED,  /* a library that does not outlive it made the call (layer.c) */
+        OUTCOME_WRONG,
+        _OUTCOME_MAX,
+} Outcome;
+
+typedef struct World {
+        Host host;
+        Actor helper;
+        FaultControl *control;
+        sd_bus *bus;   /* on the private socket */
+        char *machine; /* registered and claimed, for good */
+        unsigned tried[_FAULT_FUNCTION_MAX][2][_OUTCOME_MAX]; /* by the error of the two */
+} World;
+
+/* Of the machine: LIOBNs of a table in the kernel, and of one in the VMM. */
+#define LIOBN_KERNEL 0x80000000U
+#define LIOBN_USER 0x80000100U
+/* Groups: 5 is bound to vfio-pci, 7 is not. */
+#define GROUP_BOUND TCED_GROUP_PREFIX "/5"
+#define GROUP_UNBOUND TCED_GROUP_PREFIX "/7"
+
+extern const TestWindow world_windows[2];
+
+/* The host, with a tced that has the machine. false: it can't be had here, which is said. */
+bool world_init(World *w, unsigned seconds);
+/* A connection anew; NULL where that fails. */
+void world_connect(World *w);
+/* Of a fault that left no trace. */
+Outcome world_outcome(const World *w);
+bool world_done(World *w);
+
+const char *fault_name(unsigned function);
+int fault_error(unsigned function, unsigned nth);
+/* The nth call of a function fails from now on; _FAULT_FUNCTION_MAX: none does, they are counted. */
+void world_arm(World *w, unsigned function, unsigned nth);
+void world_disarm(World *w);
+void world_note(World *w, unsigned function, unsigned nth, Outcome outcome);
+/* As comments: which call it was that failed, as addresses for addr2line. */
+void world_show_stack(const World *w);
+/* The table of what was tried, as comments. */
+void world_print(const World *w, const char *title);
