@@ -310,8 +310,11 @@ int bind_receive_reply(int socket, BindReply *ret) {
         text = get_string(json, "text");
         if (!text || get_number(json, "id", INT64_MAX, &id) < 0 || get_number(json, "error", INT32_MAX, &error) < 0)
                 return -EBADMSG;
+        if (error != 0 && isempty(text))
+                return -EBADMSG;
         *ret = (BindReply) { .id = id, .error = (int) error, .fd = -EBADF };
         (void) snprintf(ret->text, sizeof(ret->text), "%s", text);
+        (void) utf8_mend(ret->text);
         if (error == 0)
                 ret->fd = TAKE_FD(fd);
         return 1;

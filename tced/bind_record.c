@@ -119,6 +119,7 @@ static int read_members(struct json_object *json, const JsonFault *fault, BindRe
         if (json_read_string(&top, "why", &why) < 0 || json_read_u32(&top, "group", UINT32_MAX, &record->group) < 0)
                 return -EINVAL;
         (void) snprintf(record->why, sizeof(record->why), "%s", why);
+        (void) utf8_mend(record->why);
         r = json_read_each(&top, "devices", read_device, record);
         return r < 0 ? r : record->n_devices > 0 ? 0 : -EINVAL;
 }

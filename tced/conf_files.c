@@ -32,7 +32,8 @@ void conf_warn(ConfWarnings *w, const char *file, unsigned line, const char *for
         va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        w->warn(file, line, text, w->userdata);
+        /* What it quotes is a file's, or cut. */
+        w->warn(file, line, utf8_mend(text), w->userdata);
 }
 
 void conf_files_clear(ConfFiles *files) {

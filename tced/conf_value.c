@@ -95,7 +95,7 @@ static int parse_uri(const char *text, char **uri) {
         if (!colon || colon == text || !((text[0] | 0x20) >= 'a' && (text[0] | 0x20) <= 'z') || strlen(text) > URI_MAX)
                 return -EINVAL;
         for (const char *c = text; *c; c++)
-                if (*c <= ' ' || *c == 0x7f)
+                if (*c <= ' ' || (unsigned char) *c >= 0x7f)
                         return -EINVAL;
         return store_text(text, uri);
 }

@@ -280,6 +280,7 @@ static void ask_domains(Libvirt *l) {
 
 static void on_connected(Libvirt *l) {
         l->state = LIBVIRT_CONNECTED;
+        l->disconnected = false;
         l->why[0] = '\0';
         (void) sd_event_now(l->event, CLOCK_MONOTONIC, &l->connected_usec);
         log_info("Connected to libvirt (%s)", l->places.uri);
@@ -305,7 +306,8 @@ static void on_event(Libvirt *l, const char *event, Json *line) {
                 on_connected(l);
         else if (streq(event, "disconnected")) {
                 l->disconnected = true;
-                (void) snprintf(l->why, sizeof(l->why), "%s", why ? why : "the connection to libvirt is lost");
+                (void) snprintf(l->why, sizeof(l->why), "%s", isempty(why) ? "the connection to libvirt is lost" : why);
+                (void) utf8_mend(l->why);
         } else if (streq(event, "domain"))
                 ask_domains(l);
         else if (streq(event, "node-device") && l->observer.devices_changed)
@@ -327,7 +329,7 @@ static void take_domains(Libvirt *l, const Ask *ask, Json *line) {
                 const char *name = member(item, "name"), *uuid = member(item, "uuid");
                 LibvirtDomain *d = &l->domains[l->n_domains];
 
-                if (!name || !uuid || !uuid_normalize(uuid, d->uuid))
+                if (isempty(name) || !uuid || !uuid_normalize(uuid, d->uuid))
                         continue;
                 d->name = strdup(name);
                 if (d->name)
@@ -360,16 +362,17 @@ static void on_answer(Libvirt *l, uint64_t id, Json *line) {
                 if (xml)
                         answer(l, a, 0, xml);
                 else if (json_object_object_get_ex(line, "missing", &missing) && json_object_get_boolean(missing))
-                        answer(l, a, ENOENT, error ? error : "there is no such domain");
+                        answer(l, a, ENOENT, isempty(error) ? "there is no such domain" : error);
                 else
-                        answer(l, a, EIO, error ? error : "libvirt gave no XML");
+                        answer(l, a, EIO, isempty(error) ? "libvirt gave no XML" : error);
                 return;
         }
 }
 
-/* One line of the child's. false: it makes no sense, and the child is not to be trusted any more. */
-static bool on_line(const char *text, void *userdata) {
-        _cleanup_(json_putp) Json *line = json_tokener_parse(text);
+/* One line of the child's. false: it makes no sense, and the child is not to be trusted any more. What it repeats of others need not be
+ * UTF-8, and all of it may get to D-Bus. */
+static bool on_line(char *text, void *userdata) {
+        _cleanup_(json_putp) Json *line = json_tokener_parse(utf8_mend(text));
         Libvirt *l = userdata;
         const char *event;
         Json *id;

@@ -17,8 +17,8 @@ typedef struct LineReader {
 /* So much is read at a time: who never stops speaking must not have its reader do nothing else. */
 #define LINE_READER_TURN ((size_t) 256 << 10)
 
-/* Called for each line, without its end. false: no more of this. */
-typedef bool (*LineDone)(const char *line, void *userdata);
+/* Called for each line, without its end, which it may change. false: no more of this. */
+typedef bool (*LineDone)(char *line, void *userdata);
 
 /* Reads what there is, without waiting. -EAGAIN: that was all for this time; 0: the other side is gone; -EMSGSIZE: a line without end;
  * -EBADMSG: done said no; -ENOMEM; else negative errno. The reader may have been cleared by done: then -EAGAIN. */

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# libfuzzer.sh TARGET CORPUS DICTIONARY [SECONDS]: libFuzzer from the corpus on, for 20 seconds. Prints TAP, a point: nothing was found. What it
+# libfuzzer.sh TARGET CORPUS DICTIONARY [SECONDS]: libFuzzer from the corpus on, for 8 seconds. Prints TAP, a point: nothing was found. What it
 # finds it leaves in $TCED_RESULTS, or here.
 set -u
-target=$(realpath "$1") corpus=$(realpath "$2") dictionary=$(realpath "$3") seconds=${4:-20}
+target=$(realpath "$1") corpus=$(realpath "$2") dictionary=$(realpath "$3") seconds=${4:-8}
 found=${TCED_RESULTS:-$PWD}/$(basename "$target").found
 work=$(mktemp -d "${TMPDIR:-/tmp}/tced-fuzz.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
