@@ -27,28 +27,49 @@ static int refuse_limit(Refusal *refusal, const char *setting, uint64_t max, uin
                       setting, max, have, more);
 }
 
-int account_charge(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes, Refusal *refusal) {
+/* Does that go on top of what there is? names: of the settings. 0, or -EINVAL with why. */
+static int check(const Cost *have, const Cost *more, const Cost *max, const char *const names[3], Refusal *refusal) {
+        if (exceeds(have->machines, more->machines, max->machines))
+                return refuse_limit(refusal, names[0], max->machines, have->machines, more->machines);
+        if (exceeds(have->tables, more->tables, max->tables))
+                return refuse_limit(refusal, names[1], max->tables, have->tables, more->tables);
+        if (exceeds(have->bytes, more->bytes, max->bytes))
+                return refuse_limit(refusal, names[2], max->bytes, have->bytes, more->bytes);
+        return 0;
+}
+
+static void add(Cost *to, const Cost *more) {
+        to->machines += more->machines;
+        to->tables += more->tables;
+        to->bytes += more->bytes;
+}
+
+static void take_from(Cost *from, const Cost *less) {
+        from->machines -= less->machines;
+        from->tables -= less->tables;
+        from->bytes -= less->bytes;
+}
+
+int account_charge(Manager *m, uid_t uid, Cost cost, Refusal *refusal) {
+        static const char *const all[] = { "MachinesMax", "TablesMax", "TableBytesMax" };
+        static const char *const users[] = { "MachinesPerUserMax", "TablesPerUserMax", "TableBytesPerUserMax" };
         const Limits *l = &m->config.limits;
-        Account *account = uid == 0 ? NULL : find_account(m, uid);
+        const Account *account = uid == 0 ? NULL : find_account(m, uid);
+        const Cost max = { l->machines_max, l->tables_max, l->table_bytes_max };
+        const Cost user_max = { l->machines_per_user_max, l->tables_per_user_max, l->table_bytes_per_user_max };
+        int r;
 
-        if (exceeds(m->machines_held, machines, l->machines_max))
-                return refuse_limit(refusal, "MachinesMax", l->machines_max, m->machines_held, machines);
-        if (exceeds(m->table_bytes, bytes, l->table_bytes_max))
-                return refuse_limit(refusal, "TableBytesMax", l->table_bytes_max, m->table_bytes, bytes);
-        if (uid != 0) {
-                const Account none = {}, *a = account ? account : &none;
-
-                if (exceeds(a->machines, machines, l->machines_per_user_max))
-                        return refuse_limit(refusal, "MachinesPerUserMax", l->machines_per_user_max, a->machines, machines);
-                if (exceeds(a->table_bytes, bytes, l->table_bytes_per_user_max))
-                        return refuse_limit(refusal, "TableBytesPerUserMax", l->table_bytes_per_user_max, a->table_bytes, bytes);
-        }
-        if (account_adopt(m, uid, machines, bytes) < 0)
+        r = check(&m->held, &cost, &max, all, refusal);
+        if (r >= 0 && uid != 0)
+                r = check(account ? &account->held : &(Cost) {}, &cost, &user_max, users, refusal);
+        if (r < 0)
+                return r;
+        if (account_adopt(m, uid, cost) < 0)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for the account of user %u; try again later", (unsigned) uid);
         return 0;
 }
 
-int account_adopt(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes) {
+int account_adopt(Manager *m, uid_t uid, Cost cost) {
         Account *account = uid == 0 ? NULL : find_account(m, uid);
 
         if (uid != 0 && !account) {
@@ -57,25 +78,36 @@ int account_adopt(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes) {
                 account = &m->accounts[m->n_accounts++];
                 *account = (Account) { .uid = uid };
         }
-        if (account) {
-                account->machines += machines;
-                account->table_bytes += bytes;
-        }
-        m->machines_held += machines;
-        m->table_bytes += bytes;
+        if (account)
+                add(&account->held, &cost);
+        add(&m->held, &cost);
         return 0;
 }
 
-void account_release(Manager *m, uid_t uid, uint64_t machines, uint64_t bytes) {
+void account_release(Manager *m, uid_t uid, Cost cost) {
         Account *account = uid == 0 ? NULL : find_account(m, uid);
 
-        m->machines_held -= machines;
-        m->table_bytes -= bytes;
+        take_from(&m->held, &cost);
         if (!account)
                 return;
-        account->machines -= machines;
-        account->table_bytes -= bytes;
+        take_from(&account->held, &cost);
         /* Users come and go: who has nothing left needs no account. */
-        if (account->machines == 0 && account->table_bytes == 0)
+        if (account->held.machines == 0 && account->held.tables == 0 && account->held.bytes == 0)
                 *account = m->accounts[--m->n_accounts];
+}
+
+bool account_usage_at(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value) {
+        const struct {
+                const char *name;
+                uint64_t value;
+        } taken[] = {
+                { "MachinesMax", m->held.machines }, { "TablesMax", m->held.tables }, { "TableBytesMax", m->held.bytes },
+                { "ConnectionsMax", m->connections }, { "RequestsMax", m->requests },
+        };
+
+        if (index >= ELEMENTSOF(taken))
+                return false;
+        *ret_name = taken[index].name;
+        *ret_value = taken[index].value;
+        return true;
 }

@@ -13,6 +13,7 @@
 #include "rule_file.h"
 #include "util.h"
 
+#define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
 /* Each setting's section and key, what it takes, and where it goes. */
@@ -23,6 +24,8 @@ static const Setting settings[] = {
         { "Policy", "NumaNode", VALUE_NODE, offsetof(Config, policy.numa_node) },
         { "Limits", "MachinesMax", VALUE_COUNT, offsetof(Config, limits.machines_max) },
         { "Limits", "MachinesPerUserMax", VALUE_COUNT, offsetof(Config, limits.machines_per_user_max) },
+        { "Limits", "TablesMax", VALUE_COUNT, offsetof(Config, limits.tables_max) },
+        { "Limits", "TablesPerUserMax", VALUE_COUNT, offsetof(Config, limits.tables_per_user_max) },
         { "Limits", "TablesPerMachineMax", VALUE_COUNT, offsetof(Config, limits.tables_per_machine_max) },
         { "Limits", "TableBytesPerMachineMax", VALUE_SIZE, offsetof(Config, limits.table_bytes_per_machine_max) },
         { "Limits", "TableBytesPerUserMax", VALUE_SIZE, offsetof(Config, limits.table_bytes_per_user_max) },
@@ -30,6 +33,10 @@ static const Setting settings[] = {
         { "Limits", "RaiseMemlockMax", VALUE_SIZE, offsetof(Config, limits.raise_memlock_max) },
         { "Limits", "ConnectionsMax", VALUE_COUNT, offsetof(Config, limits.connections_max) },
         { "Limits", "ConnectionsPerUserMax", VALUE_COUNT, offsetof(Config, limits.connections_per_user_max) },
+        { "Limits", "RequestsMax", VALUE_COUNT, offsetof(Config, limits.requests_max) },
+        { "Limits", "RequestsPerUserMax", VALUE_COUNT, offsetof(Config, limits.requests_per_user_max) },
+        { "Limits", "RequestsPerMachineMax", VALUE_COUNT, offsetof(Config, limits.requests_per_machine_max) },
+        { "Limits", "DomainBytesMax", VALUE_SIZE, offsetof(Config, limits.domain_bytes_max) },
         { "Probe", "TimeoutSec", VALUE_TIMEOUT, offsetof(Config, proof_timeout_usec) },
         { "Manager", "LogLevel", VALUE_LEVEL, offsetof(Config, log_level) },
         { "Manager", "Group", VALUE_GROUP, offsetof(Config, kvm_group) },
@@ -64,6 +71,8 @@ int config_set_defaults(Config *c) {
                 .limits = {
                         .machines_max = 4096,
                         .machines_per_user_max = 16,
+                        .tables_max = 65536,
+                        .tables_per_user_max = 1024,
                         .tables_per_machine_max = 256,
                         .table_bytes_per_machine_max = 16 * GIB,
                         .table_bytes_per_user_max = GIB,
@@ -71,6 +80,10 @@ int config_set_defaults(Config *c) {
                         .raise_memlock_max = 1024 * GIB,
                         .connections_max = 8192,
                         .connections_per_user_max = 64,
+                        .requests_max = 8192,
+                        .requests_per_user_max = 64,
+                        .requests_per_machine_max = 32,
+                        .domain_bytes_max = 2 * MIB,
                 },
                 .proof_timeout_usec = 10 * UINT64_C(1000000),
                 .log_level = LOG_INFO,

@@ -30,7 +30,6 @@
 struct DBus {
         Manager *manager;
         Connection *connections;
-        size_t n_peers;
         sd_event_source *listener; /* owns its fd */
         sd_event_source *pause; /* lets it listen again */
         char *socket_path;
@@ -58,7 +57,7 @@ static void connection_free(Connection *c) {
                         *p = c->next;
                         break;
                 }
-        c->dbus->n_peers -= c->peer;
+        c->manager->connections -= c->peer;
         polkit_stop(c);
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
@@ -149,7 +148,7 @@ static int admit_peer(DBus *d, int fd, struct ucred *ret) {
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0)
                 return -errno;
-        if (d->n_peers >= l->connections_max || (ret->uid != 0 && peers_of_user(d, ret->uid) >= l->connections_per_user_max)) {
+        if (d->manager->connections >= l->connections_max || (ret->uid != 0 && peers_of_user(d, ret->uid) >= l->connections_per_user_max)) {
                 log_warning("Refused a connection of user %u, process %d: ConnectionsMax= or ConnectionsPerUserMax= is reached",
                             (unsigned) ret->uid, (int) ret->pid);
                 return -ENOBUFS;
@@ -180,7 +179,7 @@ static int add_peer_consume(DBus *d, int fd) {
         }
         c->peer = true;
         c->uid = peer.uid;
-        d->n_peers++;
+        d->manager->connections++;
         r = process_open_peer(d->manager->proc_fd, fd, peer.pid, &c->process);
         if (r >= 0)
                 r = sd_bus_set_description(bus, "peer");

@@ -21,7 +21,7 @@ typedef struct Asking {
 
 static void asking_free(Asking *a) {
         if (a->message)
-                (void) sd_bus_message_unref(a->message);
+                request_end(a->message);
         free(a->serials);
         free(a);
 }
@@ -89,9 +89,12 @@ static int ask(sd_bus_message *m, Connection *c, pid_t pid, bool own, sd_bus_err
         }
         r = a->all ? 0 : manager_foreach_machine(c->manager, note_listed, a);
         if (r >= 0) {
-                a->message = sd_bus_message_ref(m);
-                r = manager_audit(c->manager, a->pid, on_audited, a);
+                r = request_hold(m, caller.uid, error);
+                if (r >= 0)
+                        a->message = m;
         }
+        if (r >= 0)
+                r = manager_audit(c->manager, a->pid, on_audited, a);
         if (r < 0) {
                 asking_free(a);
                 return r;

@@ -20,7 +20,8 @@ typedef struct NamedPlan {
 } NamedPlan;
 
 static NamedPlan *named_plan_free(NamedPlan *p) {
-        (void) sd_bus_message_unref(p->message);
+        if (p->message)
+                request_end(p->message);
         free(p->attach);
         free(p);
         return NULL;
@@ -89,14 +90,14 @@ static void on_xml(int error, const char *text, void *userdata) {
         else
                 r = manager_plan_domain(p->manager, text, p->attach, true, &json, &refusal);
         if (r < 0)
-                reply_refusal(sd_bus_message_ref(p->message), &refusal);
+                reply_refusal(TAKE_PTR(p->message), &refusal);
         else
                 (void) sd_bus_reply_method_return(p->message, "s", json);
         (void) named_plan_free(p);
 }
 
 /* Only root may have domains asked for: libvirt may keep some from users. */
-static int plan_by_name(sd_bus_message *m, Connection *c, const char *name, const char *attach, sd_bus_error *error) {
+static int plan_by_name(sd_bus_message *m, Connection *c, uid_t uid, const char *name, const char *attach, sd_bus_error *error) {
         Refusal refusal;
         NamedPlan *p;
         int r;
@@ -111,7 +112,13 @@ static int plan_by_name(sd_bus_message *m, Connection *c, const char *name, cons
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
-        *p = (NamedPlan) { .message = sd_bus_message_ref(m), .manager = c->manager };
+        *p = (NamedPlan) { .manager = c->manager };
+        r = request_hold(m, uid, error);
+        if (r < 0) {
+                (void) named_plan_free(p);
+                return r;
+        }
+        p->message = m;
         p->attach = attach ? strdup(attach) : NULL;
         r = attach && !p->attach ? -ENOMEM : libvirt_get_xml(c->manager->libvirt, name, on_xml, p);
         if (r >= 0)
@@ -145,7 +152,7 @@ int method_plan_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (is_xml(domain))
                 r = manager_plan_domain(c->manager, domain, attach, trusted, &json, &refusal);
         else if (trusted)
-                return plan_by_name(m, c, domain, attach, error);
+                return plan_by_name(m, c, caller.uid, domain, attach, error);
         else
                 r = refuse(&refusal, TCED_ERROR_NOT_AUTHORIZED,
                            "A domain is planned by its name for root alone; try sudo, or give its XML: "
@@ -170,7 +177,7 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
                 r = append_findings(reply, &machine->findings);
         if (r >= 0)
                 (void) sd_bus_send(NULL, reply, NULL);
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -190,8 +197,11 @@ int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (flags & ~KNOWN_FLAGS)
                 return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0 or 1",
                                          flags);
+        r = request_hold(m, caller.uid, error);
+        if (r < 0)
+                return r;
         manager_hook_called(c->manager);
-        manager_register_domain(c->manager, xml, caller.uid, flags & TCED_REGISTER_RUNNING, on_registered, sd_bus_message_ref(m));
+        manager_register_domain(c->manager, xml, caller.uid, flags & TCED_REGISTER_RUNNING, on_registered, m);
         return 1;
 }
 

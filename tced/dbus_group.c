@@ -203,7 +203,7 @@ static void on_opened(const Refusal *refusal, int container_fd, int group_fd, ui
         /* No fds left for the copies, or a caller that takes none: it must not wait for an answer for ever. */
         if (r < 0)
                 (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fds of the IOMMU group can't be sent: %s", strerror(-r));
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 /* Root, and the process that runs a VM with the group. A user may write any group into a VM of its own: only what root registered gives a
@@ -230,9 +230,11 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = read_flags_and_caller(m, &caller, error);
         if (r >= 0)
                 r = check_may_open(c, g, &caller, error);
+        if (r >= 0)
+                r = request_hold(m, caller.uid, error);
         if (r < 0)
                 return r;
-        manager_open_group(c->manager, g, on_opened, sd_bus_message_ref(m));
+        manager_open_group(c->manager, g, on_opened, m);
         return 1;
 }
 
@@ -247,7 +249,7 @@ static void on_opened_into(const Refusal *refusal, int container_fd, int group_f
         r = sd_bus_reply_method_return(m, "h", group_fd);
         if (r < 0)
                 (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fd of the IOMMU group can't be sent: %s", strerror(-r));
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 static int method_open_into(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -263,10 +265,12 @@ static int method_open_into(sd_bus_message *m, void *userdata, sd_bus_error *err
                 r = caller_get(m, true, &caller, error);
         if (r >= 0)
                 r = check_may_open(c, g, &caller, error);
+        if (r >= 0)
+                r = request_hold(m, caller.uid, error);
         if (r < 0)
                 return r;
         /* The fd is the message's, and copied. */
-        manager_open_group_into(c->manager, g, container, on_opened_into, sd_bus_message_ref(m));
+        manager_open_group_into(c->manager, g, container, on_opened_into, m);
         return 1;
 }
 
@@ -278,7 +282,7 @@ static void on_probed(const Refusal *refusal, void *userdata) {
                 return;
         }
         (void) sd_bus_reply_method_return(m, NULL);
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -289,9 +293,11 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         r = read_flags(m, error);
         if (r >= 0)
                 r = caller_check_root(m, "Probe", error);
+        if (r >= 0)
+                r = request_hold(m, 0, error);
         if (r < 0)
                 return r;
-        manager_probe_group(c->manager, g->number, on_probed, sd_bus_message_ref(m));
+        manager_probe_group(c->manager, g->number, on_probed, m);
         return 1;
 }
 

@@ -26,7 +26,7 @@ typedef struct Call {
 } Call;
 
 static void call_free(Call *call) {
-        (void) sd_bus_message_unref(call->message);
+        request_end(call->message);
         strings_free(call->devices);
         free(call);
 }
@@ -151,10 +151,15 @@ static int bind_or_release(sd_bus_message *m, bool release, const GroupFacts *g,
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
                                          "Here %s an IOMMU group is for root alone: use the system bus, where polkit is asked",
                                          release ? "giving back" : "binding");
+        r = request_hold(m, caller.uid, error);
+        if (r < 0)
+                return r;
         call = calloc(1, sizeof(*call));
-        if (!call)
+        if (!call) {
+                request_end(m);
                 return -ENOMEM;
-        *call = (Call) { .connection = c, .message = sd_bus_message_ref(m), .number = g->number, .release = release, .flags = flags };
+        }
+        *call = (Call) { .connection = c, .message = m, .number = g->number, .release = release, .flags = flags };
         r = note_devices(call, g);
         if (r < 0)
                 ;

@@ -23,6 +23,7 @@ typedef struct Viewer {
 /* One connection: the bus itself, or a peer on the private socket. The userdata of every vtable on it. */
 typedef struct Connection Connection;
 typedef struct Question Question;
+typedef struct Request Request;
 struct Connection {
         DBus *dbus;
         Manager *manager;
@@ -61,7 +62,12 @@ int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error);
 
 /* Sets a bus error from a refusal; returns its negative errno, as sd-bus wants it. */
 int refusal_to_error(const Refusal *refusal, sd_bus_error *error);
-/* Answers a message that waited, and lets it go. */
+/* Keeps a message of this user's that is answered later, as one request in flight: 0, or negative errno with *error set where there are as many
+ * as there may be, or no memory. Whoever keeps one that is kept is not refused. Each hold is ended; that of who is last lets it go. */
+int request_hold(sd_bus_message *m, uid_t uid, sd_bus_error *error);
+void request_end(sd_bus_message *m);
+
+/* Answers a message that waited (request_hold()), and ends that. */
 void reply_refusal(sd_bus_message *m, const Refusal *refusal);
 
 /* Reads the flags, a method's last argument, which must be 0 until one is defined. */

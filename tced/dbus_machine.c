@@ -152,15 +152,18 @@ static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 }
 
 /* Only the process that runs the VM goes on from here. */
-static int check_claimant(sd_bus_message *m, const Machine *machine, sd_bus_error *error) {
+static int check_claimant(sd_bus_message *m, const Machine *machine, uid_t *ret_uid, sd_bus_error *error) {
         _cleanup_caller_ Caller caller = CALLER_INIT;
         int r;
 
         r = caller_get(m, true, &caller, error);
         if (r < 0)
                 return r;
-        if (machine->state == MACHINE_CLAIMED && machine_is_run_by(machine, &caller.process))
+        if (machine->state == MACHINE_CLAIMED && machine_is_run_by(machine, &caller.process)) {
+                if (ret_uid)
+                        *ret_uid = caller.uid;
                 return 0;
+        }
         return sd_bus_error_setf(error, TCED_ERROR_NOT_CLAIMED, "Process %d has not claimed machine %s; call Claim first",
                                  (int) caller.process.pid, machine->name);
 }
@@ -245,7 +248,7 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         if (r >= 0)
                 r = read_flags(m, error);
         if (r >= 0)
-                r = check_claimant(m, machine, error);
+                r = check_claimant(m, machine, NULL, error);
         if (r < 0)
                 return r;
         size /= sizeof(*liobns);
@@ -293,7 +296,7 @@ static int method_acquire_window(sd_bus_message *m, void *userdata, sd_bus_error
         if (r >= 0)
                 r = read_flags(m, error);
         if (r >= 0)
-                r = check_claimant(m, machine, error);
+                r = check_claimant(m, machine, NULL, error);
         if (r < 0)
                 return r;
         if (manager_acquire_window(c->manager, machine, &request, &t, &refusal) < 0)
@@ -321,7 +324,7 @@ static void on_reported(const Refusal *refusal, void *userdata) {
                 return;
         }
         (void) sd_bus_reply_method_return(m, NULL);
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 static int method_report_table(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -331,13 +334,14 @@ static int method_report_table(sd_bus_message *m, void *userdata, sd_bus_error *
         uint32_t liobn;
         int32_t number;
         int r, placement;
+        uid_t uid = NO_UID;
         Table *t;
 
         r = sd_bus_message_read(m, "usi", &liobn, &text, &number);
         if (r >= 0)
                 r = read_flags(m, error);
         if (r >= 0)
-                r = check_claimant(m, machine, error);
+                r = check_claimant(m, machine, &uid, error);
         if (r < 0)
                 return r;
         placement = placement_from_string(text);
@@ -347,7 +351,10 @@ static int method_report_table(sd_bus_message *m, void *userdata, sd_bus_error *
         if (!t)
                 return sd_bus_error_setf(error, TCED_ERROR_NO_SUCH_TABLE, "Machine %s has no table with liobn 0x%08" PRIx32, machine->name,
                                          liobn);
-        manager_report_table(c->manager, t, (Placement) placement, number, on_reported, sd_bus_message_ref(m));
+        r = request_hold(m, uid, error);
+        if (r < 0)
+                return r;
+        manager_report_table(c->manager, t, (Placement) placement, number, on_reported, m);
         return 1;
 }
 

@@ -5,6 +5,7 @@
 #include <grp.h>
 
 #include "build-config.h"
+#include "account.h"
 #include "dbus_internal.h"
 #include "describe.h"
 #include "log.h"
@@ -110,6 +111,19 @@ static int get_limits(sd_bus *bus, const char *path, const char *interface, cons
 
         r = sd_bus_message_open_container(reply, 'a', "{st}");
         for (size_t i = 0; r >= 0 && config_limit_at(&c->manager->config, i, &name, &value); i++)
+                r = sd_bus_message_append(reply, "{st}", name, value);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_usage(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
+        const Connection *c = userdata;
+        const char *name;
+        uint64_t value;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{st}");
+        for (size_t i = 0; r >= 0 && account_usage_at(c->manager, i, &name, &value); i++)
                 r = sd_bus_message_append(reply, "{st}", name, value);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -327,7 +341,7 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
                 return;
         }
         (void) sd_bus_reply_method_return(m, "o", path_of_machine(path, machine));
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 /* A registration on the bus, whose connection stays as long as anything waits. */
@@ -340,10 +354,11 @@ static void on_registered_on_bus(Machine *machine, const Refusal *refusal, void 
         OnBus *b = userdata;
 
         if (!machine)
-                reply_refusal(sd_bus_message_ref(b->message), refusal);
-        else
+                reply_refusal(b->message, refusal);
+        else {
                 memlock_reply_registered(b->connection, b->message, machine);
-        (void) sd_bus_message_unref(b->message);
+                request_end(b->message);
+        }
         free(b);
 }
 
@@ -410,7 +425,10 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
                 on_bus = malloc(sizeof(*on_bus));
                 n = on_bus ? 0 : -ENOMEM;
         }
+        if (n >= 0)
+                n = request_hold(m, caller.uid, error);
         if (n < 0) {
+                free(on_bus);
                 registration_free(r);
                 return n;
         }
@@ -419,9 +437,9 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
                 caller.process = (Process) PROCESS_INIT;
         }
         if (!on_bus)
-                manager_register(c->manager, r, on_registered, sd_bus_message_ref(m));
+                manager_register(c->manager, r, on_registered, m);
         else {
-                *on_bus = (OnBus) { c, sd_bus_message_ref(m) };
+                *on_bus = (OnBus) { c, m };
                 manager_register(c->manager, r, on_registered_on_bus, on_bus);
         }
         return 1;
@@ -434,7 +452,7 @@ static void on_probed(int error, const char *why, void *userdata) {
                 (void) sd_bus_reply_method_errorf(m, error == ETIMEDOUT ? TCED_ERROR_TIMED_OUT : TCED_ERROR_PROBE_FAILED, "%s", why);
         else
                 (void) sd_bus_reply_method_return(m, NULL);
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -446,11 +464,13 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                 r = read_flags(m, error);
         if (r >= 0)
                 r = caller_check_root(m, "Probe", error);
+        if (r >= 0)
+                r = request_hold(m, 0, error);
         if (r < 0)
                 return r;
-        r = manager_probe(c->manager, deep, on_probed, sd_bus_message_ref(m));
+        r = manager_probe(c->manager, deep, on_probed, m);
         if (r < 0) {
-                (void) sd_bus_message_unref(m);
+                request_end(m);
                 return r;
         }
         return 1;
@@ -515,6 +535,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("VfioExtensions", "a(suu)", get_extensions, 0, CHANGES),
         SD_BUS_PROPERTY("Findings", "a(sssss)", get_findings, 0, CHANGES),
         SD_BUS_PROPERTY("Limits", "a{st}", get_limits, 0, CHANGES),
+        SD_BUS_PROPERTY("Usage", "a{st}", get_usage, 0, 0),
         SD_BUS_PROPERTY("ProbeState", "s", get_probe_state, 0, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("ListGroups", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uso)", groups), method_list_groups, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("GetGroupByDevice", SD_BUS_ARGS("s", address), SD_BUS_RESULT("o", group), method_get_group_by_device,

@@ -38,7 +38,7 @@ static void on_settled(bool yes, const char *why, void *userdata) {
                 log_info("The locked-memory limit of %s is not raised: polkit does not allow user %u " TCED_POLKIT_RAISE_MEMLOCK ": %s",
                          machine->name, (unsigned) machine->registrar, why);
         reply_path(w->registration, w->uuid);
-        (void) sd_bus_message_unref(w->registration);
+        request_end(w->registration);
         free(w);
 }
 
@@ -53,12 +53,14 @@ static int ask(Connection *c, sd_bus_message *registration, const Machine *machi
 
         if (!w)
                 return -ENOMEM;
-        *w = (Waiting) { .manager = c->manager, .registration = sd_bus_message_ref(registration), .serial = machine->serial };
+        *w = (Waiting) { .manager = c->manager, .registration = registration, .serial = machine->serial };
         memcpy(w->uuid, machine->uuid, sizeof(w->uuid));
         (void) snprintf(bytes, sizeof(bytes), "%" PRIu64, need);
+        /* It is kept already: that is never refused. */
+        (void) request_hold(registration, machine->registrar, NULL);
         r = polkit_ask(c, registration, &question, on_settled, w);
         if (r < 0) {
-                (void) sd_bus_message_unref(w->registration);
+                request_end(w->registration);
                 free(w);
         }
         return r;

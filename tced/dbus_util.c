@@ -133,7 +133,7 @@ void reply_refusal(sd_bus_message *m, const Refusal *refusal) {
 
         /* A name that was cut inside a character would make an error that can't be sent, and a caller that waits for it. */
         (void) sd_bus_reply_method_errorf(m, refusal->name, "%s", utf8_mend(strcpy(text, refusal->text)));
-        (void) sd_bus_message_unref(m);
+        request_end(m);
 }
 
 int read_flags(sd_bus_message *m, sd_bus_error *error) {

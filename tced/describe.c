@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "account.h"
 #include "build-config.h"
 #include "json_build.h"
 #include "manager_bind.h"
@@ -400,6 +401,16 @@ static Json *describe_limits(const Config *c) {
         return o;
 }
 
+static Json *describe_usage(const Manager *m) {
+        Json *o = json_new_object();
+        const char *name;
+        uint64_t value;
+
+        for (size_t i = 0; account_usage_at(m, i, &name, &value); i++)
+                json_add_number(o, name, value);
+        return o;
+}
+
 int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdata, char **ret) {
         Visibility v = { .visible = visible, .userdata = userdata };
         Json *o, *part, *groups;
@@ -413,6 +424,7 @@ int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdat
         json_add(o, "libvirt", describe_libvirt(m));
         json_add(o, "policy", describe_policy(&m->config));
         json_add(o, "limits", describe_limits(&m->config));
+        json_add(o, "usage", describe_usage(m));
         json_add(o, "findings", json_findings(&m->findings));
         groups = json_new_array();
         for (size_t i = 0; i < m->vfio.n_groups; i++)

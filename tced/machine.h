@@ -96,6 +96,7 @@ struct Machine {
         OpenedWindow *opened; /* booked beside `charged`; a restart forgets them, and they are booked when they are opened again */
         size_t n_opened, opened_allocated;
         uint64_t opened_bytes; /* the sum */
+        uint64_t opened_tables; /* those that are no planned table */
         bool memlock_permitted;  /* polkit has let a user's VMM have its limit of locked memory raised */
         uint64_t memlock_raised; /* what tced has raised it to, bytes; 0: it has not */
         MachineState state;

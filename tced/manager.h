@@ -55,11 +55,17 @@ typedef struct Places {
         const char *libvirt_child; /* the program tced-libvirt; NULL: libvirt is never asked */
 } Places;
 
+/* What VMs take of what is limited. */
+typedef struct Cost {
+        uint64_t machines; /* and registrations that are under way */
+        uint64_t tables;
+        uint64_t bytes; /* of `user` tables, made or being made */
+} Cost;
+
 /* What one user who is not root has registered. */
 typedef struct Account {
         uid_t uid;
-        uint64_t machines;
-        uint64_t table_bytes;
+        Cost held;
 } Account;
 
 typedef struct ProbeWaiter ProbeWaiter;
@@ -99,11 +105,12 @@ struct Manager {
         void *machines_by_uuid; /* tsearch(3) trees of Machine */
         void *machines_by_name;
         size_t n_machines;       /* in the trees */
-        uint64_t machines_held;  /* those, and the registrations that are under way: what MachinesMax= counts */
+        Cost held;               /* in all: what MachinesMax= and its like count */
         uint64_t last_serial;
-        uint64_t table_bytes;    /* of `user` tables of all of them, made or being made */
         Account *accounts;
         size_t n_accounts, accounts_allocated;
+        uint64_t connections; /* on the private socket, and requests in flight: counted by the bus face, against their limits */
+        uint64_t requests;
 
         Child *proof; /* the one that runs */
         bool proving; /* a proof runs, or is being prepared */

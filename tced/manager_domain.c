@@ -159,10 +159,15 @@ static int make_fresh_plan(Manager *m, const char *xml, size_t size, const char 
         return make_plan(m, xml, size, attach, trusted, ret, refusal);
 }
 
-static int check_size(const char *xml, Refusal *refusal) {
-        if (xml && strlen(xml) > DOMAIN_XML_MAX)
-                return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED, "The XML has %zu bytes, %s is the most", strlen(xml),
-                              FORMAT_BYTES(DOMAIN_XML_MAX));
+static int check_size(const Manager *m, const char *xml, Refusal *refusal) {
+        uint64_t max = m ? m->config.limits.domain_bytes_max : DOMAIN_XML_MAX, size = xml ? strlen(xml) : 0;
+
+        if (size > DOMAIN_XML_MAX)
+                return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED, "The XML has %" PRIu64 " bytes, %s is the most: take out of the domain what no "
+                              "VM needs, as its <metadata>", size, FORMAT_BYTES(DOMAIN_XML_MAX));
+        if (size > max)
+                return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED, "DomainBytesMax=%" PRIu64 " would be exceeded: the XML has %" PRIu64 " bytes; "
+                              "take out of the domain what no VM needs, as its <metadata>, or raise it in tced.conf", max, size);
         return 0;
 }
 
@@ -189,9 +194,9 @@ int manager_plan_domain(Manager *m, const char *xml, const char *attach, bool tr
         _cleanup_(domain_plan_clear) DomainPlan plan = DOMAIN_PLAN_INIT;
         int r;
 
-        r = check_size(xml, refusal);
+        r = check_size(m, xml, refusal);
         if (r >= 0)
-                r = check_size(attach, refusal);
+                r = check_size(m, attach, refusal);
         if (r >= 0 && !trusted)
                 r = check_effort(xml, attach, refusal);
         if (r >= 0)
@@ -309,12 +314,12 @@ int manager_plan_registration(Registration *r, Plan *ret, Refusal *refusal) {
         return 0;
 }
 
-/* Who the domain is. */
-static int read_identity(const char *xml, Domain *ret, Refusal *refusal) {
+/* Who the domain is. m: NULL: whatever its settings say of the size. */
+static int read_identity(const Manager *m, const char *xml, Domain *ret, Refusal *refusal) {
         DomainError error = {};
         int r;
 
-        r = check_size(xml, refusal);
+        r = check_size(m, xml, refusal);
         if (r < 0)
                 return r;
         r = domain_read(xml, strlen(xml), ret, &error);
@@ -360,7 +365,7 @@ void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool 
         Registration *r;
         Refusal refusal;
 
-        if (read_identity(xml, &d, &refusal) < 0) {
+        if (read_identity(m, xml, &d, &refusal) < 0) {
                 done(NULL, &refusal, userdata);
                 return;
         }
@@ -388,7 +393,8 @@ int manager_release_domain(Manager *m, const char *xml, Refusal *refusal) {
         Machine *machine;
         bool found;
 
-        if (read_identity(xml, &d, refusal) < 0)
+        /* A limit that was lowered since keeps nobody from giving back. */
+        if (read_identity(NULL, xml, &d, refusal) < 0)
                 return -EINVAL;
         machine = manager_find_machine_by_uuid(m, d.uuid);
         found = machine && machine->source == MACHINE_SOURCE_LIBVIRT;

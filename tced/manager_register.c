@@ -121,7 +121,8 @@ void registration_free(Registration *r) {
 static void registration_refused(Registration *r, const Refusal *refusal) {
         log_info("Refused to register %.64s: %s", r->description.name, refusal->text);
         if (r->charged)
-                account_release(r->manager, r->registrar, 1, r->machine ? r->machine->charged : 0);
+                account_release(r->manager, r->registrar,
+                                (Cost) { 1, r->machine ? r->machine->n_tables : 0, r->machine ? r->machine->charged : 0 });
         r->done(NULL, refusal, r->userdata);
         registration_free(r);
 }
@@ -328,6 +329,7 @@ static int prepare(Registration *r, Refusal *refusal) {
         const Limits *l = &m->config.limits;
         uint64_t bytes;
         Plan plan = {};
+        Cost cost;
         int error;
 
         error = check_identity(m, r, refusal);
@@ -336,13 +338,14 @@ static int prepare(Registration *r, Refusal *refusal) {
         if (error < 0)
                 return error;
         bytes = r->running ? 0 : plan.user_bytes;
+        cost = (Cost) { .tables = plan.n_tables, .bytes = bytes };
         if (bytes > l->table_bytes_per_machine_max)
                 error = refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
                                "TableBytesPerMachineMax=%" PRIu64 " would be exceeded: %s needs %" PRIu64
                                " bytes of `user` tables; give it fewer, or raise it in tced.conf",
                                l->table_bytes_per_machine_max, r->description.name, bytes);
         else
-                error = account_charge(m, r->registrar, 0, bytes, refusal);
+                error = account_charge(m, r->registrar, cost, refusal);
         if (error < 0) {
                 plan_clear(&plan);
                 return error;
@@ -352,7 +355,7 @@ static int prepare(Registration *r, Refusal *refusal) {
                 error = adopt_domain(r);
         if (error < 0) {
                 r->machine = machine_free(r->machine);
-                account_release(m, r->registrar, 0, bytes);
+                account_release(m, r->registrar, cost);
                 plan_clear(&plan);
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for machine %s; try again later", r->description.name);
         }
@@ -371,7 +374,7 @@ static void continue_registration(Registration *r) {
         /* While it waited, another call may have registered the VM that runs. */
         machine = r->running ? manager_find_masters_machine(r->manager, r->description.uuid) : NULL;
         if (machine) {
-                account_release(r->manager, r->registrar, 1, 0);
+                account_release(r->manager, r->registrar, (Cost) { .machines = 1 });
                 r->done(machine, NULL, r->userdata);
                 registration_free(r);
                 return;
@@ -410,7 +413,7 @@ void manager_register(Manager *m, Registration *r, void (*done)(Machine *, const
         r->done = done;
         r->userdata = userdata;
         /* Those that wait are counted too, or a user could have any number of them wait. */
-        if (check_identity(m, r, &refusal) < 0 || account_charge(m, r->registrar, 1, 0, &refusal) < 0) {
+        if (check_identity(m, r, &refusal) < 0 || account_charge(m, r->registrar, (Cost) { .machines = 1 }, &refusal) < 0) {
                 registration_refused(r, &refusal);
                 return;
         }
@@ -496,7 +499,7 @@ static void on_replacement_filled(void *task) {
                 r = refuse(&refusal, TCED_ERROR_NO_SUCH_TABLE, "The machine or its table %08" PRIx32 " is gone meanwhile",
                            f->items[0].liobn);
         if (r < 0) {
-                account_release(m, f->registrar, 0, f->bytes);
+                account_release(m, f->registrar, (Cost) { .bytes = f->bytes });
                 if (t)
                         manager_table_changed(m, t);
         } else {
@@ -525,7 +528,7 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
                 return refuse(refusal, TCED_ERROR_LIMIT_EXCEEDED,
                               "TableBytesPerMachineMax=%" PRIu64 " would be exceeded by the table of %s in the VMM",
                               l->table_bytes_per_machine_max, t->plan->window.device);
-        if (account_charge(m, machine->registrar, 0, t->plan->bytes, refusal) < 0)
+        if (account_charge(m, machine->registrar, (Cost) { .bytes = t->plan->bytes }, refusal) < 0)
                 return -EINVAL;
         f = fill_new(m, 1);
         if (f) {
@@ -543,7 +546,7 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
                 return 0;
         }
         (void) fill_free(f);
-        account_release(m, machine->registrar, 0, t->plan->bytes);
+        account_release(m, machine->registrar, (Cost) { .bytes = t->plan->bytes });
         return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to make the table of %s; try again later", t->plan->window.device);
 }
 
@@ -619,6 +622,7 @@ void manager_unregister(Manager *m, Machine *machine) {
         manager_remove_machine(m, machine);
         manager_save_without(m, machine);
         announce_holder(m, machine);
-        account_release(m, machine->registrar, 1, machine->charged + machine->opened_bytes);
+        account_release(m, machine->registrar,
+                        (Cost) { 1, machine->n_tables + machine->opened_tables, machine->charged + machine->opened_bytes });
         (void) machine_free(machine);
 }

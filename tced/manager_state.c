@@ -322,6 +322,7 @@ static int find_again(const Restoring *r, Machine *machine) {
 /* Takes the machine over, on success and where it has ended. */
 static int restore_machine(Restoring *r, Machine *machine) {
         Manager *m = r->manager;
+        const Cost cost = { 1, machine->n_tables, machine->charged };
         int error = find_again(r, machine);
 
         if (is_shortage(error))
@@ -332,11 +333,11 @@ static int restore_machine(Restoring *r, Machine *machine) {
                 r->ended++;
                 return 0;
         }
-        if (account_adopt(m, machine->registrar, 1, machine->charged) < 0)
+        if (account_adopt(m, machine->registrar, cost) < 0)
                 return -ENOMEM;
         error = manager_insert_machine(m, machine);
         if (error < 0) {
-                account_release(m, machine->registrar, 1, machine->charged);
+                account_release(m, machine->registrar, cost);
                 return error;
         }
         if (machine->serial > m->last_serial)

@@ -84,7 +84,7 @@ static void look_up(const Manager *m, const Machine *machine, const WindowReques
 static int charge(Manager *m, Machine *machine, const PlanTable *t, Refusal *refusal) {
         const Limits *l = &m->config.limits;
         OpenedWindow *opened = NULL;
-        uint64_t more = t->bytes, before = 0, booked;
+        uint64_t more = t->bytes, before = 0, booked, tables = 0;
 
         for (size_t i = 0; i < machine->n_opened && !opened; i++)
                 if (machine->opened[i].liobn == t->window.liobn)
@@ -98,6 +98,7 @@ static int charge(Manager *m, Machine *machine, const PlanTable *t, Refusal *ref
                 if (planned && planned->plan->verdict.placement == PLACEMENT_USER && machine->charged > 0 &&
                     planned->plan->verdict.reason != REASON_KERNEL_REFUSED)
                         before = planned->plan->bytes;
+                tables = !planned;
         }
         if (t->bytes <= before)
                 return 0;
@@ -114,12 +115,13 @@ static int charge(Manager *m, Machine *machine, const PlanTable *t, Refusal *ref
                               l->tables_per_machine_max, machine->name, t->window.liobn);
         if (!opened && ARRAY_RESERVE(machine->opened, machine->opened_allocated, machine->n_opened + 1) < 0)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory for a window of %s; try again later", machine->name);
-        if (account_charge(m, machine->registrar, 0, more, refusal) < 0)
+        if (account_charge(m, machine->registrar, (Cost) { .tables = tables, .bytes = more }, refusal) < 0)
                 return -EINVAL;
         if (!opened)
                 opened = &machine->opened[machine->n_opened++];
         *opened = (OpenedWindow) { t->window.liobn, t->bytes };
         machine->opened_bytes += more;
+        machine->opened_tables += tables;
         return 0;
 }
 

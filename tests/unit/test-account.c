@@ -18,6 +18,8 @@ static Manager manager_with(uint64_t machines, uint64_t per_user, uint64_t bytes
                 .config.limits = {
                         .machines_max = machines,
                         .machines_per_user_max = per_user,
+                        .tables_max = UINT64_MAX,
+                        .tables_per_user_max = UINT64_MAX,
                         .table_bytes_max = bytes,
                         .table_bytes_per_user_max = bytes_per_user,
                 },
@@ -26,7 +28,7 @@ static Manager manager_with(uint64_t machines, uint64_t per_user, uint64_t bytes
 
 /* Nobody has anything. */
 static bool is_empty(const Manager *m) {
-        return m->machines_held == 0 && m->table_bytes == 0 && m->n_accounts == 0;
+        return m->held.machines == 0 && m->held.bytes == 0 && m->n_accounts == 0;
 }
 
 static void test_limits(void) {
@@ -68,29 +70,73 @@ static void test_limits(void) {
                 Refusal refusal = {};
                 int r;
 
-                (void) account_charge(&m, BOB, cases[i].have[0], cases[i].have[1], &refusal);
+                (void) account_charge(&m, BOB, (Cost) { .machines = cases[i].have[0], .bytes = cases[i].have[1] }, &refusal);
                 m.config.limits = manager_with(l[0], l[1], l[2], l[3]).config.limits;
                 before = m;
-                r = account_charge(&m, cases[i].uid, cases[i].more[0], cases[i].more[1], &refusal);
+                r = account_charge(&m, cases[i].uid, (Cost) { .machines = cases[i].more[0], .bytes = cases[i].more[1] }, &refusal);
                 tap_eq(r, cases[i].exceeded ? -EINVAL : 0, "%s", cases[i].name);
                 if (cases[i].exceeded) {
                         tap_streq(refusal.name, TCED_ERROR_LIMIT_EXCEEDED, "%s: the error", cases[i].name);
                         tap_ok(strncmp(refusal.text, cases[i].exceeded, strlen(cases[i].exceeded)) == 0 &&
                                        refusal.text[strlen(cases[i].exceeded)] == ' ',
                                "%s: '%s'", cases[i].name, refusal.text);
-                        tap_ok(m.machines_held == before.machines_held && m.table_bytes == before.table_bytes &&
+                        tap_ok(m.held.machines == before.held.machines && m.held.bytes == before.held.bytes &&
                                        m.n_accounts == before.n_accounts,
                                "%s: nothing is booked", cases[i].name);
                 } else {
-                        tap_ok(m.machines_held == cases[i].have[0] + cases[i].more[0] &&
-                                       m.table_bytes == cases[i].have[1] + cases[i].more[1],
+                        tap_ok(m.held.machines == cases[i].have[0] + cases[i].more[0] &&
+                                       m.held.bytes == cases[i].have[1] + cases[i].more[1],
                                "%s: the sums", cases[i].name);
-                        account_release(&m, cases[i].uid, cases[i].more[0], cases[i].more[1]);
+                        account_release(&m, cases[i].uid, (Cost) { .machines = cases[i].more[0], .bytes = cases[i].more[1] });
                 }
-                account_release(&m, BOB, cases[i].have[0], cases[i].have[1]);
+                account_release(&m, BOB, (Cost) { .machines = cases[i].have[0], .bytes = cases[i].have[1] });
                 tap_ok(is_empty(&m), "%s: all is given back", cases[i].name);
                 free(m.accounts);
         }
+}
+
+/* Tables of all VMs, and of a user's. */
+static void test_tables(void) {
+        Manager m = manager_with(10, 10, 1000, 1000);
+        Refusal refusal;
+
+        m.config.limits.tables_max = 5;
+        m.config.limits.tables_per_user_max = 3;
+        tap_eq(account_charge(&m, ALICE, (Cost) { .tables = 3 }, &refusal), 0, "as many tables as a user may have");
+        tap_eq(account_charge(&m, ALICE, (Cost) { .tables = 1 }, &refusal), -EINVAL, "one more");
+        tap_ok(strstr(refusal.text, "TablesPerUserMax=3 would be exceeded: 3 are taken, 1 more"), "'%s'", refusal.text);
+        tap_eq(account_charge(&m, BOB, (Cost) { .tables = 2 }, &refusal), 0, "another user's are others");
+        tap_eq(account_charge(&m, 0, (Cost) { .tables = 1 }, &refusal), -EINVAL, "one more than there may be, of root's");
+        tap_ok(strstr(refusal.text, "TablesMax=5 would be exceeded"), "'%s'", refusal.text);
+        account_release(&m, BOB, (Cost) { .tables = 2 });
+        tap_eq(account_charge(&m, 0, (Cost) { .tables = 2 }, &refusal), 0, "given back, they are root's");
+        account_release(&m, 0, (Cost) { .tables = 2 });
+        account_release(&m, ALICE, (Cost) { .tables = 3 });
+        tap_ok(is_empty(&m) && m.held.tables == 0, "all is given back");
+        free(m.accounts);
+}
+
+/* What is told of it. */
+static void test_usage(void) {
+        Manager m = manager_with(10, 10, 1000, 1000);
+        const char *name;
+        uint64_t value, limit;
+        Refusal refusal;
+        size_t n, same = 0;
+
+        (void) account_charge(&m, ALICE, (Cost) { 1, 2, 3 }, &refusal);
+        m.connections = 4;
+        m.requests = 5;
+        for (n = 0; account_usage_at(&m, n, &name, &value); n++) {
+                const char *setting;
+
+                same += value == n + 1;
+                for (size_t i = 0; config_limit_at(&m.config, i, &setting, &limit); i++)
+                        same += streq(setting, name);
+        }
+        tap_eq(n, 5, "what is taken of five limits");
+        tap_eq(same, 2 * n, "each is what it should be, and its limit has its name");
+        free(m.accounts);
 }
 
 /* What a machine costs comes and goes in parts: its tables that the kernel refused are booked later. */
@@ -98,18 +144,18 @@ static void test_parts(void) {
         Manager m = manager_with(10, 2, 1000, 100);
         Refusal refusal;
 
-        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), 0, "a machine without a byte");
-        tap_eq(account_charge(&m, ALICE, 0, 60, &refusal), 0, "60 bytes more for it");
-        tap_eq(account_charge(&m, ALICE, 1, 41, &refusal), -EINVAL, "a second machine is too large");
-        tap_eq(account_charge(&m, ALICE, 1, 40, &refusal), 0, "a smaller one is not");
-        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), -EINVAL, "a third is one too many");
-        account_release(&m, ALICE, 1, 60);
-        tap_ok(m.n_accounts == 1 && m.accounts[0].machines == 1 && m.accounts[0].table_bytes == 40, "the first goes, the second stays");
-        account_release(&m, ALICE, 0, 40);
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 1, .bytes = 0 }, &refusal), 0, "a machine without a byte");
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 0, .bytes = 60 }, &refusal), 0, "60 bytes more for it");
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 1, .bytes = 41 }, &refusal), -EINVAL, "a second machine is too large");
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 1, .bytes = 40 }, &refusal), 0, "a smaller one is not");
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 1, .bytes = 0 }, &refusal), -EINVAL, "a third is one too many");
+        account_release(&m, ALICE, (Cost) { .machines = 1, .bytes = 60 });
+        tap_ok(m.n_accounts == 1 && m.accounts[0].held.machines == 1 && m.accounts[0].held.bytes == 40, "the first goes, the second stays");
+        account_release(&m, ALICE, (Cost) { .machines = 0, .bytes = 40 });
         tap_eq(m.n_accounts, 1, "a user who has a machine has an account, though not a byte");
-        account_release(&m, ALICE, 1, 0);
+        account_release(&m, ALICE, (Cost) { .machines = 1, .bytes = 0 });
         tap_ok(is_empty(&m), "who has nothing has none");
-        account_release(&m, ALICE, 0, 0);
+        account_release(&m, ALICE, (Cost) { .machines = 0, .bytes = 0 });
         tap_ok(is_empty(&m), "and nothing can be given back all the same");
         free(m.accounts);
 }
@@ -119,14 +165,14 @@ static void test_adopt(void) {
         Manager m = manager_with(1, 1, 10, 10);
         Refusal refusal;
 
-        tap_eq(account_adopt(&m, ALICE, 2, 100), 0, "more than a user may have");
-        tap_eq(account_adopt(&m, 0, 5, 1000), 0, "more than there may be, of root's");
-        tap_ok(m.machines_held == 7 && m.table_bytes == 1100 && m.n_accounts == 1 && m.accounts[0].machines == 2 &&
-                       m.accounts[0].table_bytes == 100,
+        tap_eq(account_adopt(&m, ALICE, (Cost) { .machines = 2, .bytes = 100 }), 0, "more than a user may have");
+        tap_eq(account_adopt(&m, 0, (Cost) { .machines = 5, .bytes = 1000 }), 0, "more than there may be, of root's");
+        tap_ok(m.held.machines == 7 && m.held.bytes == 1100 && m.n_accounts == 1 && m.accounts[0].held.machines == 2 &&
+                       m.accounts[0].held.bytes == 100,
                "is booked");
-        tap_eq(account_charge(&m, ALICE, 1, 0, &refusal), -EINVAL, "and counts for what comes");
-        account_release(&m, ALICE, 2, 100);
-        account_release(&m, 0, 5, 1000);
+        tap_eq(account_charge(&m, ALICE, (Cost) { .machines = 1, .bytes = 0 }, &refusal), -EINVAL, "and counts for what comes");
+        account_release(&m, ALICE, (Cost) { .machines = 2, .bytes = 100 });
+        account_release(&m, 0, (Cost) { .machines = 5, .bytes = 1000 });
         tap_ok(is_empty(&m), "it is given back");
         free(m.accounts);
 }
@@ -146,11 +192,11 @@ static void test_many_users(void) {
                 random = (uint32_t) (seed >> 33);
                 user = random % ELEMENTSOF(machines);
                 if (machines[user] == 0 || (random >> 16) % 2) {
-                        wrong += account_charge(&m, (uid_t) (ALICE + user), 1, random % 1000, &refusal) < 0;
+                        wrong += account_charge(&m, (uid_t) (ALICE + user), (Cost) { .machines = 1, .bytes = random % 1000 }, &refusal) < 0;
                         machines[user]++;
                         bytes[user] += random % 1000;
                 } else {
-                        account_release(&m, (uid_t) (ALICE + user), machines[user], bytes[user]);
+                        account_release(&m, (uid_t) (ALICE + user), (Cost) { .machines = machines[user], .bytes = bytes[user] });
                         machines[user] = bytes[user] = 0;
                 }
         }
@@ -162,8 +208,8 @@ static void test_many_users(void) {
                                 wrong += found != NULL;
                                 found = &m.accounts[i];
                         }
-                wrong += found ? found->machines != machines[user] || found->table_bytes != bytes[user] : machines[user] > 0;
-                account_release(&m, (uid_t) (ALICE + user), machines[user], bytes[user]);
+                wrong += found ? found->held.machines != machines[user] || found->held.bytes != bytes[user] : machines[user] > 0;
+                account_release(&m, (uid_t) (ALICE + user), (Cost) { .machines = machines[user], .bytes = bytes[user] });
         }
         tap_eq(wrong, 0, "200 users, each with an account while there is something in it");
         tap_ok(is_empty(&m), "all is given back");
@@ -172,6 +218,8 @@ static void test_many_users(void) {
 
 int main(void) {
         test_limits();
+        test_tables();
+        test_usage();
         test_parts();
         test_adopt();
         test_many_users();

@@ -151,7 +151,7 @@ static void test_shipped_file(void) {
         tap_eq(load(&c), 0, "the installed file gives no warning");
         tap_ok(equal_settings(&c, &defaults), "the installed file says what is the default anyway");
         n = uncomment(text, shown);
-        tap_eq(n, 21, "it shows each setting");
+        tap_eq(n, 27, "it shows each setting");
         put("/etc/tced/tced.conf", shown);
         tap_eq(load(&c), 0, "with all uncommented, no warning (an unknown key, or one twice, would be)");
         tap_ok(equal_settings(&c, &defaults), "with all uncommented, the defaults");
@@ -249,6 +249,12 @@ static void test_numbers(void) {
                 { "[Limits]\nTableBytesPerUserMax=4096B\n", offsetof(Config, limits.table_bytes_per_user_max), 1, 1 << 30 },
                 { "[Limits]\nTableBytesMax=1T\n", offsetof(Config, limits.table_bytes_max), 0, UINT64_C(1) << 40 },
                 { "[Limits]\nTableBytesMax=99999999T\n", offsetof(Config, limits.table_bytes_max), 1, UINT64_C(64) << 30 },
+                { "[Limits]\nTablesMax=8\n", offsetof(Config, limits.tables_max), 0, 8 },
+                { "[Limits]\nTablesPerUserMax=x\n", offsetof(Config, limits.tables_per_user_max), 1, 1024 },
+                { "[Limits]\nRequestsMax=3\n", offsetof(Config, limits.requests_max), 0, 3 },
+                { "[Limits]\nRequestsPerUserMax=0\n", offsetof(Config, limits.requests_per_user_max), 0, 0 },
+                { "[Limits]\nRequestsPerMachineMax=\n", offsetof(Config, limits.requests_per_machine_max), 1, 32 },
+                { "[Limits]\nDomainBytesMax=64K\n", offsetof(Config, limits.domain_bytes_max), 0, 65536 },
                 { "[Limits]\nConnectionsMax=9\n", offsetof(Config, limits.connections_max), 0, 9 },
                 { "[Limits]\nConnectionsPerUserMax=-9\n", offsetof(Config, limits.connections_per_user_max), 1, 64 },
                 { "[Probe]\nTimeoutSec=1\n", offsetof(Config, proof_timeout_usec), 0, 1000000 },

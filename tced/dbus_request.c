@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Requests in flight: messages that are answered later, because they wait for a proof, a child, a helper or polkit. Whoever keeps a message
+ * keeps it by this, which is where they are counted and limited; tests/structure.sh sees to that. A connection that closes gives nothing
+ * back: what it asked for still goes on. */
+
+#include <inttypes.h>
+
+#include "dbus_internal.h"
+#include "util.h"
+
+struct Request {
+        sd_bus_message *message;
+        unsigned holds; /* who keeps it may hand it on to one who keeps it, too */
+        uid_t uid;
+        Manager *manager;
+        Request *next;
+};
+
+/* Of the one daemon that a process has. A list, as there are a few at a time, and the limit bounds it. */
+static Request *in_flight;
+
+/* Of one process, as far as tced is told: a peer's connection, or a name on the bus. */
+static bool same_sender(sd_bus_message *a, sd_bus_message *b) {
+        const char *one = sd_bus_message_get_sender(a), *other = sd_bus_message_get_sender(b);
+
+        /* A message holds its bus, so that no two that wait have the same address and are different. */
+        return sd_bus_message_get_bus(a) == sd_bus_message_get_bus(b) && (one && other ? streq(one, other) : one == other);
+}
+
+static Request **find(sd_bus_message *m) {
+        Request **at = &in_flight;
+
+        while (*at && (*at)->message != m)
+                at = &(*at)->next;
+        return at;
+}
+
+static int refuse_request(sd_bus_error *error, const char *setting, uint64_t max, uint64_t have, const char *whose) {
+        return sd_bus_error_setf(error, TCED_ERROR_LIMIT_EXCEEDED,
+                                 "%s=%" PRIu64 " would be exceeded: %" PRIu64 " requests%s wait for their answer; wait for some of them, or "
+                                 "raise it in tced.conf", setting, max, have, whose);
+}
+
+static int check_limits(const Manager *manager, sd_bus_message *m, uid_t uid, sd_bus_error *error) {
+        const Limits *l = &manager->config.limits;
+        uint64_t of_user = 0, of_sender = 0;
+
+        if (manager->requests >= l->requests_max)
+                return refuse_request(error, "RequestsMax", l->requests_max, manager->requests, "");
+        if (uid == 0)
+                return 0;
+        for (const Request *r = in_flight; r; r = r->next)
+                if (r->uid == uid) {
+                        of_user++;
+                        of_sender += same_sender(r->message, m);
+                }
+        if (of_user >= l->requests_per_user_max)
+                return refuse_request(error, "RequestsPerUserMax", l->requests_per_user_max, of_user, " of your user");
+        if (of_sender >= l->requests_per_machine_max)
+                return refuse_request(error, "RequestsPerMachineMax", l->requests_per_machine_max, of_sender, " of this connection");
+        return 0;
+}
+
+int request_hold(sd_bus_message *m, uid_t uid, sd_bus_error *error) {
+        Request *held = *find(m);
+        Manager *manager;
+        int r;
+
+        if (held) {
+                held->holds++;
+                return 0;
+        }
+        manager = connection_current(sd_bus_message_get_bus(m))->manager;
+        r = check_limits(manager, m, uid, error);
+        if (r < 0)
+                return r;
+        held = malloc(sizeof(*held));
+        if (!held)
+                return -ENOMEM;
+        *held = (Request) { .message = sd_bus_message_ref(m), .holds = 1, .uid = uid, .manager = manager, .next = in_flight };
+        in_flight = held;
+        manager->requests++;
+        return 0;
+}
+
+void request_end(sd_bus_message *m) {
+        Request **at = find(m), *r = *at;
+
+        if (!r || --r->holds > 0)
+                return;
+        *at = r->next;
+        r->manager->requests--;
+        (void) sd_bus_message_unref(r->message);
+        free(r);
+}
