@@ -237,9 +237,31 @@ static int show_findings(json_object *json, const Output *out) {
         return of_machines > 0 ? show_machine_findings(json, out) : 0;
 }
 
+/* Of a limit so much is taken that the next VMs may be refused: nine tenths. */
+static int show_near_limits(json_object *json, const Output *out) {
+        json_object *limits = view_get(json, "limits"), *usage = view_get(json, "usage");
+        int r = 0;
+
+        if (!json_object_is_type(usage, json_type_object) || !json_object_is_type(limits, json_type_object))
+                return 0;
+        json_object_object_foreach(usage, name, taken) {
+                json_object *max = NULL;
+                uint64_t n = json_object_get_uint64(taken), most;
+
+                if (r < 0 || !json_object_object_get_ex(limits, name, &max))
+                        continue;
+                most = json_object_get_uint64(max);
+                if (n > 0 && n >= most - most / 10)
+                        r = render_field(out, "limit", COLOUR_YELLOW, "%s=%" PRIu64 ": %" PRIu64 " are taken; end VMs or raise it in "
+                                         "tced.conf", name, most, n);
+        }
+        return r;
+}
+
 int render_status(json_object *json, const Output *out) {
         static int (*const fields[])(json_object *, const Output *) = {
                 show_host, show_kvm, show_vfio, show_groups, show_machines, show_libvirt, show_tced,
+                show_near_limits,
         };
         int r;
 

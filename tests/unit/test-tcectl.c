@@ -176,6 +176,34 @@ static void test_libvirt(void) {
         }
 }
 
+/* A limit is told of when nine tenths of it are taken. */
+static void test_near_limits(void) {
+        static const struct {
+                const char *json;
+                bool near;
+        } cases[] = {
+                { "{ 'limits': { 'MachinesMax': 100 }, 'usage': { 'MachinesMax': 90 } }", true },
+                { "{ 'limits': { 'MachinesMax': 100 }, 'usage': { 'MachinesMax': 89 } }", false },
+                { "{ 'limits': { 'MachinesMax': 1 }, 'usage': { 'MachinesMax': 0 } }", false },
+                { "{ 'limits': { 'MachinesMax': 0 }, 'usage': { 'MachinesMax': 0 } }", false },
+                { "{ 'limits': { 'MachinesMax': 3 }, 'usage': { 'MachinesMax': 7 } }", true },
+                { "{ 'limits': { 'TablesMax': 3 }, 'usage': { 'MachinesMax': 7 } }", false },
+                { "{ 'limits': 5, 'usage': { 'MachinesMax': 7 } }", false },
+                { "{ 'limits': { 'MachinesMax': 3 }, 'usage': [ 7 ] }", false },
+                { "{ 'limits': { 'MachinesMax': 3 } }", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_object *json = fixture(cases[i].json);
+                int r;
+                _cleanup_free_ char *text = render(SCREEN_STATUS, json, (Output){ .width = 80 }, &r);
+
+                if (!tap_ok(r == 0 && is_sound(text, 80) && !strstr(text, "limit     MachinesMax=") == !cases[i].near, "near a limit: %zu", i))
+                        printf("# %s", text);
+                (void) json_object_put(json);
+        }
+}
+
 static void test_groups(void) {
         expect(SCREEN_GROUPS, fixture_power, 80,
                "GROUP  DEVICE        NAME                                   DRIVER    STATE\n"
@@ -591,6 +619,7 @@ int main(void) {
         }
         test_status();
         test_libvirt();
+        test_near_limits();
         test_groups();
         test_machines();
         test_sources();
