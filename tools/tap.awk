@@ -37,8 +37,8 @@ function point(kind, text) { printf "%s\t%s: %s\n", kind, name, text; count[kind
         next
 }
 
-# What a sanitizer says of a child of the test's ends that child, and not the test.
-!sanitizer && (/==[0-9]+==ERROR: [A-Za-z]+Sanitizer/ || /: runtime error: /) { sanitizer = $0 }
+# What a sanitizer, or valgrind, says of a child of the test's ends that child, and not the test.
+!sanitizer && (/==[0-9]+==ERROR: [A-Za-z]+Sanitizer/ || /: runtime error: / || /^==[0-9]+== [A-Z0-9]/) { sanitizer = $0 }
 
 # Anything else is what it said on the side; the last of it may tell why it broke off.
 { aside[asides++] = $0 }
