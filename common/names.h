@@ -30,9 +30,18 @@
  * max_message_unix_fds). */
 #define TCED_MAX_FDS_PER_MESSAGE 16U
 
-/* polkit's action for a user's VM (data/org.tced1.policy). */
+/* polkit's actions, one for each verb that is root's (data/org.tced1.policy). */
 #define TCED_POLKIT_RAISE_MEMLOCK "org.tced1.raise-memlock"
 #define TCED_POLKIT_BIND "org.tced1.bind"
+#define TCED_POLKIT_RELEASE "org.tced1.release"
+#define TCED_POLKIT_PROBE "org.tced1.probe"
+#define TCED_POLKIT_RESCAN "org.tced1.rescan"
+#define TCED_POLKIT_RELOAD "org.tced1.reload"
+#define TCED_POLKIT_REGISTER "org.tced1.register"
+#define TCED_POLKIT_UNREGISTER "org.tced1.unregister"
+#define TCED_POLKIT_OPEN_GROUP "org.tced1.open-group"
+#define TCED_POLKIT_PLAN_DOMAIN "org.tced1.plan-domain"
+#define TCED_POLKIT_SET_LOG_LEVEL "org.tced1.set-log-level"
 
 /* RegisterDomain: the VM runs already. */
 #define TCED_REGISTER_RUNNING UINT64_C(1)

@@ -59,6 +59,7 @@ static void connection_free(Connection *c) {
                 }
         c->manager->connections -= c->peer;
         polkit_stop(c);
+        permits_free(c);
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
         process_close(&c->process);
@@ -365,6 +366,8 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
         }
         c->polkit = !user;
         r = add_viewer(c);
+        if (r >= 0)
+                r = permits_attach(c);
         if (r >= 0)
                 r = attach_objects(c);
         if (r >= 0)

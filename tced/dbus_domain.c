@@ -96,7 +96,19 @@ static void on_xml(int error, const char *text, void *userdata) {
         (void) named_plan_free(p);
 }
 
-/* Only root may have domains asked for: libvirt may keep some from users. */
+/* A name goes into the question: no longer than any is. */
+static int permit_by_name(sd_bus_message *m, const char *name, sd_bus_error *error) {
+        char cut[TCED_DOMAIN_NAME_MAX + 1];
+        const char *details[] = { "domain", cut, NULL };
+
+        (void) snprintf(cut, sizeof(cut), "%s", name);
+        (void) utf8_mend(cut);
+        return caller_permit(m, &(Permission) { .action = TCED_POLKIT_PLAN_DOMAIN, .details = details,
+                                                .refusal = "A domain is planned by its name for root alone: give its XML "
+                                                           "(virsh dumpxml NAME | tcectl plan /dev/stdin), or try sudo" }, error);
+}
+
+/* Only root may have domains asked for, and whom polkit allows it to: libvirt may keep some from users. */
 static int plan_by_name(sd_bus_message *m, Connection *c, uid_t uid, const char *name, const char *attach, sd_bus_error *error) {
         Refusal refusal;
         NamedPlan *p;
@@ -136,7 +148,6 @@ int method_plan_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *domain, *attach = NULL;
         Connection *c = userdata;
         Refusal refusal;
-        bool trusted;
         int r;
 
         r = sd_bus_message_read(m, "s", &domain);
@@ -148,15 +159,11 @@ int method_plan_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 r = caller_get(m, false, &caller, error);
         if (r < 0)
                 return r;
-        trusted = is_master(caller.uid);
-        if (is_xml(domain))
-                r = manager_plan_domain(c->manager, domain, attach, trusted, &json, &refusal);
-        else if (trusted)
-                return plan_by_name(m, c, caller.uid, domain, attach, error);
-        else
-                r = refuse(&refusal, TCED_ERROR_NOT_AUTHORIZED,
-                           "A domain is planned by its name for root alone; try sudo, or give its XML: "
-                           "virsh dumpxml NAME | tcectl plan /dev/stdin");
+        if (!is_xml(domain)) {
+                r = permit_by_name(m, domain, error);
+                return r != 0 ? r : plan_by_name(m, c, caller.uid, domain, attach, error);
+        }
+        r = manager_plan_domain(c->manager, domain, attach, is_master(caller.uid), &json, &refusal);
         return r < 0 ? refusal_to_error(&refusal, error) : sd_bus_reply_method_return(m, "s", json);
 }
 
@@ -180,6 +187,25 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
         request_end(m);
 }
 
+/* Only where polkit is asked is the name needed before who asks is known to be allowed. */
+static int permit_domain(sd_bus_message *m, const Connection *c, const char *xml, const char *action, const char *text, sd_bus_error *error) {
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        _cleanup_free_ char *name = NULL;
+        char uuid[33] = "";
+        const char *details[] = { "domain", NULL, "uuid", uuid, NULL };
+        Refusal refusal;
+        int r;
+
+        r = caller_get(m, false, &caller, error);
+        if (r < 0 || is_master(caller.uid))
+                return r;
+        /* What has none is refused after that, and nothing is said of it before. */
+        if (c->polkit)
+                (void) manager_domain_identity(c->manager, xml, &name, uuid, &refusal);
+        details[1] = name ? name : "";
+        return caller_permit(m, &(Permission) { .action = action, .details = details, .refusal = text }, error);
+}
+
 int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         _cleanup_caller_ Caller caller = CALLER_INIT;
         Connection *c = userdata;
@@ -189,10 +215,10 @@ int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         r = sd_bus_message_read(m, "st", &xml, &flags);
         if (r >= 0)
-                r = caller_check_root(m, "RegisterDomain", error);
-        if (r >= 0)
+                r = permit_domain(m, c, xml, TCED_POLKIT_REGISTER, "RegisterDomain is for root: try sudo", error);
+        if (r == 0)
                 r = caller_get(m, false, &caller, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (flags & ~KNOWN_FLAGS)
                 return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0 or 1",
@@ -200,7 +226,8 @@ int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *erro
         r = request_hold(m, caller.uid, error);
         if (r < 0)
                 return r;
-        manager_hook_called(c->manager);
+        if (is_master(caller.uid))
+                manager_hook_called(c->manager);
         manager_register_domain(c->manager, xml, caller.uid, flags & TCED_REGISTER_RUNNING, on_registered, m);
         return 1;
 }
@@ -215,8 +242,8 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r >= 0)
                 r = read_flags(m, error);
         if (r >= 0)
-                r = caller_check_root(m, "ReleaseDomain", error);
-        if (r < 0)
+                r = permit_domain(m, c, xml, TCED_POLKIT_UNREGISTER, "ReleaseDomain is for root: try sudo", error);
+        if (r != 0)
                 return r;
         manager_hook_called(c->manager);
         r = manager_release_domain(c->manager, xml, &refusal);

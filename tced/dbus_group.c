@@ -206,19 +206,42 @@ static void on_opened(const Refusal *refusal, int container_fd, int group_fd, ui
         request_end(m);
 }
 
+/* A verb of a group's that is root's; polkit is told all its devices, as a rule that allows one must see that another goes with it, and the number
+ * may be another group's when it has said yes. */
+static int permit(sd_bus_message *m, const GroupFacts *g, const char *action, const char *refusal, sd_bus_error *error) {
+        _cleanup_free_ char *devices = group_devices_text(g), *identities = NULL;
+        char number[16], identity[DEVICE_IDENTITY_MAX];
+        const char *details[] = { "group", number, "devices", devices, "identities", NULL, NULL };
+        size_t size;
+        FILE *f = devices ? open_memstream(&identities, &size) : NULL;
+
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < g->n_devices; i++)
+                (void) fprintf(f, "%s%s", i > 0 ? ", " : "", device_facts_identity(&g->devices[i], identity));
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        (void) snprintf(number, sizeof(number), "%u", g->number);
+        details[5] = identities;
+        return caller_permit(m, &(Permission) { .action = action, .details = details, .refusal = refusal }, error);
+}
+
 /* Root, and the process that runs a VM with the group. A user may write any group into a VM of its own: only what root registered gives a
- * right to the devices. */
-static int check_may_open(Connection *c, const GroupFacts *g, const Caller *caller, sd_bus_error *error) {
+ * right to the devices. Returns as caller_permit(). */
+static int check_may_open(sd_bus_message *m, Connection *c, const GroupFacts *g, const Caller *caller, sd_bus_error *error) {
         const Machine *machine;
+        char refusal[192];
 
         if (caller->uid == 0)
                 return 0;
         machine = manager_find_machine_by_process(c->manager, &caller->process);
         if (machine && machine_is_run_by(machine, &caller->process) && machine->registrar == 0 && machine_holds_group(machine, g->number, g))
                 return 0;
-        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
-                                 "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that root registered for its "
-                                 "user", g->number);
+        (void) snprintf(refusal, sizeof(refusal), "IOMMU group %u is for root, and for the process that claimed a VM with a window of it that root "
+                        "registered for its user", g->number);
+        if (is_master(caller->uid))
+                return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, refusal);
+        return permit(m, g, TCED_POLKIT_OPEN_GROUP, refusal, error);
 }
 
 static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -229,10 +252,10 @@ static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         r = read_flags_and_caller(m, &caller, error);
         if (r >= 0)
-                r = check_may_open(c, g, &caller, error);
-        if (r >= 0)
+                r = check_may_open(m, c, g, &caller, error);
+        if (r == 0)
                 r = request_hold(m, caller.uid, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         manager_open_group(c->manager, g, on_opened, m);
         return 1;
@@ -264,10 +287,10 @@ static int method_open_into(sd_bus_message *m, void *userdata, sd_bus_error *err
         if (r >= 0)
                 r = caller_get(m, true, &caller, error);
         if (r >= 0)
-                r = check_may_open(c, g, &caller, error);
-        if (r >= 0)
+                r = check_may_open(m, c, g, &caller, error);
+        if (r == 0)
                 r = request_hold(m, caller.uid, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         /* The fd is the message's, and copied. */
         manager_open_group_into(c->manager, g, container, on_opened_into, m);
@@ -292,10 +315,10 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 
         r = read_flags(m, error);
         if (r >= 0)
-                r = caller_check_root(m, "Probe", error);
-        if (r >= 0)
+                r = permit(m, g, TCED_POLKIT_PROBE, "Probe is for root: try sudo", error);
+        if (r == 0)
                 r = request_hold(m, 0, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         manager_probe_group(c->manager, g->number, on_probed, m);
         return 1;

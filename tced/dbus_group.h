@@ -5,8 +5,13 @@
 
 #include <systemd/sd-bus.h>
 
+#include "facts.h"
+
 int method_group_bind(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_group_release(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* What polkit is told of a group: all its devices, since a rule that allows one must see that another goes with it. To be freed; NULL: no memory. */
+char *group_devices_text(const GroupFacts *g);
 
 #define GROUP_GETTER(name)                                                                                                      \
         int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, \

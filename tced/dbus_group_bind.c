@@ -11,10 +11,6 @@
 #include "names.h"
 #include "util.h"
 
-/* Whoever is asked for a password needs time to type it. */
-#define PATIENCE_USEC (25 * UINT64_C(1000000))
-#define INTERACTIVE_PATIENCE_USEC (5 * 60 * UINT64_C(1000000))
-
 /* A call that waits: first for polkit, then for tced-bind. */
 typedef struct Call {
         Connection *connection;
@@ -77,6 +73,10 @@ static void go(Call *call) {
         (call->release ? manager_release_group : manager_bind_group)(m, g, call->flags, on_done, call);
 }
 
+static const char *action_of(const Call *call) {
+        return call->release ? TCED_POLKIT_RELEASE : TCED_POLKIT_BIND;
+}
+
 static void on_polkit(bool yes, const char *why, void *userdata) {
         Call *call = userdata;
 
@@ -85,13 +85,12 @@ static void on_polkit(bool yes, const char *why, void *userdata) {
                 return;
         }
         (void) sd_bus_reply_method_errorf(call->message, TCED_ERROR_NOT_AUTHORIZED,
-                                          "%s IOMMU group %u is for root, and polkit does not allow you " TCED_POLKIT_BIND ": %s",
-                                          call->release ? "Giving back" : "Binding", call->number, why);
+                                          "%s IOMMU group %u is for root, and polkit does not allow you %s: %s",
+                                          call->release ? "Giving back" : "Binding", call->number, action_of(call), why);
         call_free(call);
 }
 
-/* All of them: a rule that allows one must see that another goes with it. NULL where memory ran out. */
-static char *devices_text(const GroupFacts *g) {
+char *group_devices_text(const GroupFacts *g) {
         char *text = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
@@ -107,20 +106,17 @@ static char *devices_text(const GroupFacts *g) {
 }
 
 static int ask(Call *call, uid_t user, const GroupFacts *g) {
-        _cleanup_free_ char *devices = devices_text(g);
+        _cleanup_free_ char *devices = group_devices_text(g);
         char number[16];
         const char *details[] = { "group", number, "devices", devices, "operation", call->release ? "release" : "bind",
                                   "force", call->flags & GROUP_BIND_FORCE ? "yes" : "no",
                                   "persistent", call->flags & GROUP_BIND_PERSISTENT ? "yes" : "no", NULL };
-        PolkitQuestion question = { .action = TCED_POLKIT_BIND, .details = details, .user = user, .patience_usec = PATIENCE_USEC };
+        PolkitQuestion question = { .action = action_of(call), .details = details, .user = user };
 
         if (!devices)
                 return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%u", g->number);
-        if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
-                question.interactive = true;
-                question.patience_usec = INTERACTIVE_PATIENCE_USEC;
-        }
+        polkit_question_patience(&question, call->message);
         return polkit_ask(call->connection, call->message, &question, on_polkit, call);
 }
 
@@ -170,8 +166,7 @@ static int bind_or_release(sd_bus_message *m, bool release, const GroupFacts *g,
         if (r >= 0)
                 return 1;
         call_free(call);
-        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "%s IOMMU group %u is for root, and polkit can't be asked: %s",
-                                 release ? "Giving back" : "Binding", g->number, strerror(-r));
+        return polkit_unasked(r, release ? TCED_POLKIT_RELEASE : TCED_POLKIT_BIND, error);
 }
 
 int method_group_bind(sd_bus_message *m, void *userdata, sd_bus_error *error) {

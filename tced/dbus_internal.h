@@ -24,6 +24,7 @@ typedef struct Viewer {
 typedef struct Connection Connection;
 typedef struct Question Question;
 typedef struct Request Request;
+typedef struct Permit Permit;
 struct Connection {
         DBus *dbus;
         Manager *manager;
@@ -34,6 +35,7 @@ struct Connection {
         Viewer *viewer;  /* of the bus */
         bool polkit;         /* may be there: it is the system bus */
         Question *questions; /* to it */
+        Permit *permits;     /* what it has said yes to, and has not been done yet */
         bool turned_away; /* its user asked for a VM that another process of it runs, and that was logged */
         Connection *next;
 };
@@ -57,8 +59,23 @@ Connection *connection_current(sd_bus *bus);
 /* Finds out who called; with_process: takes hold of the process too. 0, or negative errno with *error set. */
 int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error);
 
-/* Refuses whoever is not root. what: "Rescan". 0, or negative errno with *error set. */
-int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error);
+/* A verb that is root's, and that of whom polkit allows it to. */
+typedef struct Permission {
+        const char *action;         /* TCED_POLKIT_RESCAN */
+        const char *const *details; /* as PolkitQuestion has them: the object that it is about, or NULL */
+        const char *refusal;        /* a sentence without its full stop: "Rescan is for root: try sudo" */
+} Permission;
+
+/* May who sent the message do that? 0: yes. 1: polkit is asked: the method returns that as it is, with nothing done yet, and is called with the same
+ * message again when polkit has said yes; whatever else polkit says is answered. Negative errno, with *error set: no.
+ *
+ * The second time, all may be other than it was: a method checks everything again, and a permission with other details is none. */
+int caller_permit(sd_bus_message *m, const Permission *p, sd_bus_error *error);
+/* The same with no details. what: "Rescan". */
+int caller_permit_plain(sd_bus_message *m, const char *action, const char *what, sd_bus_error *error);
+/* The bus's connection can have permissions; they end with it. */
+int permits_attach(Connection *c);
+void permits_free(Connection *c);
 
 /* Sets a bus error from a refusal; returns its negative errno, as sd-bus wants it. */
 int refusal_to_error(const Refusal *refusal, sd_bus_error *error);
@@ -122,9 +139,17 @@ typedef struct PolkitQuestion {
 
 typedef void (*PolkitDone)(bool yes, const char *why, void *userdata);
 
+/* How long a person may take to type a password, and a rule to decide. */
+#define POLKIT_INTERACTIVE_PATIENCE_USEC (5 * 60 * UINT64_C(1000000))
+#define POLKIT_PATIENCE_USEC (15 * UINT64_C(1000000))
+
 /* Asks polkit whether who sent this message may do that. 0, and done is called later, exactly once; or it is not: -EOPNOTSUPP: there is no polkit
- * on this connection (the private socket, --user); -EBUSY: too many questions of that user; other negative errno. */
+ * on this connection (the private socket, --user); -EBUSY: too many questions wait, of that user or in all; other negative errno. */
 int polkit_ask(Connection *c, sd_bus_message *asker, const PolkitQuestion *question, PolkitDone done, void *userdata);
+/* The same question with the patience that the caller allows: interactive, if its message says that it may be. */
+void polkit_question_patience(PolkitQuestion *question, sd_bus_message *asker);
+/* Sets the error of a question that could not be asked, of this action. */
+int polkit_unasked(int r, const char *action, sd_bus_error *error);
 /* Answers whoever waits for polkit, with no. */
 void polkit_stop(Connection *c);
 

@@ -358,6 +358,17 @@ static int method_report_table(sd_bus_message *m, void *userdata, sd_bus_error *
         return 1;
 }
 
+static int permit_unregister(sd_bus_message *m, const Machine *machine, const Caller *caller, sd_bus_error *error) {
+        char refusal[PLAN_ERROR_MAX], owner[16];
+        const char *details[] = { "machine", machine->name, "uuid", machine->uuid, "owner", owner, NULL };
+
+        (void) snprintf(owner, sizeof(owner), "%u", (unsigned) machine->owner);
+        (void) snprintf(refusal, sizeof(refusal), "Machine %s is another's to unregister; root may", machine->name);
+        if (is_master(caller->uid))
+                return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, refusal);
+        return caller_permit(m, &(Permission) { .action = TCED_POLKIT_UNREGISTER, .details = details, .refusal = refusal }, error);
+}
+
 static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_caller_ Caller caller = CALLER_INIT;
@@ -371,8 +382,11 @@ static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *er
         /* Whoever holds it, else its owner, who may be that of any other VM of libvirt's. */
         allowed = machine->process.pid > 0 ? machine_is_run_by(machine, &caller.process)
                                            : machine->source == MACHINE_SOURCE_BUS && caller.uid == machine->owner;
-        if (caller.uid != 0 && !allowed)
-                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is another's to unregister; root may", machine->name);
+        if (caller.uid != 0 && !allowed) {
+                r = permit_unregister(m, machine, &caller, error);
+                if (r != 0)
+                        return r;
+        }
         r = sd_bus_reply_method_return(m, NULL);
         if (r < 0)
                 return r;

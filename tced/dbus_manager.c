@@ -313,23 +313,29 @@ static int read_properties(sd_bus_message *m, uid_t *owner, sd_bus_error *error)
         return r;
 }
 
-/* Root, or a member of the group kvm for itself; in --user mode the daemon's own user. */
-static int may_register(Connection *c, const Caller *caller, uid_t owner, sd_bus_error *error) {
+/* Root, or a member of the group kvm for itself; in --user mode the daemon's own user; and whom polkit allows it to. Returns as caller_permit(). */
+static int may_register(sd_bus_message *m, Connection *c, const Caller *caller, const Registration *r, sd_bus_error *error) {
         const char *name = c->manager->config.kvm_group;
+        char refusal[256], owner[16];
+        const char *details[] = { "machine", r->description.name, "uuid", r->description.uuid, "owner", owner, NULL };
         const struct group *group;
 
         if (caller->uid == 0)
                 return 0;
-        if (owner != caller->uid)
-                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "User %u may register no VM for user %u; root may",
-                                         (unsigned) caller->uid, (unsigned) owner);
-        if (geteuid() != 0 && caller->uid == geteuid())
+        (void) snprintf(owner, sizeof(owner), "%u", (unsigned) r->owner);
+        if (r->owner != caller->uid) {
+                (void) snprintf(refusal, sizeof(refusal), "User %u may register no VM for user %s; root may", (unsigned) caller->uid, owner);
+                if (is_master(caller->uid))
+                        return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, refusal);
+                return caller_permit(m, &(Permission) { .action = TCED_POLKIT_REGISTER, .details = details, .refusal = refusal }, error);
+        }
+        if (is_master(caller->uid))
                 return 0;
         group = getgrnam(name);
         if (group && process_in_group(c->manager->proc_fd, &caller->process, group->gr_gid) > 0)
                 return 0;
-        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "User %u may register no VM: add it to the group %s",
-                                 (unsigned) caller->uid, name);
+        (void) snprintf(refusal, sizeof(refusal), "User %u may register no VM: add it to the group %.64s", (unsigned) caller->uid, name);
+        return caller_permit(m, &(Permission) { .action = TCED_POLKIT_REGISTER, .details = details, .refusal = refusal }, error);
 }
 
 static void on_registered(Machine *machine, const Refusal *refusal, void *userdata) {
@@ -420,19 +426,20 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
         r->process = (Process) PROCESS_INIT;
         n = read_registration(m, c, &caller, r, error);
         if (n >= 0)
-                n = may_register(c, &caller, r->owner, error);
-        if (n >= 0 && !c->peer) {
+                n = may_register(m, c, &caller, r, error);
+        if (n == 0 && !c->peer) {
                 on_bus = malloc(sizeof(*on_bus));
                 n = on_bus ? 0 : -ENOMEM;
         }
-        if (n >= 0)
+        if (n == 0)
                 n = request_hold(m, caller.uid, error);
-        if (n < 0) {
+        if (n != 0) {
                 free(on_bus);
                 registration_free(r);
                 return n;
         }
-        if (caller.uid != 0) {
+        /* Its own ends with it; another's is there for that to claim. */
+        if (caller.uid != 0 && r->owner == caller.uid) {
                 r->process = caller.process;
                 caller.process = (Process) PROCESS_INIT;
         }
@@ -456,6 +463,7 @@ static void on_probed(int error, const char *why, void *userdata) {
 }
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        static const char *const deeply[] = { "deep", "yes", NULL }, *const shallowly[] = { "deep", "no", NULL };
         Connection *c = userdata;
         int r, deep;
 
@@ -463,10 +471,11 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         if (r >= 0)
                 r = read_flags(m, error);
         if (r >= 0)
-                r = caller_check_root(m, "Probe", error);
-        if (r >= 0)
+                r = caller_permit(m, &(Permission) { .action = TCED_POLKIT_PROBE, .details = deep ? deeply : shallowly,
+                                                     .refusal = "Probe is for root: try sudo" }, error);
+        if (r == 0)
                 r = request_hold(m, 0, error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = manager_probe(c->manager, deep, on_probed, m);
         if (r < 0) {
@@ -480,8 +489,10 @@ static int method_rescan(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Connection *c = userdata;
         int r;
 
-        r = caller_check_root(m, "Rescan", error);
-        if (r >= 0)
+        r = caller_permit_plain(m, TCED_POLKIT_RESCAN, "Rescan", error);
+        if (r > 0)
+                return r;
+        if (r == 0)
                 r = manager_rescan(c->manager);
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
@@ -490,8 +501,10 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Connection *c = userdata;
         int r;
 
-        r = caller_check_root(m, "Reload", error);
-        if (r >= 0)
+        r = caller_permit_plain(m, TCED_POLKIT_RELOAD, "Reload", error);
+        if (r > 0)
+                return r;
+        if (r == 0)
                 r = manager_reload_notify(c->manager);
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }

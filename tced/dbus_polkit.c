@@ -13,8 +13,10 @@
 /* CheckAuthorization's flag AllowUserInteraction: an agent may ask the user for a password. */
 #define POLKIT_INTERACTIVE 1U
 
-/* Questions of a user at a time: who asks without end while polkit does not answer gets no more of them. */
-#define QUESTIONS_MAX 64U
+/* Questions of a user at a time, and of all: who asks without end while polkit does not answer gets no more of them, and leaves room for
+ * others. A bus lets one connection wait for 128 answers (dbus-daemon's max_replies_per_connection). */
+#define QUESTIONS_PER_USER_MAX 16U
+#define QUESTIONS_MAX 96U
 
 struct Question {
         Connection *connection;
@@ -88,16 +90,31 @@ static int send_question(Question *q, sd_bus_message *asker, const PolkitQuestio
         return r < 0 ? r : sd_bus_call_async(bus, &q->slot, m, on_answer, q, question->patience_usec);
 }
 
+void polkit_question_patience(PolkitQuestion *question, sd_bus_message *asker) {
+        question->interactive = sd_bus_message_get_allow_interactive_authorization(asker) > 0;
+        question->patience_usec = question->interactive ? POLKIT_INTERACTIVE_PATIENCE_USEC : POLKIT_PATIENCE_USEC;
+}
+
+int polkit_unasked(int r, const char *action, sd_bus_error *error) {
+        if (r == -EBUSY)
+                return sd_bus_error_setf(error, TCED_ERROR_LIMIT_EXCEEDED,
+                                         "polkit can't be asked for %s: %u of your questions, or %u in all, wait for its answer; try again when it has "
+                                         "answered", action, QUESTIONS_PER_USER_MAX, QUESTIONS_MAX);
+        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "polkit can't be asked for %s: %s; try sudo", action, strerror(-r));
+}
+
 int polkit_ask(Connection *c, sd_bus_message *asker, const PolkitQuestion *question, PolkitDone done, void *userdata) {
         Question *q;
-        size_t n = 0;
+        size_t n = 0, all = 0;
         int r;
 
         if (!c->polkit)
                 return -EOPNOTSUPP;
-        for (const Question *other = c->questions; other; other = other->next)
+        for (const Question *other = c->questions; other; other = other->next) {
                 n += other->user == question->user;
-        if (n >= QUESTIONS_MAX)
+                all++;
+        }
+        if (n >= QUESTIONS_PER_USER_MAX || all >= QUESTIONS_MAX)
                 return -EBUSY;
         q = calloc(1, sizeof(*q));
         if (!q)

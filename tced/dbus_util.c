@@ -31,7 +31,9 @@ static int peer_process(const Connection *c, Process *ret) {
         return 0;
 }
 
-/* The bus's own pidfd of who connected: dbus 1.15.8 and newer have one, where the kernel does (6.5). -ENODATA: not here. */
+/* The bus's own pidfd of who connected: dbus 1.15.8 and newer have one, where the kernel does (6.5). -ENODATA: not here.
+ *
+ * This waits for an answer, and so does caller_get(): the bus itself gives it, which asks nobody, and without which nobody would be served. */
 static int bus_pidfd(const Connection *c, const char *sender) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *key;
@@ -107,18 +109,6 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
 
 bool is_master(uid_t uid) {
         return uid == 0 || (geteuid() != 0 && uid == geteuid());
-}
-
-int caller_check_root(sd_bus_message *m, const char *what, sd_bus_error *error) {
-        _cleanup_caller_ Caller caller = CALLER_INIT;
-        int r;
-
-        r = caller_get(m, false, &caller, error);
-        if (r < 0)
-                return r;
-        if (!is_master(caller.uid))
-                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "%s is for root; try sudo", what);
-        return 0;
 }
 
 int refusal_to_error(const Refusal *refusal, sd_bus_error *error) {

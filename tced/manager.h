@@ -193,6 +193,8 @@ void manager_register(Manager *m, Registration *registration,
  * is given to done as it is. xml is copied. done is called exactly once, maybe before this returns. */
 void manager_register_domain(Manager *m, const char *xml, uid_t registrar, bool running,
                              void (*done)(Machine *machine, const Refusal *refusal, void *userdata), void *userdata);
+/* What a domain's XML says that it is called, the name to be freed. 0, or negative errno and why. */
+int manager_domain_identity(const Manager *m, const char *xml, char **ret_name, char ret_uuid[33], Refusal *refusal);
 /* The domain has ended: its machine is unregistered, a registration under way is given up. 0, or -EINVAL and why. */
 int manager_release_domain(Manager *m, const char *xml, Refusal *refusal);
 

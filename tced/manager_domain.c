@@ -388,6 +388,17 @@ static bool is_of_domain(const Registration *r, const Domain *d) {
         return r->xml && streq(r->description.uuid, d->uuid);
 }
 
+int manager_domain_identity(const Manager *m, const char *xml, char **ret_name, char ret_uuid[33], Refusal *refusal) {
+        _cleanup_(domain_clear) Domain d = {};
+        int r = read_identity(m, xml, &d, refusal);
+
+        if (r < 0)
+                return r;
+        (void) snprintf(ret_uuid, 33, "%s", d.uuid);
+        *ret_name = strdup(d.name);
+        return *ret_name ? 0 : refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to read the domain %s; try again later", d.name);
+}
+
 int manager_release_domain(Manager *m, const char *xml, Refusal *refusal) {
         _cleanup_(domain_clear) Domain d = {};
         Machine *machine;
