@@ -45,6 +45,8 @@
 
 /* RegisterDomain: the VM runs already. */
 #define TCED_REGISTER_RUNNING UINT64_C(1)
+/* Flags of AcquireTables. */
+#define TCED_ACQUIRE_HANDED_OUT UINT64_C(1)
 /* A domain's name, in bytes. libvirt has no limit of its own, but it is part of the names of files. */
 #define TCED_DOMAIN_NAME_MAX 255U
 

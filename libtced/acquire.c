@@ -48,25 +48,38 @@ static int reply_parse(Reply *reply) {
         return r < 0 ? r : 0;
 }
 
-int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
+static int acquire_try(struct tced_machine *m, const uint32_t *liobn, uint64_t end, Reply *reply, bool *ret_lost) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
-        _cleanup_(reply_clear) Reply reply = {};
         int r;
 
+        *ret_lost = false;
         r = connection_new_call(m->tced, m->path, TCED_INTERFACE_MACHINE, ACQUIRE, &call);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_array(call, 'u', liobn, liobn ? sizeof(*liobn) : 0);
         if (r >= 0)
-                r = sd_bus_message_append(call, "t", UINT64_C(0));
-        if (r < 0)
-                return r;
-        r = connection_call(m->tced, call, &reply.message);
+                r = sd_bus_message_append(call, "t", m->lost ? TCED_ACQUIRE_HANDED_OUT : UINT64_C(0));
+        return r < 0 ? r : connection_try(m->tced, call, end, &reply->message, ret_lost);
+}
+
+int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
+        _cleanup_(reply_clear) Reply reply = {};
+        uint64_t end = connection_end(m->tced), pause = 0;
+        bool lost;
+        int r;
+
+        do {
+                r = acquire_try(m, liobn, end, &reply, &lost);
+                /* tced may believe that it gave what nobody got; also where the answer comes too late. */
+                m->lost = m->lost || lost || r == -ETIMEDOUT;
+        } while (lost && connection_pause(&pause, end) >= 0);
         if (r < 0)
                 return r;
         r = reply_parse(&reply);
-        if (r < 0)
+        if (r < 0) {
+                m->lost = true;
                 return connection_bad_reply(m->tced, ACQUIRE, r);
+        }
         *ret = reply;
         reply.message = NULL;
         return 0;
@@ -90,13 +103,28 @@ int reply_dup_fd(struct tced *t, const Reply *reply, uint32_t liobn, int32_t fd_
         return fd_dup(reply->fds[fd_index]);
 }
 
+int reply_get_fd(struct tced_machine *m, const Reply *reply, const TablePlan *plan) {
+        const struct tced_planned window = {
+                .liobn = plan->liobn, .page_shift = plan->page_shift, .bus_offset = plan->bus_offset, .entries = plan->entries,
+        };
+        const char *placement;
+        int r, fd;
+
+        if (plan->fd_index >= 0 || !m->lost)
+                return reply_dup_fd(m->tced, reply, plan->liobn, plan->fd_index);
+        r = window_open(m, &window, 0, &placement, &fd);
+        if (r < 0)
+                return r;
+        return fd >= 0 ? fd : connection_error(m->tced, -EBADMSG, "table %08x: tced gave no memfd in place of a lost one", plan->liobn);
+}
+
 /* The memfd that the plan names becomes the table's. */
-static int map_from_reply(struct tced_table *table, const Reply *reply, int32_t fd_index) {
+static int map_from_reply(struct tced_table *table, const Reply *reply, const TablePlan *plan) {
         _cleanup_fd_ int fd = -EBADF;
         TableMapping mapping;
         int r;
 
-        fd = reply_dup_fd(table->machine->tced, reply, table->liobn, fd_index);
+        fd = reply_get_fd(table->machine, reply, plan);
         if (fd < 0)
                 return fd;
         r = table_map_memfd(table, fd, &mapping);
@@ -113,6 +141,7 @@ static int map_from_reply(struct tced_table *table, const Reply *reply, int32_t 
 int table_report(struct tced_table *table, Placement placement, int error) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
         struct tced_machine *m = table->machine;
+        bool lost;
         int r;
 
         r = connection_new_call(m->tced, m->path, TCED_INTERFACE_MACHINE, "ReportTable", &call);
@@ -121,7 +150,10 @@ int table_report(struct tced_table *table, Placement placement, int error) {
         r = sd_bus_message_append(call, "usit", table->liobn, placement_to_string(placement), -error, UINT64_C(0));
         if (r < 0)
                 return r;
-        r = connection_call(m->tced, call, NULL);
+        r = connection_call_again(m->tced, call, NULL, &lost);
+        /* The refusal that was told is known already; a second one is of a table that is the VMM's. */
+        if (r == -EINVAL && lost && error != 0)
+                r = 0;
         if (r >= 0 && error == 0)
                 table->reported = true;
         return r;
@@ -158,7 +190,7 @@ int table_fall_back(struct tced_table *table, Placement wanted, int error) {
         reason = strdup(plan.reason);
         if (!reason)
                 return -ENOMEM;
-        r = map_from_reply(table, &reply, plan.fd_index);
+        r = map_from_reply(table, &reply, &plan);
         if (r < 0) {
                 free(reason);
                 return r;
@@ -197,7 +229,7 @@ static int place_table(struct tced_machine *m, int vm_fd, const TablePlan *plan,
         r = table_new(m, plan, &table);
         if (r < 0)
                 return r;
-        r = table->placement == PLACEMENT_USER ? map_from_reply(table, reply, plan->fd_index) :
+        r = table->placement == PLACEMENT_USER ? map_from_reply(table, reply, plan) :
                                                  place_in_kernel(table, vm_fd);
         if (r < 0)
                 return r;
@@ -216,6 +248,8 @@ static int place_tables(struct tced_machine *m, int vm_fd, Reply *reply) {
         while ((r = reply_next(m->tced, reply, &plan)) > 0) {
                 struct tced_table *have = tced_machine_find_table(m, plan.liobn);
 
+                if (!have && plan.fd_index < 0 && machine_has_fetched(m, plan.liobn))
+                        continue;
                 if (!have) {
                         r = place_table(m, vm_fd, &plan, reply);
                         placed++;
@@ -240,11 +274,15 @@ _public_ int tced_acquire(struct tced_machine *m, int vm_fd) {
                 m->multitce = reply.multitce;
                 remaining = reply.remaining;
                 r = place_tables(m, vm_fd, &reply);
-                if (r < 0)
+                if (r < 0) {
+                        /* What else came with it is closed. */
+                        m->lost = true;
                         return r;
+                }
                 if (r == 0 && remaining > 0)
                         return connection_error(m->tced, -EBADMSG, "machine %s: tced says that %u tables are left and sends none",
                                                 tced_machine_uuid(m), remaining);
         } while (remaining > 0);
+        m->lost = false;
         return 0;
 }

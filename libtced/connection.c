@@ -17,9 +17,6 @@
 
 #define PATH_ADDRESS "unix:path="
 
-/* So many of tced's signals are dropped in one tced_process(), so that a caller's loop gets its turn. */
-#define MESSAGES_PER_TURN 64U
-
 int connection_error(struct tced *t, int error, const char *format, ...) {
         va_list ap;
 
@@ -29,7 +26,7 @@ int connection_error(struct tced *t, int error, const char *format, ...) {
         return error;
 }
 
-static uint64_t now_usec(void) {
+uint64_t connection_now(void) {
         struct timespec ts;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -117,33 +114,34 @@ static bool nobody_there(int error) {
         return error == -ENOENT || error == -ECONNREFUSED;
 }
 
-static int open_user(uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
+static int open_user(bool socket, bool bus, uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
         const char *dir = secure_getenv("XDG_RUNTIME_DIR");
         char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
         int n, r = -ENOENT;
 
-        if (!isempty(dir)) {
+        if (!isempty(dir) && socket) {
                 n = snprintf(path, sizeof(path), "%s/tced/" TCED_SOCKET_NAME, dir);
                 if (n > 0 && (size_t) n < sizeof(path))
                         r = open_path(path, timeout_usec, ret);
         }
-        *ret_is_bus = nobody_there(r);
+        *ret_is_bus = bus && nobody_there(r);
         return *ret_is_bus ? sd_bus_open_user(ret) : r;
 }
 
-/* One of the addresses of tced_connect(). *ret_is_bus: there is a bus daemon between. */
-static int open_any(const char *address, uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
-        int r;
+int connection_open(const char *address, const char *destination, uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus) {
+        bool any = destination && !*destination, socket = any || !destination, bus = any || destination;
+        int r = -ENOENT;
 
         *ret_is_bus = false;
         if (!address) {
-                r = open_path(TCED_SOCKET, timeout_usec, ret);
-                if (!nobody_there(r))
+                if (socket)
+                        r = open_path(TCED_SOCKET, timeout_usec, ret);
+                if (!bus || !nobody_there(r))
                         return r;
                 address = "system";
         }
         if (streq(address, "user"))
-                return open_user(timeout_usec, ret, ret_is_bus);
+                return open_user(socket, bus, timeout_usec, ret, ret_is_bus);
         *ret_is_bus = streq(address, "system") || streq(address, "session");
         if (*ret_is_bus)
                 return streq(address, "system") ? sd_bus_open_system(ret) : sd_bus_open_user(ret);
@@ -152,10 +150,9 @@ static int open_any(const char *address, uint64_t timeout_usec, sd_bus **ret, bo
         return strchr(address, ':') ? open_address(address, ret) : -EINVAL;
 }
 
-/* Authentication and, on a bus, Hello: until the connection can carry calls. The time since `start` counts. */
-static int wait_ready(sd_bus *bus, uint64_t start, uint64_t timeout_usec) {
+int connection_wait_ready(sd_bus *bus, uint64_t end) {
         for (;;) {
-                uint64_t passed;
+                uint64_t now;
                 int r = sd_bus_is_ready(bus);
 
                 if (r != 0)
@@ -165,18 +162,24 @@ static int wait_ready(sd_bus *bus, uint64_t start, uint64_t timeout_usec) {
                         return r;
                 if (r > 0)
                         continue;
-                passed = now_usec() - start;
-                if (passed >= timeout_usec)
+                now = connection_now();
+                if (now >= end)
                         return -ETIMEDOUT;
-                r = sd_bus_wait(bus, timeout_usec - passed);
+                r = sd_bus_wait(bus, end - now);
                 if (r < 0 && r != -EINTR)
                         return r;
         }
 }
 
+uint64_t connection_end(const struct tced *t) {
+        uint64_t now = connection_now();
+
+        return t->timeout_usec < UINT64_MAX - now ? now + t->timeout_usec : UINT64_MAX;
+}
+
 _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret) {
         _cleanup_(tced_unrefp) struct tced *t = NULL;
-        uint64_t start = now_usec();
+        uint64_t end;
         bool is_bus;
         int r;
 
@@ -190,12 +193,18 @@ _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tce
         t->n_ref = 1;
         t->timeout_usec = timeout_usec;
         t->ioctl = kernel_ioctl;
-        r = open_any(address, timeout_usec, &t->bus, &is_bus);
+        t->number = 1;
+        t->retry_usec = UINT64_MAX;
+        t->address = address ? strdup(address) : NULL;
+        if (address && !t->address)
+                return -ENOMEM;
+        end = connection_end(t);
+        r = connection_open(address, ANY_DESTINATION, timeout_usec, &t->bus, &is_bus);
         if (r < 0)
                 return r;
         if (is_bus)
                 t->destination = TCED_BUS_NAME;
-        r = wait_ready(t->bus, start, timeout_usec);
+        r = connection_wait_ready(t->bus, end);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
@@ -216,6 +225,7 @@ _public_ struct tced *tced_unref(struct tced *t) {
                 return NULL;
         tced_close(t);
         (void) sd_bus_unref(t->bus);
+        free(t->address);
         free(t);
         return NULL;
 }
@@ -223,33 +233,7 @@ _public_ struct tced *tced_unref(struct tced *t) {
 _public_ void tced_close(struct tced *t) {
         /* Not flushed: that could wait, and no call is under way. */
         sd_bus_close(t->bus);
-}
-
-_public_ int tced_get_fd(struct tced *t) {
-        return sd_bus_get_fd(t->bus);
-}
-
-_public_ int tced_get_events(struct tced *t) {
-        return sd_bus_get_events(t->bus);
-}
-
-_public_ int tced_get_timeout(struct tced *t, uint64_t *ret_usec) {
-        uint64_t usec = UINT64_MAX;
-        int r = sd_bus_get_timeout(t->bus, &usec);
-
-        if (r < 0)
-                return r;
-        *ret_usec = usec;
-        return 0;
-}
-
-_public_ int tced_process(struct tced *t) {
-        for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
-                int r = sd_bus_process(t->bus, NULL);
-                if (r <= 0)
-                        return r;
-        }
-        return 1;
+        t->closed = true;
 }
 
 _public_ const char *tced_last_error(const struct tced *t) {
@@ -260,7 +244,7 @@ int connection_new_call(struct tced *t, const char *path, const char *interface,
                         sd_bus_message **ret) {
         int r = sd_bus_message_new_method_call(t->bus, ret, t->destination, path, interface, member);
 
-        return r < 0 ? connection_error(t, r, "%s: the connection to tced is closed; connect again", member) : 0;
+        return r < 0 ? connection_error(t, r, "%s: the connection to tced was closed; connect again", member) : 0;
 }
 
 /* The errno of an answer: of its name where that is known, else what sd-bus makes of it. */
@@ -270,16 +254,82 @@ static int error_number(const sd_bus_error *error, int r) {
         return number != EIO ? -number : r < 0 ? r : -EIO;
 }
 
-int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply) {
+/* One for the connection as it is now, of one that was made for an earlier one. */
+static int copy_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret) {
+        _cleanup_(message_unrefp) sd_bus_message *copy = NULL;
+        int r = sd_bus_message_new_method_call(t->bus, &copy, t->destination, sd_bus_message_get_path(call),
+                                               sd_bus_message_get_interface(call), sd_bus_message_get_member(call));
+
+        /* Only what is sealed can be copied, which it is where it was sent. */
+        if (r >= 0)
+                (void) sd_bus_message_seal(call, 1, 0);
+        if (r >= 0)
+                r = sd_bus_message_rewind(call, true);
+        if (r >= 0)
+                r = sd_bus_message_copy(copy, call, true);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
+/* Did tced go before it answered? On a bus, the bus says so. */
+static bool answer_is_lost(const struct tced *t, const sd_bus_error *error) {
+        if (connection_is_gone(t))
+                return true;
+        if (!t->destination || !error->name)
+                return false;
+        return streq(error->name, SD_BUS_ERROR_NO_REPLY) ||
+               (t->met && (streq(error->name, SD_BUS_ERROR_SERVICE_UNKNOWN) || streq(error->name, SD_BUS_ERROR_NAME_HAS_NO_OWNER)));
+}
+
+int connection_try(struct tced *t, sd_bus_message *call, uint64_t end, sd_bus_message **ret_reply, bool *ret_lost) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(message_unrefp) sd_bus_message *copy = NULL;
+        uint64_t now;
         int r;
 
-        r = sd_bus_call(t->bus, call, t->timeout_usec, &error, ret_reply);
-        if (r >= 0)
+        *ret_lost = false;
+        r = connection_revive(t, sd_bus_message_get_member(call), end);
+        if (r < 0)
+                return r;
+        /* One that was sent before has its number already. */
+        if (sd_bus_message_get_bus(call) != t->bus || sd_bus_message_get_cookie(call, &now) >= 0) {
+                r = copy_call(t, call, &copy);
+                if (r < 0)
+                        return connection_error(t, r, "%s: %s", sd_bus_message_get_member(call), strerrordesc_np(-r));
+                call = copy;
+        }
+        now = connection_now();
+        r = sd_bus_call(t->bus, call, end > now ? end - now : 1, &error, ret_reply);
+        if (r >= 0) {
+                t->met = true;
                 return 0;
+        }
+        *ret_lost = answer_is_lost(t, &error);
+        t->met = t->met || (error.name && error_name_to_errno(error.name) != EIO);
         r = error_number(&error, r);
-        return connection_error(t, r, "%s: %s", sd_bus_message_get_member(call),
-                                error.message ? error.message : strerrordesc_np(-r));
+        return connection_error(t, r, "%s: %s", sd_bus_message_get_member(call), error.message ? error.message : strerrordesc_np(-r));
+}
+
+int connection_call_again(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply, bool *ret_lost) {
+        uint64_t end = connection_end(t), pause = 0;
+        bool lost, lost_once = false;
+        int r;
+
+        for (;;) {
+                r = connection_try(t, call, end, ret_reply, &lost);
+                if (!lost || connection_pause(&pause, end) < 0)
+                        break;
+                lost_once = true;
+        }
+        if (ret_lost)
+                *ret_lost = lost_once;
+        return r;
+}
+
+int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply) {
+        return connection_call_again(t, call, ret_reply, NULL);
 }
 
 int connection_bad_reply(struct tced *t, const char *member, int r) {

@@ -23,7 +23,13 @@ struct tced {
         unsigned n_ref;
         sd_bus *bus;
         const char *destination; /* NULL: peer to peer */
+        char *address;           /* as given to tced_connect(); NULL: none was */
         uint64_t timeout_usec;
+        uint64_t number;         /* of the connection, from 1 on */
+        uint64_t retry_usec;     /* when tced_process() tries to connect again; UINT64_MAX: it need not */
+        uint64_t pause_usec;     /* until the try after that */
+        bool closed;             /* by tced_close(): for good */
+        bool met;                /* tced has answered: where it isn't on the bus, it is away */
         IoctlFunction ioctl;
         char error[LIBTCED_ERROR_TEXT_MAX];
 };
@@ -62,6 +68,9 @@ struct tced_machine {
         struct tced *tced;
         char *path;
         bool multitce;
+        bool lost;         /* memfds may have been handed out that never came here */
+        uint32_t *fetched; /* LIOBNs whose memfds the caller has by tced_fetch_plan() and tced_open_window() */
+        size_t n_fetched, fetched_allocated;
         struct tced_table **tables; /* by LIOBN; each has its entries mapped */
         size_t n_tables;
         size_t allocated;
@@ -80,9 +89,41 @@ int connection_error(struct tced *t, int error, const char *format, ...) _printf
 int connection_new_call(struct tced *t, const char *path, const char *interface, const char *member,
                         sd_bus_message **ret);
 
-/* Sends it and waits for the answer, at most the connection's time limit. An error's text is the connection's last error.
- * ret_reply may be NULL. */
+/* Sends it and waits for the answer, at most the connection's time limit, in which it connects again where the connection is gone. An
+ * error's text is the connection's last error. ret_reply may be NULL. A call whose answer was lost with the connection is sent again, and
+ * *ret_lost (may be NULL) is true then: tced may have done it already. */
+int connection_call_again(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply, bool *ret_lost);
 int connection_call(struct tced *t, sd_bus_message *call, sd_bus_message **ret_reply);
+
+/* One try of that, until `end`. *ret_lost: it failed as the answer was lost; whether to call again is the caller's to say. */
+int connection_try(struct tced *t, sd_bus_message *call, uint64_t end, sd_bus_message **ret_reply, bool *ret_lost);
+
+/* When the time limit of a call ends that begins now. */
+uint64_t connection_end(const struct tced *t);
+
+/* One of the addresses of tced_connect(). destination: NULL: a socket alone; a bus's name: a bus alone; ANY_DESTINATION: what is there.
+ * *ret_is_bus: there is a bus daemon between. */
+int connection_open(const char *address, const char *destination, uint64_t timeout_usec, sd_bus **ret, bool *ret_is_bus);
+#define ANY_DESTINATION ""
+
+/* Authentication and, on a bus, Hello: until the connection can carry calls, or `end`. */
+int connection_wait_ready(sd_bus *bus, uint64_t end);
+
+uint64_t connection_now(void);
+
+/* ---- reconnect.c ---- */
+
+/* Is the connection gone (and not closed by the caller)? */
+bool connection_is_gone(const struct tced *t);
+
+/* One try to connect again, which does not wait; with `ready` unset the connection may have to be waited for. */
+int connection_retry(struct tced *t);
+
+/* Sees to it that there is a connection that can carry calls, by `end`. */
+int connection_revive(struct tced *t, const char *member, uint64_t end);
+
+/* Waits a little longer each time: *pause is 0 at first. -ETIMEDOUT: it would be past `end`. */
+int connection_pause(uint64_t *pause, uint64_t end);
 
 /* For a reply that can't be parsed: -EBADMSG, or -ENOMEM if that is what r says. */
 int connection_bad_reply(struct tced *t, const char *member, int r);
@@ -91,6 +132,10 @@ int connection_bad_reply(struct tced *t, const char *member, int r);
 
 /* Takes the table, whose entries are mapped, over on success; -ENOMEM. */
 int machine_add_table(struct tced_machine *m, struct tced_table *table);
+
+/* The caller has that memfd from now on; whether it has. */
+int machine_note_fetched(struct tced_machine *m, uint32_t liobn);
+bool machine_has_fetched(const struct tced_machine *m, uint32_t liobn);
 
 /* ---- table.c ---- */
 
@@ -135,7 +180,7 @@ typedef struct Reply {
 
 void reply_clear(Reply *reply);
 
-/* liobn NULL: every table. */
+/* liobn NULL: every table; where an answer was lost (m->lost), those too that tced has handed out already: their index is -1. */
 int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret);
 
 /* 1: *ret is the next table's plan; 0: there is none. */
@@ -144,12 +189,20 @@ int reply_next(struct tced *t, Reply *reply, TablePlan *ret);
 /* A copy of the fd that a table's plan names. */
 int reply_dup_fd(struct tced *t, const Reply *reply, uint32_t liobn, int32_t fd_index);
 
+/* The same, of a `user` table: one that was handed out, and never came, is had anew. */
+int reply_get_fd(struct tced_machine *m, const Reply *reply, const TablePlan *plan);
+
 /* Tells tced that the table was made as `placement` or, with error not 0 (negative), that the kernel refused it. */
 int table_report(struct tced_table *table, Placement placement, int error);
 
 /* The kernel refused the table as `wanted` with that errno (negative): tells tced, and gets a memfd in its place, entries copied.
  * With `kernel` demanded the error comes back, and the table is as it was. */
 int table_fall_back(struct tced_table *table, Placement wanted, int error);
+
+/* ---- plan.c ---- */
+
+/* tced_open_window(), of which nothing is noted. */
+int window_open(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd);
 
 /* ---- kernel.c ---- */
 

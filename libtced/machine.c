@@ -30,12 +30,12 @@ static int machine_new(struct tced *t, const char *member, const char *path, str
 }
 
 /* The machine whose path the answer to `call` is. */
-static int machine_from_call(struct tced *t, sd_bus_message *call, struct tced_machine **ret) {
+static int machine_from_call(struct tced *t, sd_bus_message *call, struct tced_machine **ret, bool *ret_lost) {
         _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
         const char *path;
         int r;
 
-        r = connection_call(t, call, &reply);
+        r = connection_call_again(t, call, &reply, ret_lost);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(reply, "o", &path);
@@ -62,9 +62,74 @@ static int append_properties(sd_bus_message *call, uint32_t owner) {
         return sd_bus_message_append(call, "a{sv}", 1, "OwnerUid", "u", owner);
 }
 
+/* A property as its message, at the value; the caller owns *ret. */
+static int get_property(struct tced *t, const char *path, const char *interface, const char *name, const char *type, sd_bus_message **ret) {
+        _cleanup_(message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        int r;
+
+        r = connection_new_call(t, path, "org.freedesktop.DBus.Properties", "Get", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", interface, name);
+        if (r >= 0)
+                r = connection_call(t, call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'v', type);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+static bool has_text(struct tced *t, const char *path, const char *name, const char *want) {
+        _cleanup_(message_unrefp) sd_bus_message *value = NULL;
+        const char *text;
+
+        return get_property(t, path, TCED_INTERFACE_MACHINE, name, "s", &value) >= 0 && sd_bus_message_read(value, "s", &text) > 0 &&
+               streq(text, want);
+}
+
+static bool has_window(struct tced *t, const char *machine, const struct tced_window *w) {
+        _cleanup_(message_unrefp) sd_bus_message *size = NULL, *offset = NULL;
+        _cleanup_free_ char *path = NULL;
+        uint64_t bytes, start;
+
+        if (asprintf(&path, "%s/table/%08" PRIx32, machine, w->liobn) < 0) {
+                path = NULL;
+                return false;
+        }
+        return get_property(t, path, TCED_INTERFACE_TABLE, "Size", "t", &size) >= 0 && sd_bus_message_read(size, "t", &bytes) > 0 &&
+               get_property(t, path, TCED_INTERFACE_TABLE, "BusOffset", "t", &offset) >= 0 &&
+               sd_bus_message_read(offset, "t", &start) > 0 && bytes == w->size && start == w->bus_offset;
+}
+
+/* The answer was lost, and tced says that there is one already: is it the one that was asked for? */
+static bool is_what_was_registered(struct tced_machine *m, const char *name, const struct tced_window *windows, size_t n_windows) {
+        if (!has_text(m->tced, m->path, "Name", name) || !has_text(m->tced, m->path, "State", "registered"))
+                return false;
+        for (size_t i = 0; i < n_windows; i++)
+                if (!has_window(m->tced, m->path, &windows[i]))
+                        return false;
+        return true;
+}
+
+/* Finds that one. */
+static int find_registered(struct tced *t, const char *name, const char *uuid, const struct tced_window *windows, size_t n_windows,
+                           struct tced_machine **ret) {
+        _cleanup_(tced_machine_unrefp) struct tced_machine *m = NULL;
+
+        if (tced_find(t, uuid, &m) < 0 || !is_what_was_registered(m, name, windows, n_windows))
+                return connection_error(t, -EEXIST, "RegisterMachine: machine %s: its name or UUID is another's; choose another",
+                                        name);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
 _public_ int tced_register(struct tced *t, const char *name, const char *uuid, const struct tced_window *windows,
                            size_t n_windows, uint32_t owner, struct tced_machine **ret) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
+        char made[SD_ID128_STRING_MAX];
+        sd_id128_t id;
+        bool lost;
         int r;
 
         if (!name || (!windows && n_windows > 0))
@@ -75,7 +140,14 @@ _public_ int tced_register(struct tced *t, const char *name, const char *uuid, c
         r = connection_new_call(t, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine", &call);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(call, "ss", name, uuid ? uuid : "");
+        if (isempty(uuid)) {
+                /* Not left to tced: by it the machine is known again where the answer is lost. */
+                r = sd_id128_randomize(&id);
+                if (r < 0)
+                        return connection_error(t, r, "RegisterMachine: no random numbers for a UUID: %s", strerrordesc_np(-r));
+                uuid = sd_id128_to_string(id, made);
+        }
+        r = sd_bus_message_append(call, "ss", name, uuid);
         if (r >= 0)
                 r = append_windows(call, windows, n_windows);
         if (r >= 0)
@@ -84,7 +156,8 @@ _public_ int tced_register(struct tced *t, const char *name, const char *uuid, c
                 r = sd_bus_message_append(call, "t", UINT64_C(0));
         if (r < 0)
                 return connection_error(t, r, "RegisterMachine: %s", strerrordesc_np(-r));
-        return machine_from_call(t, call, ret);
+        r = machine_from_call(t, call, ret, &lost);
+        return r == -EEXIST && lost ? find_registered(t, name, uuid, windows, n_windows, ret) : r;
 }
 
 _public_ int tced_find(struct tced *t, const char *name_or_uuid, struct tced_machine **ret) {
@@ -99,11 +172,11 @@ _public_ int tced_find(struct tced *t, const char *name_or_uuid, struct tced_mac
         r = sd_bus_message_append(call, "s", name_or_uuid);
         if (r < 0)
                 return connection_error(t, r, "GetMachine: %s", strerrordesc_np(-r));
-        return machine_from_call(t, call, ret);
+        return machine_from_call(t, call, ret, NULL);
 }
 
 /* A method of the machine that takes flags and answers nothing. */
-static int call_with_flags(struct tced_machine *m, const char *member) {
+static int call_with_flags(struct tced_machine *m, const char *member, bool *ret_lost) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
         int r;
 
@@ -113,15 +186,19 @@ static int call_with_flags(struct tced_machine *m, const char *member) {
         r = sd_bus_message_append(call, "t", UINT64_C(0));
         if (r < 0)
                 return r;
-        return connection_call(m->tced, call, NULL);
+        return connection_call_again(m->tced, call, NULL, ret_lost);
 }
 
 _public_ int tced_claim(struct tced_machine *m) {
-        return call_with_flags(m, "Claim");
+        return call_with_flags(m, "Claim", NULL);
 }
 
 _public_ int tced_unregister(struct tced_machine *m) {
-        return call_with_flags(m, "Unregister");
+        bool lost = false;
+        int r = call_with_flags(m, "Unregister", &lost);
+
+        /* It is gone, which its lost answer would have said. */
+        return lost && (r == -ESRCH || r == -EBADR) ? 0 : r;
 }
 
 _public_ struct tced_machine *tced_machine_ref(struct tced_machine *m) {
@@ -135,6 +212,7 @@ _public_ struct tced_machine *tced_machine_unref(struct tced_machine *m) {
         for (size_t i = 0; i < m->n_tables; i++)
                 (void) table_free(m->tables[i]);
         free(m->tables);
+        free(m->fetched);
         free(m->path);
         (void) tced_unref(m->tced);
         free(m);
@@ -185,6 +263,25 @@ int machine_add_table(struct tced_machine *m, struct tced_table *table) {
         m->tables[at] = table;
         m->n_tables++;
         return 0;
+}
+
+int machine_note_fetched(struct tced_machine *m, uint32_t liobn) {
+        int r;
+
+        if (machine_has_fetched(m, liobn))
+                return 0;
+        r = ARRAY_RESERVE(m->fetched, m->fetched_allocated, m->n_fetched + 1);
+        if (r < 0)
+                return r;
+        m->fetched[m->n_fetched++] = liobn;
+        return 0;
+}
+
+bool machine_has_fetched(const struct tced_machine *m, uint32_t liobn) {
+        for (size_t i = 0; i < m->n_fetched; i++)
+                if (m->fetched[i] == liobn)
+                        return true;
+        return false;
 }
 
 _public_ int tced_machine_multitce_allowed(const struct tced_machine *m) {

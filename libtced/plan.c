@@ -45,8 +45,14 @@ static int add_table(struct tced_machine *m, const Reply *reply, const TablePlan
         if (placement < 0 || plan->page_shift > TCE_PAGE_SHIFT_MAX || !is_sound(&item) || item.entries != plan->size >> plan->page_shift)
                 return connection_error(m->tced, -EBADMSG, "table %08x: the plan that came contradicts itself", plan->liobn);
         item.placement = placement_to_string((Placement) placement);
+        /* A later reply has the kernel's tables again; and one after a lost one what the caller has. */
+        for (size_t i = 0; i < l->n; i++)
+                if (l->items[i].liobn == item.liobn)
+                        return 0;
+        if (plan->fd_index < 0 && machine_has_fetched(m, plan->liobn))
+                return 0;
         if (placement == PLACEMENT_USER) {
-                int fd = reply_dup_fd(m->tced, reply, plan->liobn, plan->fd_index);
+                int fd = reply_get_fd(m, reply, plan);
 
                 if (fd < 0)
                         return fd;
@@ -57,12 +63,6 @@ static int add_table(struct tced_machine *m, const Reply *reply, const TablePlan
                         return r;
                 }
         }
-        for (size_t i = 0; i < l->n; i++)
-                if (l->items[i].liobn == item.liobn) {
-                        /* A later reply has the kernel's tables again. */
-                        (void) fd_close(item.fd);
-                        return 0;
-                }
         r = list_add(l, &item);
         if (r < 0)
                 (void) fd_close(item.fd);
@@ -107,13 +107,10 @@ static int add_dynamic(struct tced_machine *m, PlannedList *l) {
         return r < 0 ? connection_bad_reply(m->tced, "DynamicWindows", r) : 0;
 }
 
-_public_ int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, size_t *ret_n) {
-        _cleanup_(planned_list_clear) PlannedList l = {};
+static int fetch_tables(struct tced_machine *m, PlannedList *l) {
         uint32_t remaining, before = UINT32_MAX;
         int r;
 
-        if (!ret || !ret_n)
-                return -EINVAL;
         do {
                 _cleanup_(reply_clear) Reply reply = {};
                 TablePlan plan;
@@ -128,14 +125,30 @@ _public_ int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, 
                                                 tced_machine_uuid(m), remaining);
                 before = remaining;
                 while ((r = reply_next(m->tced, &reply, &plan)) > 0) {
-                        r = add_table(m, &reply, &plan, &l);
+                        r = add_table(m, &reply, &plan, l);
                         if (r < 0)
                                 return r;
                 }
                 if (r < 0)
                         return r;
         } while (remaining > 0);
-        r = add_dynamic(m, &l);
+        return 0;
+}
+
+_public_ int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, size_t *ret_n) {
+        _cleanup_(planned_list_clear) PlannedList l = {};
+        int r;
+
+        if (!ret || !ret_n)
+                return -EINVAL;
+        r = fetch_tables(m, &l);
+        if (r >= 0)
+                r = add_dynamic(m, &l);
+        for (size_t i = 0; r >= 0 && i < l.n; i++)
+                if (l.items[i].fd >= 0)
+                        r = machine_note_fetched(m, l.items[i].liobn);
+        /* On failure the memfds that came are closed, and had anew by the next call. */
+        m->lost = r < 0;
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l.items);
@@ -144,23 +157,25 @@ _public_ int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, 
         return 0;
 }
 
-_public_ int tced_open_window(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd) {
-        _cleanup_(message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
-        const char *placement, *reason;
-        _cleanup_fd_ int fd = -EBADF;
-        int r, p, sent;
+static int window_call(struct tced_machine *m, const struct tced_planned *w, int refused, sd_bus_message **ret_reply, bool *ret_lost) {
+        _cleanup_(message_unrefp) sd_bus_message *call = NULL;
+        int r;
 
-        if (!w || !ret_placement || !ret_fd || refused < 0)
-                return -EINVAL;
+        *ret_lost = false;
         r = connection_new_call(m->tced, m->path, TCED_INTERFACE_MACHINE, "AcquireWindow", &call);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(call, "uuttit", w->liobn, w->page_shift, w->bus_offset, w->entries, (int32_t) refused, UINT64_C(0));
-        if (r < 0)
-                return r;
-        r = connection_call(m->tced, call, &reply);
-        if (r < 0)
-                return r;
+        return r < 0 ? r : connection_call_again(m->tced, call, ret_reply, ret_lost);
+}
+
+/* The answer: two words, and the memfd where there is to be one. */
+static int window_read(struct tced_machine *m, const struct tced_planned *w, sd_bus_message *reply, const char **ret_placement,
+                       int *ret_fd) {
+        const char *placement, *reason;
+        _cleanup_fd_ int fd = -EBADF;
+        int r, p, sent;
+
         r = sd_bus_message_read(reply, "ss", &placement, &reason);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "h");
@@ -183,12 +198,47 @@ _public_ int tced_open_window(struct tced_machine *m, const struct tced_planned 
         return 0;
 }
 
+int window_open(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd) {
+        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+        bool lost;
+        int r;
+
+        r = window_call(m, w, refused, &reply, &lost);
+        /* The refusal was noted when the answer was lost: the window is the VMM's by now. */
+        if (r == -EINVAL && lost && refused > 0)
+                r = window_call(m, w, 0, &reply, &lost);
+        return r < 0 ? r : window_read(m, w, reply, ret_placement, ret_fd);
+}
+
+_public_ int tced_open_window(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd) {
+        const char *placement;
+        _cleanup_fd_ int fd = -EBADF;
+        int r;
+
+        if (!w || !ret_placement || !ret_fd || refused < 0)
+                return -EINVAL;
+        r = window_open(m, w, refused, &placement, &fd);
+        if (r >= 0 && fd >= 0)
+                r = machine_note_fetched(m, w->liobn);
+        if (r < 0)
+                return r;
+        *ret_placement = placement;
+        *ret_fd = fd >= 0 ? TAKE_FD(fd) : -1;
+        return 0;
+}
+
 _public_ int tced_report_table(struct tced_machine *m, uint32_t liobn, const char *placement, int error) {
         _cleanup_(message_unrefp) sd_bus_message *call = NULL;
         int r;
 
         if (!placement)
                 return -EINVAL;
+        /* Nothing is waited for: what is sent before the connection is ready goes when it is. */
+        if (connection_is_gone(m->tced)) {
+                r = connection_retry(m->tced);
+                if (r < 0)
+                        return connection_error(m->tced, -ENOTCONN, "ReportTable: tced is away: %s", strerrordesc_np(-r));
+        }
         r = connection_new_call(m->tced, m->path, TCED_INTERFACE_MACHINE, "ReportTable", &call);
         if (r < 0)
                 return r;

@@ -12,8 +12,11 @@
  * What holds for all of it:
  * - No thread, no signal handler, no output, no global state. Every fd is close-on-exec.
  * - What returns int returns a negative errno on failure; outputs are then untouched. -EINVAL: an argument can't be. -ENOMEM.
- * - What talks to tced blocks for the connection's time limit at most and ends in -ETIMEDOUT. -ECONNRESET, -ENOTCONN: tced is
- *   gone; tables and the guest go on, connect again. -EBADMSG: what answered isn't tced, or is a faulty one. Errors of tced's
+ * - What talks to tced blocks for the connection's time limit at most and ends in -ETIMEDOUT: it may have been done all the same.
+ * - tced may be killed, restarted or upgraded at any time: tables and the guest go on, and so does the connection. A call that finds tced
+ *   gone connects again, where it was found before, and waits for it within the same time limit; one whose answer was lost is said
+ *   again, so that it is done once as far as its caller can tell. -ETIMEDOUT: tced did not come back in time; a later call tries again.
+ *   -ENOTCONN: after tced_close() alone. -EBADMSG: what answered isn't tced, or is a faulty one. Errors of tced's
  *   own, org.tced1.Error.*, come as the errno in brackets at each function; -EACCES: this process may not do that.
  *   tced_last_error() has the text.
  * - A connection, and what was made from it, is for one thread at a time. tced_hcall(), the tced_h_…() functions and the
@@ -49,18 +52,23 @@ struct tced *tced_ref(struct tced *t);
 /* Always NULL; takes NULL. The connection is closed with the last reference; each machine has one too. */
 struct tced *tced_unref(struct tced *t);
 
-/* Closes the connection at once, whoever has references: later calls get -ENOTCONN. tced lets go of what hangs on it; tables
+/* Closes the connection at once and for good, whoever has references: later calls get -ENOTCONN. tced lets go of what hangs on it; tables
  * that have been handed over stay. */
 void tced_close(struct tced *t);
 
 /* For the caller's loop: the fd, the poll(2) events to wait for, and the CLOCK_MONOTONIC time in microseconds at which
- * tced_process() wants to be called at the latest (UINT64_MAX: none). Asked anew before each wait. */
+ * tced_process() wants to be called at the latest (UINT64_MAX: none; 0: at once). Asked anew before each wait: while tced is gone the fd is
+ * negative, which poll(2) passes over, and the time is that of the next try to connect; afterwards the fd may be another one. */
 int tced_get_fd(struct tced *t);
 int tced_get_events(struct tced *t);
 int tced_get_timeout(struct tced *t, uint64_t *ret_usec);
 
-/* Reads and drops what tced sent unasked (its signals), without blocking. 1: there may be more, call again; 0: nothing left.
- * -ECONNRESET: tced went. */
+/* 1 for the first connection, and one more for each that was made in its place, by any call: for loops that register an fd (epoll), as
+ * it may be another file by the same number. */
+uint64_t tced_get_connection_number(const struct tced *t);
+
+/* Reads and drops what tced sent unasked (its signals), and connects again where tced went, without blocking. 1: there may be more, call
+ * again; 0: nothing left, or tced is gone still. */
 int tced_process(struct tced *t);
 
 /* The text of the last error on this connection: names the thing, the operation and the remedy. "" before the first. It
@@ -88,9 +96,10 @@ struct tced_window {
 #define TCED_OWNER_CALLER UINT32_MAX
 
 /* Makes a VM known to tced, which plans its tables and makes the `user` ones before it answers. name: 1 to 64 of
- * a-z A-Z 0-9 . _ -, unique on the host. uuid: with or without dashes; NULL: tced makes one. owner: UID of the user whose process
+ * a-z A-Z 0-9 . _ -, unique on the host. uuid: with or without dashes; NULL: one is made. owner: UID of the user whose process
  * may claim it; root alone may name another. Nothing stays of a machine that is refused. What a user registers ends with the
- * process that registered it; what root registers, with the process that claims it. The caller owns *ret.
+ * process that registered it; what root registers, with the process that claims it. The caller owns *ret. If the answer is lost with tced,
+ * the machine of that UUID is taken for the one that was made if name and windows are the same and nobody has claimed it.
  * Errors: EEXIST (name or UUID), EINVAL (a window can't be; the text says which and why), EFBIG (2^32 TCEs or more), EADDRINUSE
  * (a LIOBN twice), EOPNOTSUPP (a rule demands `kernel` and that can't be), EDQUOT (a limit of tced.conf), ENOMEM. */
 int tced_register(struct tced *t, const char *name, const char *uuid, const struct tced_window *windows,
@@ -111,7 +120,8 @@ int tced_claim(struct tced_machine *m);
  * If the kernel refuses a table, tced is told the errno and, unless a rule demands `kernel`, gives a memfd in its place. Two
  * answers are the caller's faults and never end in a memfd: -EBUSY (that VM has a table of this LIOBN already) and -EIO (the VM
  * isn't this process's). On failure the tables that are in place stay, owned by the machine; called again it goes on with
- * the rest. Tables stay mapped until tced_machine_unref(), whatever becomes of tced.
+ * the rest. A memfd that was lost with an answer of tced's is had anew, all zero. Tables stay mapped until tced_machine_unref(),
+ * whatever becomes of tced.
  * Errors: EUNATCH (not claimed), ESTALE, EDQUOT, ENOMEM, and the kernel's errno where `kernel` is demanded. */
 int tced_acquire(struct tced_machine *m, int vm_fd);
 
@@ -157,7 +167,8 @@ struct tced_planned {
         int fd;                /* the memfd of a "user" one that is there from the start, verified; -1: none */
 };
 
-/* Fetches the plan, each memfd in it for good: a second call gets those that are left, and windows in the kernel again. The caller
+/* Fetches the plan, each memfd in it for good: a second call gets those that are left, and windows in the kernel again; after one that
+ * failed, all. The caller
  * owns *ret: tced_planned_free(). tced_machine_multitce_allowed() is known afterwards. Errors: EUNATCH (not claimed), ENOMEM. */
 int tced_fetch_plan(struct tced_machine *m, struct tced_planned **ret, size_t *ret_n);
 /* Always NULL; takes NULL. Closes each fd in it: set those to -1 that live on. */
@@ -170,7 +181,7 @@ struct tced_planned *tced_planned_free(struct tced_planned *planned, size_t n);
 int tced_open_window(struct tced_machine *m, const struct tced_planned *w, int refused, const char **ret_placement, int *ret_fd);
 
 /* Tells tced how the making of a table in the kernel went, without waiting for an answer: error 0: it was made as `placement`;
- * positive: the kernel's errno. */
+ * positive: the kernel's errno. -ENOTCONN: tced is away now; said later it is as good. */
 int tced_report_table(struct tced_machine *m, uint32_t liobn, const char *placement, int error);
 
 /* ---- Tables ---- */

@@ -188,14 +188,15 @@ static void select_table(Selection *s, Table *t) {
         s->tables[s->n++] = t;
 }
 
-static int select_named(Machine *machine, const uint32_t *liobns, size_t n, Selection *s, sd_bus_error *error) {
+/* A table that was handed out is refused where it is asked for by name, and else left out; unless it is asked for too: listed without a memfd. */
+static int select_named(Machine *machine, const uint32_t *liobns, size_t n, bool handed_out, Selection *s, sd_bus_error *error) {
         for (size_t i = 0; i < n; i++) {
                 Table *t = machine_find_table(machine, liobns[i]);
 
                 if (!t)
                         return sd_bus_error_setf(error, TCED_ERROR_NO_SUCH_TABLE, "Machine %s has no table with liobn 0x%08" PRIx32,
                                                  machine->name, liobns[i]);
-                if (t->state == TABLE_HANDED_OUT)
+                if (t->state == TABLE_HANDED_OUT && !handed_out)
                         return sd_bus_error_setf(error, TCED_ERROR_TABLE_HANDED_OUT,
                                                  "The table 0x%08" PRIx32 " of machine %s has been handed out and is never given twice",
                                                  liobns[i], machine->name);
@@ -231,6 +232,18 @@ static int append_tables(sd_bus_message *reply, const Selection *s) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int read_acquire_flags(sd_bus_message *m, bool *ret_handed_out, sd_bus_error *error) {
+        uint64_t flags;
+        int r = sd_bus_message_read(m, "t", &flags);
+
+        if (r < 0)
+                return r;
+        if (flags & ~TCED_ACQUIRE_HANDED_OUT)
+                return sd_bus_error_setf(error, TCED_ERROR_INVALID_ARGUMENT, "Flags %#" PRIx64 " are not known to this tced; pass 0 or 1", flags);
+        *ret_handed_out = flags & TCED_ACQUIRE_HANDED_OUT;
+        return 0;
+}
+
 static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -239,6 +252,7 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         Selection s = {};
         const uint32_t *liobns;
         const void *array;
+        bool handed_out = false;
         Refusal refusal;
         size_t size;
         int r;
@@ -246,7 +260,7 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         r = sd_bus_message_read_array(m, 'u', &array, &size);
         liobns = array;
         if (r >= 0)
-                r = read_flags(m, error);
+                r = read_acquire_flags(m, &handed_out, error);
         if (r >= 0)
                 r = check_claimant(m, machine, NULL, error);
         if (r < 0)
@@ -261,10 +275,10 @@ static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error
         if (!tables)
                 return -ENOMEM;
         if (size > 0)
-                r = select_named(machine, liobns, size, &s, error);
+                r = select_named(machine, liobns, size, handed_out, &s, error);
         else
                 for (size_t i = 0; i < machine->n_tables; i++)
-                        if (machine->tables[i].state != TABLE_HANDED_OUT)
+                        if (handed_out || machine->tables[i].state != TABLE_HANDED_OUT)
                                 select_table(&s, &machine->tables[i]);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);

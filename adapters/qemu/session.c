@@ -9,6 +9,9 @@
 
 #include "util.h"
 
+/* How long tced is waited for that was away before: hardly, as a guest opens many windows when it is reset. */
+#define AWAY_USEC UINT64_C(5000)
+
 static uint64_t now_usec(void) {
         struct timespec ts;
 
@@ -62,11 +65,6 @@ static int connect_until(Session *s, uint64_t end) {
         return 0;
 }
 
-/* Is the connection of no more use? One that was slow would give its late answers to later questions' time. */
-static bool is_lost(int error) {
-        return error == -ECONNRESET || error == -ENOTCONN || error == -ETIMEDOUT || error == -EBADMSG || error == -EPIPE;
-}
-
 int session_start(Session *s, uint64_t limit_usec) {
         uint64_t end = now_usec() + limit_usec;
         int r = connect_until(s, end);
@@ -93,34 +91,22 @@ void session_clear(Session *s) {
 
 int session_open_window(Session *s, const struct tced_planned *w, int refused, uint64_t limit_usec, const char **ret_placement, int *ret_fd) {
         uint64_t end = now_usec() + limit_usec;
-        bool was_there = s->machine;
         int r;
 
         /* What tced said unasked meanwhile is of no use here; and that it is gone shows. */
-        if (was_there && tced_process(s->tced) < 0)
-                disconnect(s);
+        if (s->machine && tced_process(s->tced) >= 0 && tced_get_fd(s->tced) < 0 && s->away)
+                end = now_usec() + AWAY_USEC;
         r = connect_until(s, end);
         if (r < 0)
                 return r;
         r = tced_open_window(s->machine, w, refused, ret_placement, ret_fd);
-        if ((r == -ECONNRESET || r == -ENOTCONN) && was_there) {
-                disconnect(s);
-                r = connect_until(s, end);
-                if (r < 0)
-                        return r;
-                r = tced_open_window(s->machine, w, refused, ret_placement, ret_fd);
-        }
-        if (r < 0) {
-                (void) failed(s, r, "no answer about a window");
-                if (is_lost(r))
-                        disconnect(s);
-        }
-        return r;
+        s->away = r < 0 && tced_get_fd(s->tced) < 0;
+        return r < 0 ? failed(s, r, "no answer about a window") : 0;
 }
 
 void session_report(Session *s, uint32_t liobn, const char *placement) {
-        if (s->machine && tced_report_table(s->machine, liobn, placement, 0) < 0)
-                disconnect(s);
+        if (s->machine)
+                (void) tced_report_table(s->machine, liobn, placement, 0);
 }
 
 int session_keep(Session *s, const struct tced_planned *w) {

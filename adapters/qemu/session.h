@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The adapter's side of the connection to tced: one machine, claimed, its plan kept. What talks to tced ends at a deadline; a
- * connection that was lost, or was too slow, is made anew at the next need. */
+/* The adapter's side of the connection to tced: one machine, claimed, its plan kept. What talks to tced ends at a deadline;
+ * a connection that was lost is libtced's to make anew, one that never was is made at the next need. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@ typedef struct Session {
         size_t n_plan;
         bool has_plan;
         bool multitce;
+        bool away;         /* tced was not there when it was last asked */
         char error[320];   /* of the last thing that failed */
 } Session;
 
@@ -26,7 +27,7 @@ typedef struct Session {
 int session_start(Session *s, uint64_t limit_usec);
 void session_clear(Session *s);
 
-/* tced_open_window(); a connection that is gone is made anew, within the same limit. */
+/* tced_open_window(), within that limit; the machine is claimed first where it isn't yet. */
 int session_open_window(Session *s, const struct tced_planned *w, int refused, uint64_t limit_usec, const char **ret_placement, int *ret_fd);
 /* Tells tced that a table was made in the kernel. Waits for nothing. */
 void session_report(Session *s, uint32_t liobn, const char *placement);

@@ -32,6 +32,8 @@ typedef struct Server {
         FakeTable tables[TABLES_MAX];
         unsigned n_tables;
         bool hang_up;
+        char uuid[33];   /* of the machine "web", once it is registered */
+        bool unregistered;
 } Server;
 
 static void make_tables(Server *s) {
@@ -71,7 +73,7 @@ static int append_table(Server *s, sd_bus_message *reply, const FakeTable *table
                                      fault == FAKE_NO_FD ? -1 : index);
 }
 
-static int append_tables(Server *s, sd_bus_message *reply, const uint32_t *liobns, size_t n, int *fds, unsigned *n_fds,
+static int append_tables(Server *s, sd_bus_message *reply, const uint32_t *liobns, size_t n, bool handed_out, int *fds, unsigned *n_fds,
                          uint32_t *remaining) {
         int r = sd_bus_message_open_container(reply, 'a', "(ussttutsii)");
 
@@ -81,8 +83,9 @@ static int append_tables(Server *s, sd_bus_message *reply, const uint32_t *liobn
 
                 for (size_t j = 0; j < n; j++)
                         wanted = wanted || liobns[j] == table->liobn;
-                if (!wanted || table->gone)
+                if (!wanted || (table->gone && !handed_out))
                         continue;
+                user = user && !table->gone;
                 if (s->plan->fault == FAKE_ENDLESS || (user && *n_fds == TCED_MAX_FDS_PER_MESSAGE)) {
                         (*remaining)++;
                         continue;
@@ -91,7 +94,7 @@ static int append_tables(Server *s, sd_bus_message *reply, const uint32_t *liobn
                         fds[*n_fds] = make_memfd(s);
                 r = append_table(s, reply, table, user ? (int) *n_fds : -1);
                 *n_fds += user;
-                table->gone = user;
+                table->gone = table->gone || user;
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -100,21 +103,24 @@ static int on_acquire(Server *s, sd_bus_message *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int fds[TCED_MAX_FDS_PER_MESSAGE], r;
         uint32_t remaining = 0;
+        uint64_t flags = 0;
         const void *liobns;
         unsigned n_fds = 0;
         size_t size;
 
         s->log->n_acquire++;
-        s->hang_up = s->plan->fault == FAKE_HANG_UP;
-        if (s->plan->fault == FAKE_NO_REPLY || s->hang_up)
+        s->hang_up = s->hang_up || s->plan->fault == FAKE_HANG_UP;
+        if (s->plan->fault == FAKE_NO_REPLY || s->plan->fault == FAKE_HANG_UP)
                 return 1;
         if (s->plan->fault == FAKE_WRONG_SIGNATURE)
                 return sd_bus_reply_method_return(call, "a(su)", 1, "moon", 1);
         r = sd_bus_message_read_array(call, 'u', &liobns, &size);
         if (r >= 0)
+                r = sd_bus_message_read(call, "t", &flags);
+        if (r >= 0)
                 r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)
-                r = append_tables(s, reply, liobns, size / 4, fds, &n_fds, &remaining);
+                r = append_tables(s, reply, liobns, size / 4, flags & TCED_ACQUIRE_HANDED_OUT, fds, &n_fds, &remaining);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "h");
         for (unsigned i = 0; i < n_fds; i++) {
@@ -141,6 +147,9 @@ static int on_report(Server *s, sd_bus_message *call) {
         (void) snprintf(s->log->last_placement, sizeof(s->log->last_placement), "%s", placement);
         s->log->n_made += error == 0;
         s->log->n_refused += error != 0;
+        for (unsigned i = 0; i < s->n_tables; i++)
+                if (s->tables[i].liobn == liobn && error && streq(s->tables[i].placement, "user"))
+                        return sd_bus_reply_method_errorf(call, TCED_ERROR_INVALID_ARGUMENT, "it is planned as `user`");
         if (error && s->plan->must_be_kernel)
                 return sd_bus_reply_method_errorf(call, TCED_ERROR_KERNEL_DEMANDED, "a rule demands it");
         for (unsigned i = 0; i < s->n_tables; i++) {
@@ -177,6 +186,10 @@ static int on_register(Server *s, sd_bus_message *call) {
         if (r < 0)
                 return r;
         (void) snprintf(s->log->name, sizeof(s->log->name), "%s", name);
+        s->log->n_registered++;
+        if (s->plan->lose && *s->uuid)
+                return sd_bus_reply_method_errorf(call, TCED_ERROR_MACHINE_EXISTS, "machine %s: it is registered", name);
+        (void) snprintf(s->uuid, sizeof(s->uuid), "%s", uuid);
         if (streq(name, "taken"))
                 return sd_bus_reply_method_errorf(call, TCED_ERROR_MACHINE_EXISTS,
                                                   "machine taken: it is registered already; choose another name");
@@ -191,6 +204,8 @@ static int on_find(Server *s, sd_bus_message *call) {
 
         if (r < 0)
                 return r;
+        if (*s->uuid && streq(name, s->uuid))
+                return sd_bus_reply_method_return(call, "o", "/org/tced1/machine/" FAKE_UUID);
         if (!streq(name, "vm"))
                 return sd_bus_reply_method_errorf(call, TCED_ERROR_NO_SUCH_MACHINE, "machine %s: there is none", name);
         return sd_bus_reply_method_return(call, "o", "/org/tced1/machine/" FAKE_UUID);
@@ -205,6 +220,9 @@ static int on_claim(Server *s, sd_bus_message *call) {
 
 static int on_unregister(Server *s, sd_bus_message *call) {
         s->log->n_unregistered++;
+        if (s->unregistered && s->plan->lose)
+                return sd_bus_reply_method_errorf(call, TCED_ERROR_NO_SUCH_MACHINE, "there is none");
+        s->unregistered = true;
         return sd_bus_reply_method_return(call, "");
 }
 
@@ -241,8 +259,17 @@ static int on_open_into(Server *s, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "h", container);
 }
 
-/* Of DynamicWindows: one in the VMM, one that can't be. */
+/* What libtced compares; of DynamicWindows: one in the VMM, one that can't be. */
 static int on_get(Server *s, sd_bus_message *call) {
+        const char *interface, *name;
+        int r = sd_bus_message_read(call, "ss", &interface, &name);
+
+        if (r < 0)
+                return r;
+        if (streq(name, "Name") || streq(name, "State"))
+                return sd_bus_reply_method_return(call, "v", "s", *name == 'S' ? "registered" : s->log->name);
+        if (streq(name, "Size") || streq(name, "BusOffset"))
+                return sd_bus_reply_method_return(call, "v", "t", *name == 'S' ? UINT64_C(1) << 20 : UINT64_C(0));
         return sd_bus_reply_method_return(call, "v", "a(usttutbss)", 2, 0x80000001U, "phb0", UINT64_C(1) << 59, UINT64_C(1) << 30, 16U,
                                           UINT64_C(1) << 14, 1, "user", "rule-user", 0x80000101U, "phb1", UINT64_C(1) << 59,
                                           UINT64_C(1) << 30, 16U, UINT64_C(1) << 14, 1, "", "invalid-window");
@@ -265,12 +292,25 @@ static int on_window(Server *s, sd_bus_message *call) {
                 return sd_bus_reply_method_return(call, "ss", "kernel", "in-kernel");
         if (s->plan->fault == FAKE_NO_FD)
                 return sd_bus_reply_method_return(call, "ssah", "user", "rule-user", 0);
+        if (refused && s->plan->lose && s->log->n_windows_opened > 1)
+                return sd_bus_reply_method_errorf(call, TCED_ERROR_INVALID_ARGUMENT, "it is planned as `user`");
         if (s->plan->must_be_kernel && refused)
                 return sd_bus_reply_method_errorf(call, TCED_ERROR_KERNEL_DEMANDED, "a rule demands it");
         if (liobn == FAKE_LIOBN_KERNEL && refused == 0)
                 return sd_bus_reply_method_return(call, "ssah", "kernel", "in-kernel", 0);
         fd = make_memfd(s);
         return sd_bus_reply_method_return(call, "ssah", "user", "rule-user", 1, fd);
+}
+
+/* What is sent from now on reaches nobody, and what did so far is no answer. */
+static void lose_answer(Server *s, sd_bus_message *call) {
+        static const char half[] = { 'l', 2, 1, 1, 64, 0, 0, 0, 1, 0 };
+        int fd = sd_bus_get_fd(sd_bus_message_get_bus(call));
+
+        s->log->n_lost++;
+        (void) !write(fd, half, sizeof(half));
+        (void) shutdown(fd, SHUT_WR);
+        s->hang_up = true;
 }
 
 static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -284,10 +324,15 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 { "Get", on_get },                    { "AcquireWindow", on_window },
         };
 
+        Server *s = userdata;
+        bool lose = s->plan->lose && s->log->n_lost == 0 && sd_bus_message_is_method_call(call, NULL, s->plan->lose);
+
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {
                 if (!sd_bus_message_is_method_call(call, NULL, methods[i].member))
                         continue;
-                int r = methods[i].handle(userdata, call);
+                if (lose)
+                        lose_answer(s, call);
+                int r = methods[i].handle(s, call);
                 return r < 0 ? r : 1;
         }
         return 0;

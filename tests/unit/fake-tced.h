@@ -39,6 +39,7 @@ typedef struct FakePlan {
         unsigned n_user, n_kernel, n_vfio;
         bool must_be_kernel; /* accel "kernel" */
         bool multitce;
+        const char *lose;    /* a method whose first answer gets lost: it is done, half the answer is sent, and the connection ends */
 } FakePlan;
 
 /* What the fake was told, in memory that it shares with the test. */
@@ -48,7 +49,7 @@ typedef struct FakeLog {
         char last_placement[16];
         char name[32], kind[8];
         unsigned n_windows, owner;
-        unsigned n_windows_opened;
+        unsigned n_windows_opened, n_registered, n_lost;
 } FakeLog;
 
 typedef struct Fake {

@@ -449,7 +449,7 @@ static void test_lost(void) {
                         break;
                 (void) usleep(20000);
         }
-        tap_ok(w.fake.log->n_claimed > 1 && w.fake.log->n_windows_opened > 1, "it is found again once it answers");
+        tap_ok(w.fake.log->n_windows_opened > 1, "it is found again once it answers");
         (void) kill(w.fake.pid, SIGSTOP);
         (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
         (void) close(make_table(&w, FAKE_LIOBN_USER, 12, 0, FAKE_PAGES));
