@@ -146,6 +146,8 @@ static Outcome try_start(World *w, unsigned function, unsigned nth, const Right 
         if (status == 0 && !why)
                 (void) is_right(w, want, &why);
         /* The connection to the bus is libsystemd's, which gives it up: tced says so and is started again. */
+        for (unsigned i = 0; status == 0 && why && !has_ended(w) && i < 100; i++)
+                (void) usleep(5000);
         if (status == 0 && has_ended(w)) {
                 status = wait_exit(h->tced_pid);
                 h->tced_pid = 0;

@@ -128,6 +128,7 @@ bool world_done(World *w) {
         well = host_end_tced(&w->host);
         actor_kill(&w->helper);
         free(w->machine);
+        free(w->scratch);
         return host_end(&w->host) && well;
 }
 

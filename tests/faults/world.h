@@ -23,6 +23,7 @@ typedef struct World {
         FaultControl *control;
         sd_bus *bus;   /* on the private socket */
         char *machine; /* registered and claimed, for good */
+        char *scratch; /* the path of another one */
         unsigned tried[_FAULT_FUNCTION_MAX][2][_OUTCOME_MAX]; /* by the error of the two */
 } World;
 

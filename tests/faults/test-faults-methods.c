@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every method of every interface is called again and again, and each time another call of another function fails that tced makes meanwhile: an
+ * answer or an error with a text, and then the same method does what it should, with the same objects, fds and memory as before. */
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "../bus/domain.h"
+#include "tap.h"
+#include "world.h"
+
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+#define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
+#define PEER "org.freedesktop.DBus.Peer"
+/* Of one function that one method calls. */
+#define CALLS_MAX 400U
+#define GROWTH_KIB_MAX 3072
+
+static const TestDomain domain = { .name = "faulty", .uuid = UUID_A };
+static const TestWindow added[] = {
+        { "pci", "fast", 0x81000000, 0, 1 << 20, 12, 0, -1 },
+        { "pci", "slow", 0x81000100, 0, 1 << 20, 12, 0, -1 },
+};
+
+/* ---- what is done before and after, without faults ---- */
+
+static int register_it(World *w, sd_bus_error *error) {
+        return register_windows(w->bus, "faulty", "", added, ELEMENTSOF(added), NO_UID, NULL, error);
+}
+
+static char *its_path(World *w) {
+        return find_machine(w->bus, "faulty");
+}
+
+static void unregister_it(World *w) {
+        _cleanup_free_ char *path = its_path(w);
+
+        if (path)
+                (void) unregister(w->bus, path, NULL);
+}
+
+static void before_register(World *w) {
+        unregister_it(w);
+        (void) register_it(w, NULL);
+}
+
+static void before_claim(World *w) {
+        _cleanup_free_ char *path = NULL;
+
+        before_register(w);
+        path = its_path(w);
+        if (path)
+                (void) claim(w->bus, path, NULL);
+}
+
+static void release_it(World *w) {
+        (void) release_domain(w->bus, &domain, NULL);
+}
+
+static void before_release(World *w) {
+        release_it(w);
+        (void) register_domain(w->bus, &domain, 0, NULL, NULL, NULL);
+}
+
+static int bind_group(World *w, const char *method, sd_bus_error *error) {
+        return call(w->bus, GROUP_UNBOUND, TCED_INTERFACE_GROUP, method, error, NULL, "t", UINT64_C(0));
+}
+
+static void unbind_it(World *w) {
+        (void) bind_group(w, "Release", NULL);
+}
+
+static void bind_it(World *w) {
+        (void) bind_group(w, "Bind", NULL);
+}
+
+/* ---- what is called ---- */
+
+static int run_domain_plan(World *w, sd_bus_error *error) {
+        _cleanup_free_ char *xml = domain_xml(&domain), *json = NULL;
+
+        return plan_domain(w->bus, xml, NULL, error, &json);
+}
+
+static int run_domain_register(World *w, sd_bus_error *error) {
+        return register_domain(w->bus, &domain, 0, error, NULL, NULL);
+}
+
+static int run_domain_release(World *w, sd_bus_error *error) {
+        return release_domain(w->bus, &domain, error);
+}
+
+static int run_claim(World *w, sd_bus_error *error) {
+        return claim(w->bus, w->scratch, error);
+}
+
+static int run_acquire(World *w, sd_bus_error *error) {
+        return acquire(w->bus, w->scratch, NULL, 0, error, NULL);
+}
+
+static int run_unregister(World *w, sd_bus_error *error) {
+        return unregister(w->bus, w->scratch, error);
+}
+
+static int run_window(World *w, sd_bus_error *error) {
+        return call(w->bus, w->machine, TCED_INTERFACE_MACHINE, "AcquireWindow", error, NULL, "uuttit", LIOBN_USER + 1, 16U, UINT64_C(1) << 59,
+                    UINT64_C(256), 0, UINT64_C(0));
+}
+
+static int run_report(World *w, sd_bus_error *error) {
+        return call(w->bus, w->machine, TCED_INTERFACE_MACHINE, "ReportTable", error, NULL, "usit", LIOBN_KERNEL, "kernel", 0, UINT64_C(0));
+}
+
+static int run_open_into(World *w, sd_bus_error *error) {
+        _cleanup_fd_ int container = -EBADF;
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "%s/dev/vfio/vfio", w->host.dir);
+        container = open(path, O_RDWR | O_CLOEXEC);
+        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "OpenInto", error, NULL, "th", UINT64_C(0), container);
+}
+
+static int run_audit_process(World *w, sd_bus_error *error) {
+        return call_manager(w->bus, "AuditProcess", error, "ut", (uint32_t) getpid(), UINT64_C(0));
+}
+
+static int run_by_pid(World *w, sd_bus_error *error) {
+        return call_manager(w->bus, "GetMachineByPID", error, "u", (uint32_t) getpid());
+}
+
+static int run_probe(World *w, sd_bus_error *error) {
+        return call_manager(w->bus, "Probe", error, "bt", 0, UINT64_C(0));
+}
+
+static int run_group_open(World *w, sd_bus_error *error) {
+        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "Open", error, NULL, "t", UINT64_C(0));
+}
+
+static int run_group_probe(World *w, sd_bus_error *error) {
+        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "Probe", error, NULL, "t", UINT64_C(0));
+}
+
+static int run_bind(World *w, sd_bus_error *error) {
+        return bind_group(w, "Bind", error);
+}
+
+static int run_release(World *w, sd_bus_error *error) {
+        return bind_group(w, "Release", error);
+}
+
+static int run_log_level(World *w, sd_bus_error *error) {
+        return set_string(w->bus, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, "LogLevel", "info", error);
+}
+
+static int run_get(World *w, sd_bus_error *error) {
+        return call(w->bus, TCED_BUS_PATH, PROPERTIES, "Get", error, NULL, "ss", TCED_INTERFACE_MANAGER, "KvmUsable");
+}
+
+static int run_get_all(World *w, sd_bus_error *error) {
+        return call(w->bus, TCED_BUS_PATH, PROPERTIES, "GetAll", error, NULL, "s", TCED_INTERFACE_MANAGER);
+}
+
+/* run NULL: the object's method, with one string, or flags, or nothing. */
+typedef struct Case {
+        const char *interface, *method;
+        int (*run)(World *w, sd_bus_error *error);
+        void (*before)(World *w), (*after)(World *w);
+        const char *text;
+        bool flags;
+} Case;
+
+#define MANAGER TCED_INTERFACE_MANAGER
+static const Case cases[] = {
+        { MANAGER, "ListGroups" },
+        { MANAGER, "GetGroupByDevice", .text = "0000:02:00.0" },
+        { MANAGER, "ListMachines" },
+        { MANAGER, "GetMachine", .text = "stays" },
+        { MANAGER, "GetMachineByPID", run_by_pid },
+        { MANAGER, "RegisterMachine", register_it, unregister_it, unregister_it },
+        { MANAGER, "PlanDomain", run_domain_plan },
+        { MANAGER, "RegisterDomain", run_domain_register, release_it, release_it },
+        { MANAGER, "ReleaseDomain", run_domain_release, before_release, release_it },
+        { MANAGER, "Audit", .flags = true },
+        { MANAGER, "AuditProcess", run_audit_process },
+        { MANAGER, "Probe", run_probe },
+        { MANAGER, "Rescan" },
+        { MANAGER, "Reload" },
+        { MANAGER, "Describe", .flags = true },
+        { TCED_INTERFACE_GROUP, "Open", run_group_open },
+        { TCED_INTERFACE_GROUP, "OpenInto", run_open_into },
+        { TCED_INTERFACE_GROUP, "Probe", run_group_probe },
+        { TCED_INTERFACE_GROUP, "Bind", run_bind, unbind_it, unbind_it },
+        { TCED_INTERFACE_GROUP, "Release", run_release, bind_it, unbind_it },
+        { TCED_INTERFACE_MACHINE, "Claim", run_claim, before_register, unregister_it },
+        { TCED_INTERFACE_MACHINE, "AcquireTables", run_acquire, before_claim, unregister_it },
+        { TCED_INTERFACE_MACHINE, "AcquireWindow", run_window },
+        { TCED_INTERFACE_MACHINE, "ReportTable", run_report },
+        { TCED_INTERFACE_MACHINE, "Unregister", run_unregister, before_register, unregister_it },
+        { PROPERTIES, "Get", run_get },
+        { PROPERTIES, "GetAll", run_get_all },
+        { PROPERTIES, "Set", run_log_level },
+        { OBJECT_MANAGER, "GetManagedObjects" },
+        { INTROSPECTABLE, "Introspect" },
+        { PEER, "Ping" },
+        { PEER, "GetMachineId" },
+};
+
+static int run(World *w, const Case *c, sd_bus_error *error) {
+        if (c->run)
+                return c->run(w, error);
+        if (c->text)
+                return call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "s", c->text);
+        return c->flags ? call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "t", UINT64_C(0))
+                        : call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "");
+}
+
+/* Without a fault: all is there for it. */
+static void prepare(World *w, const Case *c) {
+        if (c->before)
+                c->before(w);
+        free(w->scratch);
+        w->scratch = its_path(w);
+}
+
+static bool has_ended(const World *w) {
+        siginfo_t info = {};
+
+        return waitid(P_PID, (id_t) w->host.tced_pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* Once, with the fault; what comes behind the answer is given the time of another one. */
+static Outcome run_faulty(World *w, const Case *c, unsigned function, unsigned nth, char *why, size_t size) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Outcome outcome;
+        int r;
+
+        prepare(w, c);
+        world_arm(w, function, nth);
+        r = run(w, c, &error);
+        if (r >= 0 || error.name)
+                (void) call(w->bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "");
+        world_disarm(w);
+        outcome = world_outcome(w);
+        *why = '\0';
+        if (r < 0) {
+                bool closed = r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE || r == -ESHUTDOWN;
+
+                outcome = closed ? OUTCOME_CLOSED : !isempty(error.message) && r != -ETIMEDOUT ? OUTCOME_ERROR : OUTCOME_WRONG;
+                (void) snprintf(why, size, "%s: %s", error.name ? error.name : strerror(-r), error.message ? error.message : "");
+        }
+        sd_bus_error_free(&error);
+        return outcome;
+}
+
+/* The same without: it must go well, and leave what there was. */
+static bool is_right(World *w, const Case *c, const char *objects) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *have = NULL;
+        bool good;
+
+        if (!sd_bus_is_open(w->bus) || call(w->bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "") < 0)
+                world_connect(w);
+        if (c->after)
+                c->after(w);
+        prepare(w, c);
+        good = is_well(run(w, c, &error), &error);
+        if (c->after)
+                c->after(w);
+        have = managed_objects(w->bus);
+        if (have && streq(have, objects))
+                return good;
+        printf("#   other objects:\n");
+        for (char *save, *line = have ? strtok_r(have, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+                printf("#     %s\n", line);
+        return false;
+}
+
+/* After a crash, which is told. */
+static void revive(World *w) {
+        int status = wait_exit(w->host.tced_pid);
+        _cleanup_free_ char *log = host_log(&w->host);
+
+        printf("#   tced has ended with %d: %s\n", status, strlen(log) > 600 ? log + strlen(log) - 600 : log);
+        w->host.tced_pid = 0;
+        if (!host_restart_tced(&w->host, NULL))
+                bail_out("tced does not start again");
+        world_connect(w);
+        wait_probed(w->bus);
+}
+
+static void try_function(World *w, const Case *c, unsigned function, unsigned count, const char *objects) {
+        unsigned n = count < CALLS_MAX ? count : CALLS_MAX, wrong = 0;
+        int before = settled_fds(w->host.tced_pid), after;
+
+        for (unsigned i = 0; i < n && wrong < 10; i++) {
+                unsigned nth = 1 + (unsigned) ((uint64_t) i * count / n);
+                char why[256];
+                Outcome outcome = run_faulty(w, c, function, nth, why, sizeof(why));
+                bool ended = has_ended(w);
+
+                if (ended)
+                        revive(w);
+                if (!is_right(w, c, objects) || ended || outcome == OUTCOME_WRONG) {
+                        printf("#   %s: %s\n", c->method, *why ? why : "not as before");
+                        world_show_stack(w);
+                        outcome = OUTCOME_WRONG;
+                }
+                world_note(w, function, nth, outcome);
+                wrong += outcome == OUTCOME_WRONG;
+        }
+        after = wait_fds(w->host.tced_pid, before);
+        if (after > before)
+                printf("#   %d fds instead of %d\n", after, before);
+        tap_ok(wrong == 0 && after <= before, "%s.%s: %s fails, %u of %u calls", c->interface, c->method, fault_name(function), n, count);
+}
+
+static void try_method(World *w, const Case *c, const char *only, const char *objects) {
+        unsigned counts[_FAULT_FUNCTION_MAX];
+        char why[256];
+
+        if (run_faulty(w, c, _FAULT_FUNCTION_MAX, 0, why, sizeof(why)) != OUTCOME_UNMET) {
+                tap_ok(false, "%s.%s without a fault: %s", c->interface, c->method, why);
+                return;
+        }
+        for (size_t i = 0; i < _FAULT_FUNCTION_MAX; i++)
+                counts[i] = atomic_load(&w->control->counts[i]);
+        if (c->after)
+                c->after(w);
+        for (unsigned f = 0; f < _FAULT_FUNCTION_MAX; f++)
+                if (counts[f] > 0 && (!only || streq(only, fault_name(f))))
+                        try_function(w, c, f, counts[f], objects);
+}
+
+static bool is_known(const char *interface, const char *method) {
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (streq(cases[i].interface, interface) && streq(cases[i].method, method))
+                        return true;
+        return false;
+}
+
+/* A method that is not in the table is one that nobody made to fail. */
+static void test_complete(World *w) {
+        const char *const paths[] = { TCED_BUS_PATH, GROUP_BOUND, w->machine, LOG_CONTROL_PATH };
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_free_ char *xml = introspect(w->bus, paths[i]);
+                char interface[128] = "", name[64];
+
+                for (char *save, *line = strtok_r(xml, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                        if (sscanf(line, " <interface name=\"%127[^\"]\"", interface) == 1)
+                                continue;
+                        if (sscanf(line, " <method name=\"%63[^\"]\"", name) == 1 && !is_known(interface, name))
+                                tap_ok(false, "%s.%s has a case here", interface, name);
+                }
+        }
+        tap_ok(true, "each method that the daemon tells of has a case");
+}
+
+int main(void) {
+        const char *only_method = getenv("FAULTS_METHOD"), *only = getenv("FAULTS_ONLY");
+        _cleanup_free_ char *objects = NULL;
+        long resident;
+        World w;
+
+        if (!world_init(&w, 300))
+                return tap_done();
+        test_complete(&w);
+        objects = managed_objects(w.bus);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                (void) is_right(&w, &cases[i], objects);
+        resident = resident_kib(w.host.tced_pid);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (!only_method || streq(only_method, cases[i].method))
+                        try_method(&w, &cases[i], only, objects);
+        printf("# %ld KiB of memory before, %ld after\n", resident, resident_kib(w.host.tced_pid));
+        tap_ok(resident_kib(w.host.tced_pid) <= resident + GROWTH_KIB_MAX, "it has no more memory than before");
+        world_print(&w, "faults of methods");
+        tap_ok(world_done(&w), "tced ends well");
+        return tap_done();
+}
