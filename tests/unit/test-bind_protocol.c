@@ -258,7 +258,7 @@ static void test_surplus_fds(void) {
 }
 
 static void test_round_trip(void) {
-        static const char *const texts[] = { "", "a text", "\"quotes\", \\ and / and\nlines\t",
+        static const char *const texts[] = { "a text", "\"quotes\", \\ and / and\nlines\t",
                                              "Gr\303\274\303\237e \342\202\254", "\001\037" };
         BindRequest request = {}, sent = { .id = INT64_MAX, .operation = BIND_OPEN_GROUP, .group = UINT32_MAX };
         BindReply reply, full = { .id = 1, .error = ENOENT, .fd = -EBADF };
@@ -278,6 +278,8 @@ static void test_round_trip(void) {
                 tap_ok(r == 1 && reply.id == i && reply.error == EBUSY && reply.fd < 0, "an answer, %zu", i);
                 tap_streq(reply.text, texts[i], "its text");
         }
+        (void) bind_send_reply(ends[0], &full);
+        tap_eq(bind_receive_reply(ends[1], &reply), -EBADMSG, "an error without a word is no answer");
         memset(full.text, '\001', sizeof(full.text) - 1);
         (void) bind_send_reply(ends[0], &full);
         tap_eq(bind_receive_reply(ends[1], &reply), 1, "the longest text fits, though each of its bytes takes six");
