@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The limits of tced.conf over the bus: who is at one is refused by its name, others go on, what is given back can be had again, and root
+ * knows no limit of users. test-users.c has those of machines and bytes, test-connections.c those of connections. */
+
+#include <grp.h>
+
+#include "domain.h"
+#include "tap.h"
+
+/* Her own group is the one that may register; others are made members. Bob is nobody that the bus would know: he uses the socket. */
+#define ALICE 65534
+#define BOB 65533
+
+static const gid_t group = ALICE;
+
+/* Those that wait for a host to be proven, which hangs. */
+typedef struct Waiting {
+        unsigned good, refused;
+        char text[256]; /* of the last that was refused */
+} Waiting;
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        Waiting *w = userdata;
+
+        w->good += !e;
+        w->refused += e != NULL;
+        if (e)
+                (void) snprintf(w->text, sizeof(w->text), "%s: %s", e->name, e->message);
+        return 0;
+}
+
+static void ask(sd_bus *bus, bool on_bus, const char *name, Waiting *w) {
+        (void) sd_bus_call_method_async(bus, NULL, on_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine",
+                                        on_answer, w, "ssa(ssuttubi)a{sv}t", name, "", 0, 0, UINT64_C(0));
+        (void) sd_bus_flush(bus);
+}
+
+/* Until so many are answered. */
+static void wait_for(sd_bus *bus, const Waiting *w, unsigned good, unsigned bad) {
+        while (w->good < good || w->refused < bad)
+                if (sd_bus_process(bus, NULL) == 0 && sd_bus_wait(bus, HARNESS_PATIENCE * UINT64_C(1000000)) <= 0)
+                        return;
+}
+
+static bool has_all(const char *text, const char *one, const char *two) {
+        return strstr(text, one) && strstr(text, two);
+}
+
+/* Two requests of a connection and three of a user may wait. What it sees is told by a byte each. */
+static void alice_waits(int fd, void *userdata) {
+        sd_bus *peer = open_peer(userdata), *bus = open_bus(userdata);
+        Waiting of_peer = {}, of_bus = {};
+        bool right;
+
+        for (unsigned i = 0; i < 3; i++)
+                ask(peer, false, (const char *const[]){ "a1", "a2", "a3" }[i], &of_peer);
+        wait_for(peer, &of_peer, 0, 1);
+        right = of_peer.good == 0 && has_all(of_peer.text, "LimitExceeded: RequestsPerMachineMax=2 would be exceeded: 2 requests of this connection",
+                                             "raise it in tced.conf");
+        actor_say(fd, right ? 'm' : '?');
+        ask(bus, true, "a4", &of_bus);
+        ask(bus, true, "a5", &of_bus);
+        wait_for(bus, &of_bus, 0, 1);
+        right = of_bus.good == 0 && has_all(of_bus.text, "LimitExceeded: RequestsPerUserMax=3 would be exceeded: 3 requests of your user", "wait for some");
+        actor_say(fd, right ? 'u' : '?');
+        (void) actor_listen(fd);
+        wait_for(peer, &of_peer, 2, 1);
+        wait_for(bus, &of_bus, 1, 1);
+        actor_say(fd, of_peer.good == 2 && of_bus.good == 1 ? 'g' : '?');
+        of_peer = (Waiting) {};
+        ask(peer, false, "a6", &of_peer);
+        wait_for(peer, &of_peer, 1, 0);
+        actor_say(fd, of_peer.good == 1 ? 'a' : '?');
+        (void) actor_listen(fd);
+}
+
+static void bob_waits(void *userdata) {
+        _cleanup_bus_ sd_bus *bus = open_peer(userdata);
+        Waiting w = {};
+
+        ask(bus, false, "b1", &w);
+        wait_for(bus, &w, 1, 0);
+        tap_ok(w.good == 1, "another user's request waits, and is answered: %s", w.text);
+}
+
+static int64_t taken(sd_bus *bus, const char *limit) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *name;
+        uint64_t value;
+
+        if (sd_bus_get_property(bus, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Usage", NULL, &reply, "a{st}") < 0 ||
+            sd_bus_message_enter_container(reply, 'a', "{st}") < 0)
+                return -1;
+        while (sd_bus_message_read(reply, "{st}", &name, &value) > 0)
+                if (streq(name, limit))
+                        return (int64_t) value;
+        return -1;
+}
+
+static void test_requests(Host *h) {
+        static const char *const env[] = { "TCED_FAKE_KVM=hang", NULL };
+        _cleanup_bus_ sd_bus *root = NULL, *peer = NULL;
+        char options[4][96];
+        const char *argv[] = { getenv("TCED_ON_FAKE_KVM"), options[0], options[1], options[2], options[3], NULL };
+        static const char *const names[] = { "r1", "r2", "r3", "r4", "r5" };
+        Waiting w = {};
+        Actor alice;
+
+        host_write(h, "root/etc/tced/tced.conf", "[Manager]\nGroup=%s\n[Probe]\nTimeoutSec=4\n"
+                   "[Limits]\nRequestsMax=9\nRequestsPerUserMax=3\nRequestsPerMachineMax=2\n", getgrgid(group)->gr_name);
+        (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
+        (void) snprintf(options[1], sizeof(options[1]), "--config-root=%s/root", h->dir);
+        (void) snprintf(options[2], sizeof(options[2]), "--sys=%s/sys", h->dir);
+        (void) snprintf(options[3], sizeof(options[3]), "--dev=%s/dev", h->dir);
+        if (!tap_ok(host_spawn_tced(h, &(Spawn) { .argv = argv, .env = env }), "a host where making a VM hangs"))
+                return;
+        root = open_bus(h);
+        peer = open_peer(h);
+        alice = actor_start(ALICE, alice_waits, h);
+        tap_eq(actor_hear(&alice), 'm', "a connection has no more requests waiting than RequestsPerMachineMax");
+        tap_eq(actor_hear(&alice), 'u', "a user has no more waiting than RequestsPerUserMax, on whatever connections");
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                ask(peer, false, names[i], &w);
+        run_as(BOB, &group, 1, bob_waits, h);
+        wait_for(peer, &w, 5, 0);
+        tap_eq(w.good, 5, "root has more of them waiting: %s", w.text);
+        actor_tell(&alice, 'g');
+        tap_eq(actor_hear(&alice), 'g', "those that waited are answered");
+        tap_eq(actor_hear(&alice), 'a', "and others may wait");
+        tap_eq(taken(root, "RequestsMax"), 0, "none is left in the count");
+        actor_tell(&alice, 'e');
+        (void) actor_end(&alice);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *path = find_machine(root, names[i]);
+                (void) unregister(root, path, NULL);
+        }
+        /* In all, whoever it is. */
+        w = (Waiting) {};
+        for (unsigned i = 0; i < 11; i++)
+                (void) sd_bus_call_method_async(peer, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", on_answer, &w, "bt", 0, UINT64_C(0));
+        wait_for(peer, &w, 0, 2);
+        tap_ok(has_all(w.text, "LimitExceeded: RequestsMax=9 would be exceeded: 9 requests wait", "raise it in tced.conf"), "'%s'", w.text);
+        tap_eq(taken(root, "RequestsMax"), 9, "they can be seen in Usage");
+        /* Who asked is gone; its requests are not, until they are done. */
+        (void) sd_bus_flush(peer);
+        peer = sd_bus_close_unref(peer);
+        tap_eq(taken(root, "RequestsMax"), 9, "to hang up gives none of them back");
+        host_stop_tced(h);
+}
+
+/* Two machines with so many tables; 'y': that was as it should be. */
+static void alice_has_tables(int fd, void *userdata) {
+        sd_bus *bus = open_peer(userdata);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        TestWindow w[5];
+        bool right;
+
+        for (unsigned i = 0; i < ELEMENTSOF(w); i++)
+                w[i] = small_window(i);
+        right = is_refused(register_windows(bus, "alice", "", w, 5, NO_UID, NULL, &error), &error, "LimitExceeded",
+                           "TablesPerUserMax=4 would be exceeded|0 are taken, 5 more");
+        free(register_small(bus, "alice", 3, NO_UID));
+        right = right && is_refused(register_windows(bus, "more", "", w, 2, NO_UID, NULL, &error), &error, "LimitExceeded",
+                                    "TablesPerUserMax=4 would be exceeded|3 are taken, 2 more|end VMs or raise it");
+        right = right && register_windows(bus, "one", "", w, 1, NO_UID, NULL, &error) == 0;
+        actor_say(fd, right ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+static void bob_has_tables(void *userdata) {
+        _cleanup_bus_ sd_bus *bus = open_peer(userdata);
+
+        free(register_small(bus, "bob", 4, NO_UID));
+        tap_ok(true, "another user has as many");
+}
+
+static void test_tables(Host *h, sd_bus *root) {
+        Actor alice = actor_start(ALICE, alice_has_tables, h);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *path = NULL, *other = NULL;
+        TestWindow w[2] = { small_window(0), small_window(1) };
+
+        tap_eq(actor_hear(&alice), 'y', "a user has no more tables than TablesPerUserMax, in one VM or in more");
+        run_as(BOB, &group, 1, bob_has_tables, h);
+        for (unsigned i = 0; i < 100 && taken(root, "TablesMax") > 4; i++)
+                (void) usleep(50000);
+        tap_eq(taken(root, "TablesMax"), 4, "Usage counts them; those of a user who is gone are gone");
+        path = register_small(root, "root", 5, NO_UID);
+        refused(register_windows(root, "more", "", w, 2, NO_UID, NULL, &error), &error, "LimitExceeded",
+                "TablesMax=10 would be exceeded|9 are taken, 2 more", "root has more, and not more than TablesMax");
+        tap_eq(taken(root, "MachinesMax"), 3, "nothing of what was refused is counted");
+        (void) unregister(root, path, NULL);
+        went_well(register_windows(root, "more", "", w, 2, NO_UID, &other, &error), &error, "what is given back can be had again");
+        (void) unregister(root, other, NULL);
+        actor_tell(&alice, 'e');
+        (void) actor_end(&alice);
+}
+
+static void nobody_plans(void *userdata) {
+        const char *const *texts = userdata;
+        _cleanup_bus_ sd_bus *bus = open_address(texts[0], true);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *json = NULL;
+
+        refused(plan_domain(bus, texts[1], NULL, &error, &json), &error, "LimitExceeded", "DomainBytesMax=8192|<metadata>|raise it in tced.conf",
+                "XML of more than DomainBytesMax is not planned");
+        refused(plan_domain(bus, texts[2], texts[1], &error, &json), &error, "LimitExceeded", "DomainBytesMax=8192", "nor attached");
+        went_well(plan_domain(bus, texts[2], NULL, &error, &json), &error, "less is");
+}
+
+static void test_domain_bytes(Host *h, sd_bus *root) {
+        char comment[10000];
+        TestDomain d = { .name = "a", .uuid = UUID_A }, large = d;
+        _cleanup_free_ char *small = domain_xml(&d), *text = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        memset(comment, 'x', sizeof(comment));
+        memcpy(comment, "<!--", 4);
+        memcpy(comment + sizeof(comment) - 4, "-->", 4);
+        large.devices = comment;
+        text = domain_xml(&large);
+        run_as(ALICE, NULL, 0, nobody_plans, ((const char *[]){ h->address, text, small }));
+        refused(register_domain(root, &large, 0, &error, NULL, NULL), &error, "LimitExceeded", "DomainBytesMax=8192", "nor is it registered by root");
+        went_well(register_domain(root, &d, 0, &error, NULL, NULL), &error, "less is");
+        went_well(release_domain(root, &large, &error), &error, "what is larger can be given back all the same");
+        tap_eq(count_machines(root), 0, "it is");
+}
+
+int main(void) {
+        Host h;
+
+        host_init(&h, 110);
+        if (geteuid() != 0 || !getgrgid(group)) {
+                tap_skip("only root can be other users", "limits");
+                host_done(&h);
+                return tap_done();
+        }
+        host_write(&h, "dev/kvm", "%s", "");
+        if (!host_start_bus(&h)) {
+                tap_skip("there is no dbus-daemon", "limits");
+                host_done(&h);
+                return tap_done();
+        }
+        test_requests(&h);
+        host_remove(&h, "dev/kvm");
+        host_write(&h, "root/etc/tced/tced.conf", "[Manager]\nGroup=%s\n[Limits]\nTablesMax=10\nTablesPerUserMax=4\nDomainBytesMax=8K\n",
+                   getgrgid(group)->gr_name);
+        if (!host_start_tced(&h, NULL))
+                bail_out("tced does not start");
+        {
+                _cleanup_bus_ sd_bus *root = open_bus(&h);
+
+                test_tables(&h, root);
+                test_domain_bytes(&h, root);
+        }
+        host_done(&h);
+        return tap_done();
+}
