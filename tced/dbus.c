@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "dbus_internal.h"
+#include "fd_reserve.h"
 #include "log.h"
 #include "names.h"
 #include "util.h"
@@ -229,6 +230,13 @@ static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userda
                 if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
                         return 0;
                 log_warning("Can't accept a connection on %s: %s; see LimitNOFILE= of tced.service", d->socket_path, strerror(errno));
+                pause_listening(d);
+                return 0;
+        }
+        connection = fd_reserve_check(connection);
+        if (connection < 0) {
+                log_warning("Refused a connection on %s: there are no file descriptors left but those kept for answers; raise LimitNOFILE= of "
+                            "tced.service", d->socket_path);
                 pause_listening(d);
                 return 0;
         }

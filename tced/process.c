@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "fd_reserve.h"
 #include "util.h"
 
 /* asm-generic/socket.h, 6.5 and newer. */
@@ -28,7 +29,7 @@ int process_hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret) {
 }
 
 int process_open(int proc_fd, pid_t pid, Process *ret) {
-        int pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
+        int pidfd = pid > 0 ? fd_reserve_check(sys_pidfd_open(pid, 0)) : -ESRCH;
 
         return pidfd < 0 ? pidfd : process_hold_consume(proc_fd, pid, pidfd, ret);
 }

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "fd_reserve.h"
 #include "log.h"
 #include "tce.h"
 #include "util.h"
@@ -107,7 +108,7 @@ static int open_memfd(const TableRequest *request) {
         fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
         if (fd < 0 && errno == EINVAL)
                 fd = memfd_create(name, flags);
-        return fd < 0 ? -errno : fd;
+        return fd < 0 ? -errno : fd_reserve_check(fd);
 }
 
 /* Binds the file's pages to the node. The policy is set through a mapping but belongs to the file: it stays when the mapping

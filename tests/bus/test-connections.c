@@ -443,6 +443,27 @@ static void set_fds_max(pid_t pid, rlim_t max) {
                 bail_out("prlimit: %s", strerror(errno));
 }
 
+/* Who connects can't take the last fds: a message on the bus that comes with one is read still, and to fail at that would be the end. */
+static void test_last_fds(const Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_bus(h);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int fds[600], r, have;
+        size_t n = 0;
+
+        set_fds_max(h->tced_pid, 1024);
+        while (n < ELEMENTSOF(fds))
+                fds[n++] = connect_raw(h);
+        tap_ok(host_log_has(h, "Refused a connection on"), "before the fds are used up nobody is let in any more");
+        have = count_fds(h->tced_pid);
+        tap_ok(have > 700 && have < 780, "some are left: %d are taken of 1024", have);
+        r = call(bus, TCED_GROUP_PREFIX "/7", TCED_INTERFACE_GROUP, "OpenInto", &error, NULL, "th", UINT64_C(0), STDIN_FILENO);
+        tap_ok(r < 0 && !strstr(error.name, "NoReply"), "an fd that comes on the bus is read: %s", error.message);
+        sd_bus_error_free(&error);
+        while (n > 0)
+                (void) close(fds[--n]);
+        tap_ok(answers(h), "who has waited is let in when others are gone");
+}
+
 /* Not one file descriptor is left: for tables, and for who wants to connect. */
 static void test_no_fds_left(Host *h) {
         _cleanup_bus_ sd_bus *bus = open_peer(h);
@@ -524,6 +545,7 @@ int main(void) {
         if (!host_start_tced(&h, NULL))
                 bail_out("tced does not start");
         test_no_fds_left(&h);
+        test_last_fds(&h);
         test_end_with_unread(&h);
         host_done(&h);
         return tap_done();
