@@ -3,7 +3,10 @@
 /* The limits of tced.conf over the bus: who is at one is refused by its name, others go on, what is given back can be had again, and root
  * knows no limit of users. test-users.c has those of machines and bytes, test-connections.c those of connections. */
 
+#include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include "domain.h"
 #include "tap.h"
@@ -228,6 +231,55 @@ static void test_domain_bytes(Host *h, sd_bus *root) {
         tap_eq(count_machines(root), 0, "it is");
 }
 
+static void fill_up(const char *path) {
+        char block[4096] = "";
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        while (fd >= 0 && write(fd, block, sizeof(block)) > 0)
+                ;
+        (void) close(fd);
+}
+
+/* What a restart needs is in a file system that is full: VMs go on and come, a finding says so, and it ends when there is room again. */
+static void test_full_run(Host *h) {
+        _cleanup_free_ char *where = NULL, *filler = NULL, *state = NULL, *text = NULL, *later = NULL;
+        const char *extra[2] = {};
+
+        if (asprintf(&where, "%s/small", h->dir) < 0 || asprintf(&filler, "%s/filler", where) < 0 ||
+            asprintf(&state, "--state=%s/state", where) < 0)
+                bail_out("no memory");
+        host_mkdir(h, "small");
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, "size=32k") < 0) {
+                tap_skip("no file system can be mounted here", "a full /run");
+                return;
+        }
+        extra[0] = state;
+        if (tap_ok(host_start_tced(h, extra), "a state in a file system of 32 KiB")) {
+                _cleanup_bus_ sd_bus *bus = open_bus(h);
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                TestWindow w = small_window(0);
+
+                fill_up(filler);
+                went_well(register_windows(bus, "one", "", &w, 1, NO_UID, NULL, &error), &error, "it is full: a VM is registered");
+                tap_ok(host_log_has(h, "No space left on device"), "the log says so");
+                text = describe_text(bus);
+                tap_ok(strstr(text, "state-not-kept") != NULL, "so does a finding");
+                (void) unlink(filler);
+                went_well(register_windows(bus, "two", "", &w, 1, NO_UID, NULL, &error), &error, "there is room again");
+                later = describe_text(bus);
+                tap_ok(!strstr(later, "state-not-kept"), "the finding is gone");
+        }
+        host_kill_tced(h);
+        if (tap_ok(host_restart_tced(h, extra), "killed, it is started again")) {
+                _cleanup_bus_ sd_bus *bus = open_bus(h);
+
+                tap_eq(count_machines(bus), 2, "both VMs are there, that of the full time too");
+        }
+        host_stop_tced(h);
+        (void) umount2(where, MNT_DETACH);
+}
+
 int main(void) {
         Host h;
 
@@ -255,6 +307,8 @@ int main(void) {
                 test_tables(&h, root);
                 test_domain_bytes(&h, root);
         }
+        host_stop_tced(&h);
+        test_full_run(&h);
         host_done(&h);
         return tap_done();
 }
