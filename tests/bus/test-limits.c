@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "domain.h"
 #include "tap.h"
@@ -280,6 +282,49 @@ static void test_full_run(Host *h) {
         (void) umount2(where, MNT_DETACH);
 }
 
+/* Address space that is used up, for real: what it can't do is refused, and it goes on when there is some again. */
+static void test_no_memory(Host *h) {
+        _cleanup_bus_ sd_bus *bus = open_bus(h), *peer = open_peer(h);
+        struct rlimit limit, all;
+        unsigned good = 0, bad = 0;
+
+        if (getenv("ASAN_OPTIONS")) {
+                tap_skip("a sanitizer's own memory is in the address space", "no memory");
+                return;
+        }
+        if (prlimit(h->tced_pid, RLIMIT_AS, NULL, &all) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        limit = all;
+        /* Less than it has: not a page more, but what malloc(3) has already. */
+        limit.rlim_cur = 1 << 20;
+        if (prlimit(h->tced_pid, RLIMIT_AS, &limit, NULL) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        for (unsigned i = 0; i < 40; i++) {
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                TestWindow w[40];
+                char name[16];
+                int r;
+
+                for (unsigned j = 0; j < ELEMENTSOF(w); j++)
+                        w[j] = small_window(j);
+                (void) snprintf(name, sizeof(name), "vm%u", i);
+                r = register_windows(i % 2 ? bus : peer, name, "", w, ELEMENTSOF(w), NO_UID, NULL, &error);
+                good += r >= 0;
+                bad += r < 0;
+                if (r < 0 && bad == 1)
+                        printf("# %s: %s\n", error.name, error.message);
+                sd_bus_error_free(&error);
+        }
+        if (prlimit(h->tced_pid, RLIMIT_AS, &all, NULL) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        tap_ok(kill(h->tced_pid, 0) == 0 && bad > 0, "without memory %u VMs were registered, %u refused", good, bad);
+        {
+                _cleanup_bus_ sd_bus *fresh = open_bus(h);
+
+                tap_eq(count_machines(fresh), good, "it goes on, and has those that it said it has");
+        }
+}
+
 int main(void) {
         Host h;
 
@@ -309,6 +354,10 @@ int main(void) {
         }
         host_stop_tced(&h);
         test_full_run(&h);
+        host_write(&h, "root/etc/tced/tced.conf", "%s", "");
+        if (!host_start_tced(&h, NULL))
+                bail_out("tced does not start");
+        test_no_memory(&h);
         host_done(&h);
         return tap_done();
 }
