@@ -288,10 +288,9 @@ static void test_no_memory(Host *h) {
         struct rlimit limit, all;
         unsigned good = 0, bad = 0;
 
-        if (getenv("ASAN_OPTIONS")) {
-                tap_skip("a sanitizer's own memory is in the address space", "no memory");
+        /* A sanitizer can't do without, and ends the program. */
+        if (getenv("ASAN_OPTIONS"))
                 return;
-        }
         if (prlimit(h->tced_pid, RLIMIT_AS, NULL, &all) < 0)
                 bail_out("prlimit: %s", strerror(errno));
         limit = all;
