@@ -132,23 +132,65 @@ static int get_dynamic_windows(sd_bus *bus, const char *path, const char *interf
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static int claim(sd_bus_message *m, Machine *machine, Caller *caller, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
-        _cleanup_caller_ Caller caller = CALLER_INIT;
-        Machine *machine = userdata;
         Refusal refusal;
+
+        /* Who may claim one of libvirt's is asked of libvirt. */
+        if (machine->source == MACHINE_SOURCE_BUS && caller->uid != 0 && caller->uid != machine->owner)
+                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is for user %u to claim", machine->name,
+                                         (unsigned) machine->owner);
+        if (manager_claim(c->manager, machine, caller->uid, &caller->process, &refusal) < 0)
+                return refusal_to_error(&refusal, error);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_claim(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_caller_ Caller caller = CALLER_INIT;
         int r;
 
         r = read_flags_and_caller(m, &caller, error);
+        return r < 0 ? r : claim(m, userdata, &caller, error);
+}
+
+/* A pidfd proves nothing by itself, as everybody may open one of any process. That it is the caller's shows that the process which was found
+ * by its PID is the one that connected, and not one that has got its PID since. */
+static int check_pidfd(const Connection *c, int fd, Caller *caller, sd_bus_error *error) {
+        Process named = PROCESS_INIT;
+        int copy = fd_dup(fd), r;
+
+        r = copy < 0 ? copy : process_adopt_consume(c->manager->proc_fd, copy, &named);
+        if (r == -EBADF)
+                return sd_bus_error_set(error, TCED_ERROR_INVALID_ARGUMENT, "That fd is no pidfd; pass one of your own process, as pidfd_open() gives it");
+        if (r == -ESRCH)
+                return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, "The pidfd is of a process that has ended; pass one of your own process");
         if (r < 0)
+                return sd_bus_error_setf(error, TCED_ERROR_FAILED, "The pidfd can't be read: %s", strerror(-r));
+        if (!process_same(&named, &caller->process)) {
+                r = sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED,
+                                      "The pidfd is of process %d, but process %d asks; pass one of your own, on a connection that you made yourself",
+                                      (int) named.pid, (int) caller->process.pid);
+                process_close(&named);
                 return r;
-        /* Who may claim one of libvirt's is asked of libvirt. */
-        if (machine->source == MACHINE_SOURCE_BUS && caller.uid != 0 && caller.uid != machine->owner)
-                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "Machine %s is for user %u to claim", machine->name,
-                                         (unsigned) machine->owner);
-        if (manager_claim(c->manager, machine, caller.uid, &caller.process, &refusal) < 0)
-                return refusal_to_error(&refusal, error);
-        return sd_bus_reply_method_return(m, NULL);
+        }
+        /* By its own from here on. What a bus knows by its PID alone stays so. */
+        named.by_pid = caller->process.by_pid;
+        process_close(&caller->process);
+        caller->process = named;
+        return 0;
+}
+
+static int method_claim_with_pidfd(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_caller_ Caller caller = CALLER_INIT;
+        int r, fd;
+
+        r = sd_bus_message_read(m, "h", &fd);
+        if (r >= 0)
+                r = read_flags_and_caller(m, &caller, error);
+        if (r >= 0)
+                r = check_pidfd(c, fd, &caller, error);
+        return r < 0 ? r : claim(m, userdata, &caller, error);
 }
 
 /* Only the process that runs the VM goes on from here. */
@@ -431,6 +473,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("MultiTce", "b", get_multitce, 0, CHANGES),
         SD_BUS_PROPERTY("MultiTceReason", "s", get_multitce_reason, 0, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Claim", SD_BUS_ARGS("t", flags), SD_BUS_NO_RESULT, method_claim, ANYONE),
+        SD_BUS_METHOD_WITH_ARGS("ClaimWithPidfd", SD_BUS_ARGS("h", pidfd, "t", flags), SD_BUS_NO_RESULT, method_claim_with_pidfd, ANYONE),
         SD_BUS_METHOD_WITH_ARGS("AcquireTables", SD_BUS_ARGS("au", liobns, "t", flags),
                                 SD_BUS_RESULT("a(ussttutsii)", tables, "ah", fds, "b", multitce, "u", remaining), method_acquire_tables,
                                 ANYONE),

@@ -45,6 +45,7 @@ static const struct {
         { TCED_INTERFACE_GROUP, "OpenInto", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_GROUP, "Probe", "NotAuthorized", "NotAuthorized" },
         { TCED_INTERFACE_MACHINE, "Claim", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
+        { TCED_INTERFACE_MACHINE, "ClaimWithPidfd", "InvalidArgument", SD_BUS_ERROR_UNKNOWN_OBJECT }, /* that is no pidfd */
         { TCED_INTERFACE_MACHINE, "AcquireTables", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "AcquireWindow", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
         { TCED_INTERFACE_MACHINE, "ReportTable", "NotClaimed", SD_BUS_ERROR_UNKNOWN_OBJECT },
