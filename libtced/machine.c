@@ -189,8 +189,25 @@ static int call_with_flags(struct tced_machine *m, const char *member, bool *ret
         return connection_call_again(m->tced, call, NULL, ret_lost);
 }
 
+/* With a pidfd of this process. -EBADR: such a tced does not know the method; -EOPNOTSUPP: there is no pidfd, or no fd can be sent. */
+static int claim_with_pidfd(struct tced_machine *m) {
+        _cleanup_(message_unrefp) sd_bus_message *call = NULL;
+        _cleanup_fd_ int fd = sys_pidfd_open(getpid(), 0);
+        int r;
+
+        if (fd < 0)
+                return -EOPNOTSUPP;
+        r = connection_new_call(m->tced, m->path, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ht", fd, UINT64_C(0));
+        return r < 0 ? r : connection_call_again(m->tced, call, NULL, NULL);
+}
+
 _public_ int tced_claim(struct tced_machine *m) {
-        return call_with_flags(m, "Claim", NULL);
+        /* A bus says itself whose call it is. */
+        int r = m->tced->destination ? -EOPNOTSUPP : claim_with_pidfd(m);
+
+        return r == -EOPNOTSUPP || r == -EBADR ? call_with_flags(m, "Claim", NULL) : r;
 }
 
 _public_ int tced_unregister(struct tced_machine *m) {

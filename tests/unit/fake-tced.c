@@ -4,6 +4,7 @@
 
 #include "fake-tced.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -218,6 +219,15 @@ static int on_claim(Server *s, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "");
 }
 
+/* As a tced does that is older; libtced has to claim without it. */
+static int on_claim_with_pidfd(Server *s, sd_bus_message *call) {
+        struct pollfd p = { .events = POLLIN };
+
+        if (sd_bus_message_read(call, "h", &p.fd) >= 0 && poll(&p, 1, 0) == 0)
+                s->log->n_pidfds++;
+        return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method ClaimWithPidfd");
+}
+
 static int on_unregister(Server *s, sd_bus_message *call) {
         s->log->n_unregistered++;
         if (s->unregistered && s->plan->lose)
@@ -321,7 +331,7 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 { "RegisterMachine", on_register },   { "GetMachine", on_find },    { "Claim", on_claim },
                 { "AcquireTables", on_acquire },      { "ReportTable", on_report }, { "Unregister", on_unregister },
                 { "GetGroupByDevice", on_group_by_device }, { "Open", on_open }, { "OpenInto", on_open_into },
-                { "Get", on_get },                    { "AcquireWindow", on_window },
+                { "Get", on_get },                    { "AcquireWindow", on_window }, { "ClaimWithPidfd", on_claim_with_pidfd },
         };
 
         Server *s = userdata;

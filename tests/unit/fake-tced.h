@@ -45,6 +45,7 @@ typedef struct FakePlan {
 /* What the fake was told, in memory that it shares with the test. */
 typedef struct FakeLog {
         unsigned n_acquire, n_made, n_refused, n_claimed, n_unregistered;
+        unsigned n_pidfds; /* with ClaimWithPidfd */
         int last_error;
         char last_placement[16];
         char name[32], kind[8];

@@ -207,6 +207,7 @@ static void test_machine(void) {
         tap_eq(tced_claim(m), 0, "claimed");
         tap_eq(tced_unregister(m), 0, "unregistered");
         tap_ok(c.fake.log->n_claimed == 1 && c.fake.log->n_unregistered == 1, "tced was told both");
+        tap_eq(c.fake.log->n_pidfds, 1, "and sent a pidfd, of which an older one knows nothing");
         tced_machine_ref(m);
         m = tced_machine_unref(tced_machine_unref(m) ? NULL : m);
         tap_eq(tced_get_events(c.tced) & POLLIN, POLLIN, "the loop waits for input");
