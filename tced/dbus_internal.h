@@ -97,7 +97,9 @@ int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error);
  * On the private socket root has all of them listed, others the one that they run. Who is to claim one sees it besides: of the owner's
  * processes any, but of libvirt's VMs, which may all be of one user, the process that libvirt runs it in, alone.
  * On the bus everyone has all of them listed, but a user whom libvirt runs VMs as: its processes see of libvirt's what they would on the
- * private socket. */
+ * private socket.
+ *
+ * NULL stands for the VMs that are no machine: is the host told of with them? */
 bool connection_may_see(Connection *c, const Machine *machine);
 bool connection_lists(Connection *c, const Machine *machine);
 /* Do signals of the machine go to this connection? On the bus all go to all. */

@@ -98,8 +98,13 @@ static int get_extensions(sd_bus *bus, const char *path, const char *interface, 
 
 static int get_findings(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                         void *userdata, sd_bus_error *error) {
-        const Connection *c = userdata;
-        return append_findings(reply, &c->manager->findings);
+        Connection *c = userdata;
+        _cleanup_free_ Finding *items = NULL;
+        Findings seen;
+
+        if (findings_seen(&c->manager->findings, connection_lists(c, NULL), &items, &seen) < 0)
+                return -ENOMEM;
+        return append_findings(reply, &seen);
 }
 
 static int get_limits(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,

@@ -196,7 +196,7 @@ static const Viewer *viewer_current(Connection *c) {
 }
 
 bool connection_hears(const Connection *c, const Machine *machine) {
-        return !c->peer || is_master(c->uid) || machine_is_run_by(machine, &c->process);
+        return !c->peer || is_master(c->uid) || (machine && machine_is_run_by(machine, &c->process));
 }
 
 bool connection_lists(Connection *c, const Machine *machine) {
@@ -204,10 +204,10 @@ bool connection_lists(Connection *c, const Machine *machine) {
 
         if (c->peer)
                 return connection_hears(c, machine);
-        if (machine->source != MACHINE_SOURCE_LIBVIRT)
+        if (machine && machine->source != MACHINE_SOURCE_LIBVIRT)
                 return true;
         v = viewer_current(c);
-        return !v || !v->restricted || machine_is_run_by(machine, &v->process);
+        return !v || !v->restricted || (machine && machine_is_run_by(machine, &v->process));
 }
 
 /* Another guest's VMM, most likely; or a claim that goes wrong, of which its VMM learns no more than that there is no such

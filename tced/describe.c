@@ -413,8 +413,12 @@ static Json *describe_usage(const Manager *m) {
 
 int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdata, char **ret) {
         Visibility v = { .visible = visible, .userdata = userdata };
+        _cleanup_free_ Finding *items = NULL;
         Json *o, *part, *groups;
+        Findings seen;
 
+        if (findings_seen(&m->findings, !visible || visible(NULL, userdata), &items, &seen) < 0)
+                return -ENOMEM;
         o = json_begin();
         part = json_new_object();
         json_add_string(part, "version", TCED_VERSION);
@@ -425,7 +429,7 @@ int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdat
         json_add(o, "policy", describe_policy(&m->config));
         json_add(o, "limits", describe_limits(&m->config));
         json_add(o, "usage", describe_usage(m));
-        json_add(o, "findings", json_findings(&m->findings));
+        json_add(o, "findings", json_findings(&seen));
         groups = json_new_array();
         for (size_t i = 0; i < m->vfio.n_groups; i++)
                 json_push(groups, describe_group(m, &m->vfio.groups[i], &v));

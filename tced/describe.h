@@ -5,5 +5,5 @@
 
 #include "manager.h"
 
-/* visible: which machines go in; NULL: all. The text is the caller's to free. 0 or -ENOMEM. */
+/* visible: which machines go in, and, asked with NULL, whether what was found of VMs that are none does; NULL: all. The text is the caller's to free. 0 or -ENOMEM. */
 int describe(Manager *m, bool (*visible)(const Machine *machine, void *userdata), void *userdata, char **ret);

@@ -115,6 +115,20 @@ const Finding *findings_find(const Findings *f, FindingId id) {
 }
 
 /* The order counts: both come from findings_from_host(), which keeps to one. */
+int findings_seen(const Findings *f, bool with_vms, Finding **ret_items, Findings *ret) {
+        Finding *items = calloc(f->n + 1, sizeof(*items));
+        size_t n = 0;
+
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < f->n; i++)
+                if (with_vms || f->items[i].id != FINDING_SLOW_PATH)
+                        items[n++] = f->items[i];
+        *ret_items = items;
+        *ret = (Findings) { .items = items, .n = n };
+        return 0;
+}
+
 bool findings_equal(const Findings *a, const Findings *b) {
         if (a->n != b->n)
                 return false;

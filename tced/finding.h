@@ -73,6 +73,9 @@ void findings_clear(Findings *f);
 const Finding *findings_find(const Findings *f, FindingId id);
 /* Takes away what was found about this subject under this id, if anything was. */
 void findings_drop(Findings *f, FindingId id, const char *subject);
+/* A host's findings for one who sees the VMs on it that nobody registered, or does not: those that are about such are left out. *ret is good as
+ * long as f is, its items, *ret_items, are to be freed but not cleared. 0 or -ENOMEM. */
+int findings_seen(const Findings *f, bool with_vms, Finding **ret_items, Findings *ret);
 bool findings_equal(const Findings *a, const Findings *b);
 
 /* The host's findings from its facts, in the order of their ids; *f is cleared first. 0 or -ENOMEM. Pure. */

@@ -550,14 +550,14 @@ static int replace_table(Manager *m, Table *t, int error, void (*done)(const Ref
         return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to make the table of %s; try again later", t->plan->window.device);
 }
 
-/* A linked table is the proof of KVM_CAP_SPAPR_TCE_VFIO that no probe had to be asked for; only VMs that root registered are believed, and
- * it is said whose word it is. */
+/* A linked table is the proof of KVM_CAP_SPAPR_TCE_VFIO that no probe had to be asked for; only VMs that root registered are believed.
+ * Everybody reads this, so the VM is not named. */
 static void note_link(Manager *m, const Table *t) {
         Outcome *proven = &m->kvm.capability[KVM_CAPABILITY_TCE_VFIO].proven;
 
         if (proven->proof != PROOF_UNKNOWN || t->machine->registrar != 0)
                 return;
-        outcome_set(proven, PROOF_YES, "%s linked its table of IOMMU group %d", t->machine->name, t->plan->window.group);
+        outcome_set(proven, PROOF_YES, "a VM that root registered linked its table of IOMMU group %d", t->plan->window.group);
         if (manager_update_findings(m) < 0)
                 log_warning("No memory for the host's findings");
         if (m->observer.host_changed)

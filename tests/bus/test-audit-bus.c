@@ -25,6 +25,7 @@ static void write_process(const Host *h, pid_t pid, unsigned n_tables, uint64_t 
                 (void) snprintf(maps + used, sizeof(maps) - used, "7fff%02x000000-7fff%02x%06lx rw-s 00000000 00:0e 1063   anon_inode:kvm-spapr-tce\n",
                                 i, i, sysconf(_SC_PAGESIZE));
         }
+#define STRANGER ((uid_t) 65534)
 #define FILE_OF(name) ((void) snprintf(path, sizeof(path), "proc/%d/" name, (int) pid), path)
         host_write(h, FILE_OF("stat"), "%s", stat);
         host_write(h, FILE_OF("status"), "Name:\tvmm\nPPid:\t1\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmLck:\t%" PRIu64 " kB\nCapEff:\t0000000000000000\n",
@@ -112,6 +113,32 @@ static bool describes(sd_bus *bus, const char *text) {
         return json && strstr(json, text);
 }
 
+/* Another user on the private socket is told of no VM but its own. */
+static void see_no_stranger(void *userdata) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_free_ char *text = NULL;
+        char own[64], target[64];
+        const char *id = "";
+        int r;
+
+        /* The daemon's /proc is a made-up one. */
+        (void) snprintf(own, sizeof(own), "proc/%d", (int) getpid());
+        (void) snprintf(target, sizeof(target), "/proc/%d", (int) getpid());
+        host_link(userdata, own, target);
+        if (setresuid(STRANGER, STRANGER, STRANGER) < 0)
+                bail_out("can't be another user");
+        bus = open_peer(userdata);
+        text = describe_text(bus);
+        tap_ok(text && !strstr(text, "process 4711") && strstr(text, "\"findings\":["), "another user is not told of it by Describe");
+        r = sd_bus_get_property(bus, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Findings", NULL, &reply, "a(sssss)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(sssss)");
+        while (r >= 0 && !streq(id, "slow-path") && (r = sd_bus_message_read(reply, "(sssss)", &id, NULL, NULL, NULL, NULL)) > 0)
+                ;
+        tap_eq(r, 0, "nor by Findings");
+}
+
 static void test_stock(const Host *h, sd_bus *bus) {
         _cleanup_signals_ Signals signals = {};
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -129,6 +156,8 @@ static void test_stock(const Host *h, sd_bus *bus) {
         tap_ok(answers(bus, "AuditProcess", 4711, "\"verdict\":\"slow-path\"") && signals_wait(bus, &signals, "SlowPath /org/tced1 vmm"),
                "another process by that PID is told, too");
         tap_ok(describes(bus, "process 4711"), "it is among the host's findings");
+        if (geteuid() == 0)
+                run_as(NO_UID, NULL, 0, see_no_stranger, (void *) h);
         host_remove(h, "proc/4711");
         refused(call_manager(bus, "AuditProcess", &error, "ut", 4711U, UINT64_C(0)), &error, "NoSuchMachine", "4711", "it ends");
         tap_ok(!describes(bus, "process 4711"), "and the finding goes with it");
