@@ -52,6 +52,18 @@ static const struct {
         { TCED_INTERFACE_MACHINE, "Unregister", "NotAuthorized", SD_BUS_ERROR_UNKNOWN_OBJECT },
 };
 
+/* What may be written, and by whom it is tried below (try_log_control(), and test-permit.c with polkit). */
+static const struct {
+        const char *interface, *property;
+} writable[] = {
+        { LOG_CONTROL_INTERFACE, "LogLevel" },
+        { LOG_CONTROL_INTERFACE, "LogTarget" },
+};
+
+/* The interfaces that sd-bus brings: nothing of them changes anything, but Properties.Set. */
+static const char *const standard[] = { "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Properties",
+                                        "org.freedesktop.DBus.ObjectManager" };
+
 /* One of each type of a signature, nothing in arrays. */
 static int append_dummies(sd_bus_message *m, const char *signature) {
         int r = 0;
@@ -180,6 +192,64 @@ static void test_complete(const World *w, sd_bus *bus) {
                                 known |= streq(rows[j].interface, interfaces[i]) && streq(rows[j].method, at);
                         tap_ok(known, "it is written down here who may call %s.%s", interfaces[i], at);
                         at += strlen(at) + 1;
+                }
+        }
+}
+
+/* Cuts the attribute's value out of an element, and gives it: name="LogLevel". */
+static const char *attribute(char *element, const char *name) {
+        char begin[32], *value = NULL, *quote;
+
+        (void) snprintf(begin, sizeof(begin), " %s=\"", name);
+        value = strstr(element, begin);
+        if (!value)
+                return "";
+        value += strlen(begin);
+        quote = strchr(value, '"');
+        if (quote)
+                *quote = '\0';
+        return value;
+}
+
+static bool is_writable_known(const char *interface, const char *property) {
+        for (size_t i = 0; i < ELEMENTSOF(writable); i++)
+                if (streq(writable[i].interface, interface) && streq(writable[i].property, property))
+                        return true;
+        return false;
+}
+
+/* Each property of the daemon's own interfaces: it can't be written, or it is known who may. Each interface: the daemon's, or a standard one. */
+static void try_properties(void *userdata) {
+        static const char *const paths[] = { TCED_BUS_PATH, TCED_GROUP_PREFIX "/7", LOG_CONTROL_PATH, NULL, NULL };
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_one(w);
+        char table[128];
+
+        (void) snprintf(table, sizeof(table), "%s/table/80000001", w->machine);
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                const char *path = paths[i] ? paths[i] : i == 3 ? w->machine : table;
+                _cleanup_free_ char *xml = introspect(bus, path);
+                char interface[128] = "";
+
+                for (char *line = xml ? strtok(xml, "\n") : NULL; line; line = strtok(NULL, "\n")) {
+                        sd_bus_error error = SD_BUS_ERROR_NULL;
+                        bool write = strstr(line, "access=\"readwrite\"") || strstr(line, "access=\"write\"");
+                        const char *name;
+                        bool known;
+
+                        if (strstr(line, "<interface ")) {
+                                (void) snprintf(interface, sizeof(interface), "%s", attribute(line, "name"));
+                                known = strncmp(interface, "org.tced1.", 10) == 0 || streq(interface, LOG_CONTROL_INTERFACE);
+                                for (size_t j = 0; j < ELEMENTSOF(standard); j++)
+                                        known |= streq(interface, standard[j]);
+                                tap_ok(known, "%s: the interface %s is one that is thought of", path, interface);
+                        }
+                        if (!strstr(line, "<property "))
+                                continue;
+                        name = attribute(line, "name");
+                        tap_ok(!write || is_writable_known(interface, name), "%s: %s.%s: who may write it is written down here", path, interface, name);
+                        refused(set_string(bus, path, interface, name, "debug", &error), &error,
+                                write ? "NotAuthorized" : SD_BUS_ERROR_PROPERTY_READ_ONLY, "", "%s.%s can't be written", interface, name);
                 }
         }
 }
@@ -447,6 +517,7 @@ static void test_world(World *w) {
                 w->on_peer = i == 1;
                 run_as(nobody_uid, NULL, 0, try_methods, w);
                 run_as(nobody_uid, NULL, 0, try_log_control, w);
+                run_as(nobody_uid, NULL, 0, try_properties, w);
                 run_as(member_uid, &w->group, 1, try_member, w);
                 tap_ok(no_machine_but(root, 2), "a member's machines end with its process");
                 test_quota(w, root);
