@@ -122,7 +122,7 @@ int connection_retry(struct tced *t);
 /* Sees to it that there is a connection that can carry calls, by `end`. */
 int connection_revive(struct tced *t, const char *member, uint64_t end);
 
-/* Waits a little longer each time: *pause is 0 at first. -ETIMEDOUT: it would be past `end`. */
+/* Waits, a little longer each time, but not past `end`: *pause is 0 at first. -ETIMEDOUT: that is over. */
 int connection_pause(uint64_t *pause, uint64_t end);
 
 /* For a reply that can't be parsed: -EBADMSG, or -ENOMEM if that is what r says. */

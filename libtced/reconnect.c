@@ -26,12 +26,14 @@ static uint64_t longer(uint64_t pause) {
 }
 
 int connection_pause(uint64_t *pause, uint64_t end) {
+        uint64_t now = connection_now(), usec;
         struct timespec ts;
 
-        *pause = longer(*pause);
-        if (connection_now() + *pause >= end)
+        if (now >= end)
                 return -ETIMEDOUT;
-        ts = (struct timespec) { .tv_nsec = (long) *pause * 1000 };
+        *pause = longer(*pause);
+        usec = *pause < end - now ? *pause : end - now;
+        ts = (struct timespec) { .tv_nsec = (long) usec * 1000 };
         (void) nanosleep(&ts, NULL);
         return 0;
 }
