@@ -72,7 +72,9 @@ int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
                 r = acquire_try(m, liobn, end, &reply, &lost);
                 /* tced may believe that it gave what nobody got; also where the answer comes too late. */
                 m->lost = m->lost || lost || r == -ETIMEDOUT;
-        } while (lost && connection_pause(&pause, end) >= 0);
+                if (lost)
+                        r = connection_next(m->tced, ACQUIRE, &pause, end);
+        } while (lost && r >= 0);
         if (r < 0)
                 return r;
         r = reply_parse(&reply);

@@ -319,9 +319,12 @@ int connection_call_again(struct tced *t, sd_bus_message *call, sd_bus_message *
 
         for (;;) {
                 r = connection_try(t, call, end, ret_reply, &lost);
-                if (!lost || connection_pause(&pause, end) < 0)
+                if (!lost)
                         break;
                 lost_once = true;
+                r = connection_next(t, sd_bus_message_get_member(call), &pause, end);
+                if (r < 0)
+                        break;
         }
         if (ret_lost)
                 *ret_lost = lost_once;

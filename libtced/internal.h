@@ -125,6 +125,9 @@ int connection_revive(struct tced *t, const char *member, uint64_t end);
 /* Waits, a little longer each time, but not past `end`: *pause is 0 at first. -ETIMEDOUT: that is over. */
 int connection_pause(uint64_t *pause, uint64_t end);
 
+/* The same before a call is said again whose answer was lost; with a text where there is no time for that. */
+int connection_next(struct tced *t, const char *member, uint64_t *pause, uint64_t end);
+
 /* For a reply that can't be parsed: -EBADMSG, or -ENOMEM if that is what r says. */
 int connection_bad_reply(struct tced *t, const char *member, int r);
 

@@ -38,6 +38,12 @@ int connection_pause(uint64_t *pause, uint64_t end) {
         return 0;
 }
 
+int connection_next(struct tced *t, const char *member, uint64_t *pause, uint64_t end) {
+        if (connection_pause(pause, end) >= 0)
+                return 0;
+        return connection_error(t, -ETIMEDOUT, "%s: tced goes each time before it answers; see `systemctl status tced`", member);
+}
+
 int connection_retry(struct tced *t) {
         sd_bus *bus = NULL;
         bool is_bus;
