@@ -538,6 +538,20 @@ static int read_machine(const JsonPlace *at, void *userdata) {
         return read_rest(at, states, machine);
 }
 
+/* Leaves out what can't be read. */
+static int read_machine_if_possible(const JsonPlace *at, void *userdata) {
+        StateReader *reader = userdata;
+        State *s = &reader->state;
+        size_t before = s->n_machines;
+        int r = read_machine(at, userdata);
+
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+        while (s->n_machines > before)
+                (void) machine_free(s->machines[--s->n_machines]);
+        return 0;
+}
+
 static int compare_uuids(const void *a, const void *b) {
         return strcmp((*(Machine *const *) a)->uuid, (*(Machine *const *) b)->uuid);
 }
@@ -546,13 +560,31 @@ static int compare_names(const void *a, const void *b) {
         return strcmp((*(Machine *const *) a)->name, (*(Machine *const *) b)->name);
 }
 
+/* Whose it is can't be told: none of them stays. */
+static void drop_doubles(State *s, int (*compare)(const void *, const void *)) {
+        size_t kept = 0, end;
+
+        for (size_t i = 0; i < s->n_machines; i = end) {
+                for (end = i + 1; end < s->n_machines && compare(&s->machines[i], &s->machines[end]) == 0;)
+                        end++;
+                if (end == i + 1)
+                        s->machines[kept++] = s->machines[i];
+                else
+                        for (size_t j = i; j < end; j++)
+                                (void) machine_free(s->machines[j]);
+        }
+        s->n_machines = kept;
+}
+
 /* Leaves them in the order of their UUIDs. */
-static int check_unique(const JsonPlace *at, State *s) {
+static int check_unique(const JsonPlace *at, bool lenient, State *s) {
         static int (*const compare[])(const void *, const void *) = { compare_names, compare_uuids };
 
         for (size_t i = 0; i < ELEMENTSOF(compare); i++) {
                 if (s->n_machines > 0)
                         qsort(s->machines, s->n_machines, sizeof(*s->machines), compare[i]);
+                if (lenient)
+                        drop_doubles(s, compare[i]);
                 for (size_t j = 1; j < s->n_machines; j++)
                         if (compare[i](&s->machines[j - 1], &s->machines[j]) == 0)
                                 return json_read_fail(at, "machines", "%.64s is there twice", s->machines[j]->name);
@@ -560,7 +592,7 @@ static int check_unique(const JsonPlace *at, State *s) {
         return 0;
 }
 
-static int read_head(const JsonPlace *at, const char *boot, StateHead *ret) {
+static int read_head(const JsonPlace *at, const char *boot, bool lenient, StateHead *ret) {
         uint64_t version = 0;
         const char *text = "";
         int r;
@@ -570,7 +602,7 @@ static int read_head(const JsonPlace *at, const char *boot, StateHead *ret) {
         r = json_read_number(at, "version", UINT64_MAX, &version);
         if (r == 0 || (r > 0 && version == 0))
                 return missing(at, "version");
-        if (version > STATE_VERSION)
+        if (version > STATE_VERSION && !lenient)
                 return json_read_fail(at, NULL, "it is a newer tced's, of version %" PRIu64 ", and this one reads up to %d", version,
                                       STATE_VERSION);
         if (r >= 0)
@@ -591,8 +623,8 @@ static int read_head(const JsonPlace *at, const char *boot, StateHead *ret) {
         return r;
 }
 
-int state_read(const char *text, size_t size, const char *boot, void (*ended)(Machine *, void *), void *userdata, State *ret,
-               char error[STATE_ERROR_MAX]) {
+static int read_state(const char *text, size_t size, const char *boot, bool lenient, void (*ended)(Machine *, void *), void *userdata,
+                      State *ret, char error[STATE_ERROR_MAX]) {
         const JsonFault fault = { .text = error, .size = STATE_ERROR_MAX, .remedy = "this tced writes no such file" };
         StateReader reader = { .ended = ended, .userdata = userdata };
         JsonPlace document = { .fault = &fault }, machines;
@@ -601,16 +633,16 @@ int state_read(const char *text, size_t size, const char *boot, void (*ended)(Ma
         r = json_read_text(text, size, PARTS_MAX, &fault, &document.value);
         if (r < 0)
                 return r;
-        r = read_head(&document, boot, &reader.state.head);
+        r = read_head(&document, boot, lenient, &reader.state.head);
         if (r >= 0) {
                 r = json_read_member(&document, "machines", json_type_array, &machines);
                 if (r == 0)
                         r = missing(&document, "machines");
         }
         if (r >= 0)
-                r = json_read_each(&document, "machines", read_machine, &reader);
+                r = json_read_each(&document, "machines", lenient ? read_machine_if_possible : read_machine, &reader);
         if (r >= 0)
-                r = check_unique(&document, &reader.state);
+                r = check_unique(&document, lenient, &reader.state);
         (void) json_object_put(document.value);
         if (r < 0) {
                 state_clear(&reader.state);
@@ -618,6 +650,17 @@ int state_read(const char *text, size_t size, const char *boot, void (*ended)(Ma
         }
         *ret = reader.state;
         return 0;
+}
+
+int state_read(const char *text, size_t size, const char *boot, void (*ended)(Machine *, void *), void *userdata, State *ret,
+               char error[STATE_ERROR_MAX]) {
+        return read_state(text, size, boot, false, ended, userdata, ret, error);
+}
+
+int state_read_rest(const char *text, size_t size, const char *boot, void (*ended)(Machine *, void *), void *userdata, State *ret) {
+        char error[STATE_ERROR_MAX];
+
+        return read_state(text, size, boot, true, ended, userdata, ret, error);
 }
 
 void state_clear(State *state) {

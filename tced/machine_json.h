@@ -37,6 +37,10 @@ int machine_to_json(const Machine *machine, char **ret);
 const char *state_head_to_json(const StateHead *head, char buf[STATE_HEAD_MAX]);
 #define STATE_TAIL "\n]}\n"
 
+/* The same of one that state_read() would not have: what of it can be read all the same, a newer tced's too, whose new members are passed over.
+ * Machines that can't be, or that are there twice, are left out. -ESTALE: of another boot. */
+int state_read_rest(const char *text, size_t size, const char *boot, void (*ended)(Machine *, void *), void *userdata, State *ret);
+
 /* The whole. ended, userdata: as for machine_new(). 0; -EINVAL with why in error: nothing that this tced wrote; -ESTALE: of another boot than
  * this one, where nothing of it can still be; -ENOMEM. *ret is untouched on failure. */
 int state_read(const char *text, size_t size, const char *boot, void (*ended)(Machine *, void *), void *userdata, State *ret,

@@ -415,6 +415,18 @@ static void set_aside(Keeper *k, const char *why) {
         k->lost = strdup(why);
 }
 
+/* Of a state that was set aside: VMs that are known by it go on as ever, for which nobody has to do anything. */
+static int load_rest(Manager *m, const char *text, size_t size, const char *boot, State *ret) {
+        int r = state_read_rest(text, size, boot, manager_on_machine_end, m, ret);
+
+        if (r < 0)
+                return is_shortage(r) ? r : 0;
+        log_message(LOG_WARNING, TCED_MESSAGE_STATE_STR, "What could be read of it is taken up: %zu machines", ret->n_machines);
+        /* Nothing is in the file's place yet. */
+        manager_save_soon(m, NULL);
+        return 0;
+}
+
 /* 0 with a state, maybe an empty one; an error that says nothing about the file. What can't be read is set aside. */
 static int load(Manager *m, unsigned failures, State *ret) {
         _cleanup_free_ char *text = NULL;
@@ -449,8 +461,10 @@ static int load(Manager *m, unsigned failures, State *ret) {
                 log_info("The state in %s is of another boot, and of no use", store_path(k->store));
         else if (is_shortage(r))
                 return r;
-        else if (r < 0)
+        else if (r < 0) {
                 set_aside(k, *why ? why : strerror(-r));
+                return load_rest(m, text, size, boot, ret);
+        }
         return 0;
 }
 

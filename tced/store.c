@@ -12,6 +12,8 @@
 #define IOV_MAX 1024
 #endif
 
+#define OLDER_BAD 3U
+
 struct Store {
         char *path, *temporary, *failed, *bad;
         unsigned failures; /* of starts before this one */
@@ -149,7 +151,26 @@ int store_write(Store *s, const struct iovec *pieces, size_t n) {
         return r;
 }
 
+/* Makes room for another one. */
+static void shift_bad(const Store *s) {
+        char from[PATH_MAX], to[PATH_MAX];
+
+        for (unsigned i = OLDER_BAD; i > 0; i--) {
+                (void) snprintf(to, sizeof(to), "%s.%u", s->bad, i);
+                if (i > 1)
+                        (void) snprintf(from, sizeof(from), "%s.%u", s->bad, i - 1);
+                else
+                        (void) snprintf(from, sizeof(from), "%s", s->bad);
+                (void) rename(from, to);
+        }
+}
+
 int store_set_aside(Store *s) {
+        struct stat st;
+
+        if (lstat(s->path, &st) < 0)
+                return -errno;
+        shift_bad(s);
         return rename(s->path, s->bad) < 0 ? -errno : 0;
 }
 

@@ -7,7 +7,7 @@
  * Beside it there may be:
  *   state.json.new     a state that is being written, or was when tced was killed
  *   state.json.failed  how many starts with this state failed, one after the other
- *   state.json.bad     a state that was set aside, for a person to look at */
+ *   state.json.bad     a state that was set aside, for a person to look at; .bad.1 to .bad.3: those before it */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ int store_read(Store *s, size_t max, char **ret, size_t *ret_size);
 /* Puts these pieces in its place. 0 or negative errno, and all is as it was. */
 int store_write(Store *s, const struct iovec *pieces, size_t n);
 
-/* Out of the way, as state.json.bad, in place of an earlier one. 0 or negative errno. */
+/* Out of the way, as state.json.bad; earlier ones become .bad.1 to .bad.3, of which the oldest goes. 0 or negative errno. */
 int store_set_aside(Store *s);
 bool store_has_bad(const Store *s);
 

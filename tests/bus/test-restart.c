@@ -420,6 +420,51 @@ static void test_bad_states(Host *h) {
         }
 }
 
+/* The state file with one text in place of another, and a daemon started on it. */
+static void start_on_changed(Host *h, const char *from, const char *to, const char *name) {
+        _cleanup_free_ char *state = NULL;
+        const char *at;
+
+        host_stop_tced(h);
+        state = state_file(h);
+        at = strstr(state, from);
+        if (!at)
+                bail_out("%s is not in %s", from, state);
+        host_write(h, TCED_STATE_NAME, "%.*s%s%s", (int) (at - state), state, to, at + strlen(from));
+        tap_ok(host_start_tced(h, NULL), "%s: it starts", name);
+        tap_ok(has_file(h, TCED_STATE_NAME ".bad") && findings_have(h, "state-not-kept"), "%s: the file is set aside, which is said", name);
+}
+
+/* What can be read of a state that can't be taken up as a whole is taken up. */
+static void test_partly_bad(Host *h) {
+        host_remove(h, TCED_STATE_NAME ".bad");
+        register_vm(h, "first", UUID_A);
+        register_vm(h, "second", UUID_B);
+        start_on_changed(h, "\"version\":1,", "\"version\":7,\"news\":[{}],", "a newer tced's");
+        tap_ok(findings_have(h, "\"first\"") && findings_have(h, "\"second\""), "its machines are there");
+        tap_ok(host_log_has(h, "What could be read of it is taken up: 2 machines"), "which is said too");
+        (void) restart(h, NULL, "as if nothing had been");
+        tap_ok(findings_have(h, "\"first\"") && findings_have(h, "\"second\""), "they are there again");
+        start_on_changed(h, "\"second\"", "7", "a machine without a name");
+        tap_ok(findings_have(h, "\"first\"") && !findings_have(h, "\"second\""), "the other one is there");
+        tap_ok(has_file(h, TCED_STATE_NAME ".bad.1"), "the file that was set aside before is still there");
+        register_vm(h, "second", UUID_B);
+        start_on_changed(h, "\"second\"", "\"first\"", "a machine that is there twice");
+        tap_ok(!findings_have(h, "\"first\""), "neither is believed");
+        for (unsigned i = 0; i < 4; i++) {
+                host_stop_tced(h);
+                host_write(h, TCED_STATE_NAME, "bad %u", i);
+                (void) host_start_tced(h, NULL);
+        }
+        tap_ok(has_file(h, TCED_STATE_NAME ".bad.3") && !has_file(h, TCED_STATE_NAME ".bad.4"), "four are kept, and no more");
+        for (const char *const *name = (const char *const[]) { ".bad", ".bad.1", ".bad.2", ".bad.3", NULL }; *name; name++) {
+                char path[64];
+
+                (void) snprintf(path, sizeof(path), TCED_STATE_NAME "%s", *name);
+                host_remove(h, path);
+        }
+}
+
 static void test_failed_thrice(Host *h) {
         register_vm(h, "kept", UUID_A);
         host_kill_tced(h);
@@ -565,6 +610,7 @@ int main(void) {
         test_other_process(&h);
         test_charged(&h);
         test_bad_states(&h);
+        test_partly_bad(&h);
         test_failed_thrice(&h);
         test_no_room(&h);
         test_libvirt(&h);
