@@ -420,6 +420,43 @@ static void test_bad_states(Host *h) {
         }
 }
 
+/* What stands in the file's place is no file of tced's. */
+static void test_hostile_files(Host *h) {
+        static const char *const kinds[] = { "a FIFO", "a link to another file", "a folder", "a file of 200 MiB", "brackets in brackets" };
+        char path[96], target[96];
+
+        (void) snprintf(path, sizeof(path), "%s/" TCED_STATE_NAME, h->dir);
+        (void) snprintf(target, sizeof(target), "%s/elsewhere", h->dir);
+        host_write(h, "elsewhere", "%s", "{\"version\":1}");
+        for (unsigned i = 0; i < ELEMENTSOF(kinds); i++) {
+                char deep[8193];
+
+                host_stop_tced(h);
+                host_remove(h, TCED_STATE_NAME);
+                host_remove(h, TCED_STATE_NAME ".bad");
+                memset(deep, '[', sizeof(deep) - 1);
+                deep[sizeof(deep) - 1] = '\0';
+                if (i >= 3)
+                        host_write(h, TCED_STATE_NAME, "%s", i == 3 ? "{" : deep);
+                if ((i == 0 && mkfifo(path, 0600) < 0) || (i == 1 && symlink(target, path) < 0) || (i == 2 && mkdir(path, 0700) < 0) ||
+                    (i == 3 && truncate(path, (off_t) 200 << 20) < 0))
+                        bail_out("%s can't be made", kinds[i]);
+                tap_ok(host_start_tced(h, NULL), "%s: it starts", kinds[i]);
+                tap_ok(has_file(h, TCED_STATE_NAME ".bad") && findings_have(h, "state-not-kept"), "%s: set aside, which is said", kinds[i]);
+                register_vm(h, "vm", UUID_VM);
+                (void) restart(h, NULL, kinds[i]);
+                tap_ok(findings_have(h, "\"vm\""), "%s: another is in its place", kinds[i]);
+        }
+        for (unsigned i = 0; i < 4; i++) {
+                (void) snprintf(path, sizeof(path), "%s.bad.%u", TCED_STATE_NAME, i);
+                path[i > 0 ? sizeof(path) - 1 : strlen(TCED_STATE_NAME ".bad")] = '\0';
+                host_remove(h, path);
+        }
+        host_stop_tced(h);
+        host_remove(h, TCED_STATE_NAME);
+        (void) host_start_tced(h, NULL);
+}
+
 /* The state file with one text in place of another, and a daemon started on it. */
 static void start_on_changed(Host *h, const char *from, const char *to, const char *name) {
         _cleanup_free_ char *state = NULL;
@@ -457,10 +494,11 @@ static void test_partly_bad(Host *h) {
                 (void) host_start_tced(h, NULL);
         }
         tap_ok(has_file(h, TCED_STATE_NAME ".bad.3") && !has_file(h, TCED_STATE_NAME ".bad.4"), "four are kept, and no more");
-        for (const char *const *name = (const char *const[]) { ".bad", ".bad.1", ".bad.2", ".bad.3", NULL }; *name; name++) {
+        for (unsigned i = 0; i < 4; i++) {
                 char path[64];
 
-                (void) snprintf(path, sizeof(path), TCED_STATE_NAME "%s", *name);
+                (void) snprintf(path, sizeof(path), "%s.bad.%u", TCED_STATE_NAME, i);
+                path[i > 0 ? sizeof(path) - 1 : strlen(TCED_STATE_NAME ".bad")] = '\0';
                 host_remove(h, path);
         }
 }
@@ -611,6 +649,7 @@ int main(void) {
         test_charged(&h);
         test_bad_states(&h);
         test_partly_bad(&h);
+        test_hostile_files(&h);
         test_failed_thrice(&h);
         test_no_room(&h);
         test_libvirt(&h);
