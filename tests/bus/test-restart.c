@@ -486,8 +486,10 @@ static void test_partly_bad(Host *h) {
         tap_ok(findings_have(h, "\"first\"") && !findings_have(h, "\"second\""), "the other one is there");
         tap_ok(has_file(h, TCED_STATE_NAME ".bad.1"), "the file that was set aside before is still there");
         register_vm(h, "second", UUID_B);
+        register_vm(h, "third", UUID_VM);
         start_on_changed(h, "\"second\"", "\"first\"", "a machine that is there twice");
         tap_ok(!findings_have(h, "\"first\""), "neither is believed");
+        tap_ok(findings_have(h, "\"third\""), "another one is");
         for (unsigned i = 0; i < 4; i++) {
                 host_stop_tced(h);
                 host_write(h, TCED_STATE_NAME, "bad %u", i);
