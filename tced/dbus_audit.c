@@ -57,14 +57,15 @@ static void on_audited(int error, void *userdata) {
         if (error == 0)
                 r = manager_audit_json(a->manager, a->pid, visible, a, &json);
         if (r >= 0)
-                (void) sd_bus_reply_method_return(a->message, "s", json);
+                r = sd_bus_reply_method_return(a->message, "s", json);
         else if (r == -ESRCH)
-                (void) sd_bus_reply_method_errorf(a->message, TCED_ERROR_NO_SUCH_MACHINE,
-                                                  "Process %d runs no KVM VM that you may see; `tcectl audit` lists those that do", (int) a->pid);
+                r = sd_bus_reply_method_errorf(a->message, TCED_ERROR_NO_SUCH_MACHINE,
+                                               "Process %d runs no KVM VM that you may see; `tcectl audit` lists those that do", (int) a->pid);
         else if (r == -ENOMEM)
-                (void) sd_bus_reply_method_errorf(a->message, TCED_ERROR_NO_MEMORY, "No memory to read the VMs' processes; try again later");
+                r = sd_bus_reply_method_errorf(a->message, TCED_ERROR_NO_MEMORY, "No memory to read the VMs' processes; try again later");
         else
-                (void) sd_bus_reply_method_errorf(a->message, TCED_ERROR_FAILED, "Can't read the VMs' processes: %s", strerror(-r));
+                r = sd_bus_reply_method_errorf(a->message, TCED_ERROR_FAILED, "Can't read the VMs' processes: %s", strerror(-r));
+        answered(a->message, r);
         asking_free(a);
 }
 

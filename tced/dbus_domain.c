@@ -92,7 +92,7 @@ static void on_xml(int error, const char *text, void *userdata) {
         if (r < 0)
                 reply_refusal(TAKE_PTR(p->message), &refusal);
         else
-                (void) sd_bus_reply_method_return(p->message, "s", json);
+                answered(p->message, sd_bus_reply_method_return(p->message, "s", json));
         (void) named_plan_free(p);
 }
 
@@ -183,7 +183,8 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
         if (r >= 0)
                 r = append_findings(reply, &machine->findings);
         if (r >= 0)
-                (void) sd_bus_send(NULL, reply, NULL);
+                r = sd_bus_send(NULL, reply, NULL);
+        answered(m, r);
         request_end(m);
 }
 

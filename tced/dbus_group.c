@@ -202,7 +202,7 @@ static void on_opened(const Refusal *refusal, int container_fd, int group_fd, ui
         r = sd_bus_reply_method_return(m, "hhu", container_fd, group_fd, iommu_type);
         /* No fds left for the copies, or a caller that takes none: it must not wait for an answer for ever. */
         if (r < 0)
-                (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fds of the IOMMU group can't be sent: %s", strerror(-r));
+                answered(m, sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fds of the IOMMU group can't be sent: %s", strerror(-r)));
         request_end(m);
 }
 
@@ -271,7 +271,7 @@ static void on_opened_into(const Refusal *refusal, int container_fd, int group_f
         }
         r = sd_bus_reply_method_return(m, "h", group_fd);
         if (r < 0)
-                (void) sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fd of the IOMMU group can't be sent: %s", strerror(-r));
+                answered(m, sd_bus_reply_method_errorf(m, TCED_ERROR_FAILED, "The fd of the IOMMU group can't be sent: %s", strerror(-r)));
         request_end(m);
 }
 
@@ -304,7 +304,7 @@ static void on_probed(const Refusal *refusal, void *userdata) {
                 reply_refusal(m, refusal);
                 return;
         }
-        (void) sd_bus_reply_method_return(m, NULL);
+        answered(m, sd_bus_reply_method_return(m, NULL));
         request_end(m);
 }
 

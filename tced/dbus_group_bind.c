@@ -31,9 +31,9 @@ static void on_done(const Refusal *refusal, void *userdata) {
         Call *call = userdata;
 
         if (refusal)
-                (void) sd_bus_reply_method_errorf(call->message, refusal->name, "%s", refusal->text);
+                answered(call->message, sd_bus_reply_method_errorf(call->message, refusal->name, "%s", refusal->text));
         else
-                (void) sd_bus_reply_method_return(call->message, NULL);
+                answered(call->message, sd_bus_reply_method_return(call->message, NULL));
         call_free(call);
 }
 

@@ -84,6 +84,9 @@ int refusal_to_error(const Refusal *refusal, sd_bus_error *error);
 int request_hold(sd_bus_message *m, uid_t uid, sd_bus_error *error);
 void request_end(sd_bus_message *m);
 
+/* What became of the answer to a message that waited: an error where it could not be sent, or the end of the connection where that can't be either,
+ * as nobody may wait for ever. */
+void answered(sd_bus_message *m, int r);
 /* Answers a message that waited (request_hold()), and ends that. */
 void reply_refusal(sd_bus_message *m, const Refusal *refusal);
 

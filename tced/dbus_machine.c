@@ -379,7 +379,7 @@ static void on_reported(const Refusal *refusal, void *userdata) {
                 reply_refusal(m, refusal);
                 return;
         }
-        (void) sd_bus_reply_method_return(m, NULL);
+        answered(m, sd_bus_reply_method_return(m, NULL));
         request_end(m);
 }
 

@@ -351,7 +351,7 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
                 reply_refusal(m, refusal);
                 return;
         }
-        (void) sd_bus_reply_method_return(m, "o", path_of_machine(path, machine));
+        answered(m, sd_bus_reply_method_return(m, "o", path_of_machine(path, machine)));
         request_end(m);
 }
 
@@ -463,7 +463,7 @@ static void on_probed(int error, const char *why, void *userdata) {
         if (error)
                 (void) sd_bus_reply_method_errorf(m, error == ETIMEDOUT ? TCED_ERROR_TIMED_OUT : TCED_ERROR_PROBE_FAILED, "%s", why);
         else
-                (void) sd_bus_reply_method_return(m, NULL);
+                answered(m, sd_bus_reply_method_return(m, NULL));
         request_end(m);
 }
 

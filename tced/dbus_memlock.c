@@ -24,7 +24,7 @@ static void reply_path(sd_bus_message *m, const char *uuid) {
         char path[PATH_MAX_MACHINE];
 
         (void) snprintf(path, sizeof(path), TCED_MACHINE_PREFIX "/%s", uuid);
-        (void) sd_bus_reply_method_return(m, "o", path);
+        answered(m, sd_bus_reply_method_return(m, "o", path));
 }
 
 /* Answers who waits. */

@@ -118,11 +118,21 @@ int refusal_to_error(const Refusal *refusal, sd_bus_error *error) {
         return -error_name_to_errno(refusal->name);
 }
 
+void answered(sd_bus_message *m, int r) {
+        if (r >= 0)
+                return;
+        log_warning("The answer to %s could not be sent: %s", sd_bus_message_get_member(m), strerror(-r));
+        if (sd_bus_reply_method_errorf(m, TCED_ERROR_NO_MEMORY,
+                                       "What %s asked for was tried, but its answer can't be sent: %s; look at what there is, and try again",
+                                       sd_bus_message_get_member(m), strerror(-r)) < 0)
+                sd_bus_close(sd_bus_message_get_bus(m));
+}
+
 void reply_refusal(sd_bus_message *m, const Refusal *refusal) {
         char text[PLAN_ERROR_MAX];
 
         /* A name that was cut inside a character would make an error that can't be sent, and a caller that waits for it. */
-        (void) sd_bus_reply_method_errorf(m, refusal->name, "%s", utf8_mend(strcpy(text, refusal->text)));
+        answered(m, sd_bus_reply_method_errorf(m, refusal->name, "%s", utf8_mend(strcpy(text, refusal->text))));
         request_end(m);
 }
 
