@@ -33,6 +33,11 @@ static char *read_link_name(int dir, const char *name, int *error) {
         return copy;
 }
 
+/* What can't be opened is gone, unless it is tced that lacks something: then nothing is known of it. */
+static int gone(int error) {
+        return error == EMFILE || error == ENFILE || error == ENOMEM ? -error : -ENOENT;
+}
+
 /* sysfs writes "0x8086". */
 static bool read_hex(int dir, const char *name, uint64_t max, uint64_t *ret) {
         char text[32];
@@ -99,7 +104,7 @@ static int device_read_address(int devices, const char *name, DeviceFacts *d, ch
 
         *root = '\0';
         if (n < 0 && errno != EINVAL)
-                return -ENOENT;
+                return gone(errno);
         (void) snprintf(target + (n > 0 ? n : 0), sizeof(target) - (size_t) (n > 0 ? n : 0), "%s", n > 0 ? "" : name);
         slash = strrchr(target, '/');
         d->address = strdup(slash ? slash + 1 : target);
@@ -151,7 +156,7 @@ static int add_device(const GroupReader *reader, int devices, const char *name, 
         int r;
 
         if (dir < 0)
-                return -ENOENT;
+                return gone(errno);
         if (ARRAY_RESERVE(g->devices, found->allocated, g->n_devices + 1) < 0)
                 return -ENOMEM;
         r = device_read(reader, devices, name, dir, &g->devices[g->n_devices], root);
@@ -170,7 +175,7 @@ static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
         Devices found = {};
 
         if (!dir)
-                return fd >= 0 ? -ENOMEM : -ENOENT;
+                return fd >= 0 ? -ENOMEM : gone(errno);
         (void) TAKE_FD(fd);
         for (struct dirent *entry; (entry = readdir(dir));) {
                 int r;
@@ -311,7 +316,7 @@ int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
         (void) snprintf(name, sizeof(name), "%u", number);
         group = openat(reader->groups, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (group < 0)
-                return -ENOENT;
+                return gone(errno);
         if (read_attribute_at(group, "name", name, sizeof(name)) > 0) {
                 g.name = strdup(name);
                 if (!g.name)

@@ -173,10 +173,14 @@ static int read_groups(const GroupReader *reader, const unsigned *numbers, size_
 int probe_vfio_groups(const char *sys, const char *dev, const unsigned *numbers, size_t n, GroupFacts **ret, size_t *ret_n) {
         _cleanup_(reading_close) Reading reading = { .reader = { -EBADF, -EBADF, -EBADF } };
 
+        int r;
+
         *ret = NULL;
         *ret_n = 0;
-        if (n == 0 || reading_open(sys, dev, &reading) < 0)
-                return 0;
+        r = n > 0 ? reading_open(sys, dev, &reading) : 0;
+        /* What keeps tced from looking says nothing about the groups that are known. */
+        if (n == 0 || r < 0)
+                return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
         return read_groups(&reading.reader, numbers, n, ret, ret_n);
 }
 
@@ -191,7 +195,10 @@ int probe_vfio(const char *sys, const char *dev, VfioFacts *ret) {
         f.iommu_class = has_entries(sys, "class/iommu");
         f.platform = probe_platform(sys);
         f.no_maxmem = probe_no_maxmem(sys);
-        f.groups_supported = reading_open(sys, dev, &reading) >= 0;
+        r = reading_open(sys, dev, &reading);
+        if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+                return r;
+        f.groups_supported = r >= 0;
         if (f.groups_supported) {
                 r = list_groups(reading.reader.groups, &numbers, &n);
                 if (r >= 0)
