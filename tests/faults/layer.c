@@ -183,7 +183,14 @@ WRAP(DIR *, NULL, opendir, opendir, (const char *path), path)
 WRAP(DIR *, NULL, opendir, fdopendir, (int fd), fd)
 WRAP(ssize_t, -1, read, read, (int fd, void *buf, size_t size), fd, buf, size)
 WRAP(ssize_t, -1, read, pread64, (int fd, void *buf, size_t size, off64_t at), fd, buf, size, at)
-WRAP(ssize_t, -1, write, write, (int fd, const void *buf, size_t size), fd, buf, size)
+
+/* Eight bytes go to an eventfd, which always takes them. */
+EXPORT ssize_t write(int fd, const void *buf, size_t size) {
+        if (size != sizeof(uint64_t) && fails(FAULT_write))
+                return -1;
+        return NEXT(write)(fd, buf, size);
+}
+
 WRAP(ssize_t, -1, write, writev, (int fd, const struct iovec *iov, int n), fd, iov, n)
 WRAP(ssize_t, -1, readlink, readlink, (const char *path, char *buf, size_t size), path, buf, size)
 WRAP(ssize_t, -1, readlink, readlinkat, (int dir, const char *path, char *buf, size_t size), dir, path, buf, size)

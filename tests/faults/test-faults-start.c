@@ -213,6 +213,8 @@ int main(void) {
         verbose = getenv("FAULTS_VERBOSE");
         if (!world_init(&w, 300))
                 return tap_done();
+        if (claim(w.bus, w.machine, NULL) < 0)
+                bail_out("the machine can't be claimed");
         keep_state(&w.host);
         (void) end(&w.host);
         world_arm(&w, _FAULT_FUNCTION_MAX, 0);

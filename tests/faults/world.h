@@ -22,8 +22,9 @@ typedef struct World {
         Actor helper;
         FaultControl *control;
         sd_bus *bus;   /* on the private socket */
-        char *machine; /* registered and claimed, for good */
+        char *machine; /* registered for good, not claimed */
         char *scratch; /* the path of another one */
+        int fds;       /* that tced has at rest */
         unsigned tried[_FAULT_FUNCTION_MAX][2][_OUTCOME_MAX]; /* by the error of the two */
 } World;
 
