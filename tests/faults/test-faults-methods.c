@@ -15,7 +15,7 @@
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
 #define PEER "org.freedesktop.DBus.Peer"
 /* Of one function that one method calls. */
-#define CALLS_MAX 160U
+#define CALLS_MAX 80U
 #define GROWTH_KIB_MAX 3072
 
 static const TestDomain domain = { .name = "faulty", .uuid = UUID_A };
