@@ -35,6 +35,30 @@ void outcome_set(Outcome *o, Proof proof, const char *format, ...) {
         va_start(ap, format);
         (void) vsnprintf(o->why, sizeof(o->why), format, ap);
         va_end(ap);
+        (void) utf8_mend(o->why);
+}
+
+static bool text_valid(const char *text, size_t size) {
+        return memchr(text, '\0', size) && utf8_valid(text);
+}
+
+static bool outcome_valid(const Outcome *o) {
+        return (unsigned) o->proof < _PROOF_MAX && text_valid(o->why, sizeof(o->why));
+}
+
+bool kvm_facts_valid(const KvmFacts *f) {
+        bool valid = outcome_valid(&f->vm) && outcome_valid(&f->range_check) && text_valid(f->release, sizeof(f->release)) &&
+                     text_valid(f->version, sizeof(f->version)) && text_valid(f->machine, sizeof(f->machine));
+
+        for (int i = 0; i < _VM_TYPE_MAX; i++)
+                valid = valid && outcome_valid(&f->vm_type[i]);
+        for (int i = 0; i < _KVM_CAPABILITY_MAX; i++)
+                valid = valid && outcome_valid(&f->capability[i].proven);
+        return valid;
+}
+
+bool window_proof_valid(const WindowProof *p) {
+        return outcome_valid(&p->ddw);
 }
 
 /* The names are the kernel's own (include/uapi/linux/kvm.h): what an administrator finds when he searches for them. */

@@ -72,6 +72,9 @@ typedef struct KvmFacts {
         char machine[65];    /* uname -m */
 } KvmFacts;
 
+/* Do these bytes, which came through a pipe, make sense: each outcome one that there is, each text with its end and UTF-8? */
+bool kvm_facts_valid(const KvmFacts *f);
+
 #define VFIO_EXTENSIONS_MAX 9
 
 typedef struct VfioExtensionFact {
@@ -125,6 +128,9 @@ typedef struct WindowProof {
         uint32_t levels;      /* that a table may have at most */
         bool running;         /* it is being asked just now */
 } WindowProof;
+
+/* As kvm_facts_valid() */
+bool window_proof_valid(const WindowProof *p);
 
 #define WINDOWS_NOT_ASKED "not asked: that takes the group for a moment (org.tced1.Group.Probe)"
 

@@ -133,11 +133,13 @@ static void on_asked(int error, const void *result, size_t size, void *userdata)
         bool shown = false;
 
         p->child = NULL;
+        if (error == 0 && !window_proof_valid(&answer->proof))
+                error = EBADMSG;
         if (error == ETIMEDOUT)
                 (void) refuse(&refusal, TCED_ERROR_TIMED_OUT, "IOMMU group %u: the probe did not end in %u s (TimeoutSec=) and was killed; look "
                               "into the kernel's log", p->number, (unsigned) (m->config.proof_timeout_usec / 1000000));
         else if (error)
-                (void) refuse(&refusal, TCED_ERROR_PROBE_FAILED, "IOMMU group %u: the process that probed it died (%s); look into the kernel's "
+                (void) refuse(&refusal, TCED_ERROR_PROBE_FAILED, "IOMMU group %u: the process that probed it failed (%s); look into the kernel's "
                               "log", p->number, strerror(error));
         else if (answer->error < 0)
                 refuse_untaken(&refusal, answer);

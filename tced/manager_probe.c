@@ -84,6 +84,8 @@ static void on_proof(int error, const void *result, size_t size, void *userdata)
         Manager *m = userdata;
         char why[WHY_MAX] = "";
 
+        if (error == 0 && !kvm_facts_valid(result))
+                error = EBADMSG;
         if (error == 0)
                 memcpy(&m->kvm, result, sizeof(m->kvm));
         else {
@@ -92,6 +94,8 @@ static void on_proof(int error, const void *result, size_t size, void *userdata)
                                         (unsigned) (m->config.proof_timeout_usec / 1000000));
                 else if (error == ECHILD)
                         (void) snprintf(why, sizeof(why), "the process that proved it died");
+                else if (error == EBADMSG)
+                        (void) snprintf(why, sizeof(why), "the process that proved it said what makes no sense");
                 else
                         (void) snprintf(why, sizeof(why), "the proof could not be made: %s", strerror(error));
                 set_unproven(&m->kvm, why);

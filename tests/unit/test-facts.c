@@ -39,6 +39,27 @@ static void test_names(void) {
         tap_streq(vm_type_to_string(VM_TYPE_PR), "PR", "PR");
 }
 
+/* What a child sends is looked at before it is believed. */
+static void test_valid(void) {
+        KvmFacts facts = {}, odd;
+        WindowProof proof = {}, odd_proof;
+
+        outcome_set(&facts.vm, PROOF_NO, "%s", "b\374cher");
+        tap_ok(kvm_facts_valid(&facts) && window_proof_valid(&proof), "facts, whose texts are mended when they are set");
+        odd = facts;
+        odd.capability[KVM_CAPABILITY_MULTITCE].proven.proof = _PROOF_MAX;
+        tap_ok(!kvm_facts_valid(&odd), "an outcome that there is not");
+        odd = facts;
+        memset(odd.range_check.why, 'x', sizeof(odd.range_check.why));
+        tap_ok(!kvm_facts_valid(&odd), "a reason without end");
+        odd = facts;
+        (void) strcpy(odd.machine, "\374");
+        tap_ok(!kvm_facts_valid(&odd), "a machine that is not UTF-8");
+        odd_proof = proof;
+        odd_proof.ddw.proof = (Proof) -1;
+        tap_ok(!window_proof_valid(&odd_proof), "a window's outcome that there is not");
+}
+
 static void test_outcome(void) {
         char text[2 * WHY_MAX];
         Outcome o = {};
@@ -283,6 +304,7 @@ static void test_version_order(void) {
 int main(void) {
         test_names();
         test_outcome();
+        test_valid();
         test_groups();
         test_proofs();
         test_find();
