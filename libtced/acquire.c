@@ -264,7 +264,7 @@ static int place_tables(struct tced_machine *m, int vm_fd, Reply *reply) {
 }
 
 _public_ int tced_acquire(struct tced_machine *m, int vm_fd) {
-        uint32_t remaining;
+        uint32_t remaining, before = UINT32_MAX;
 
         do {
                 _cleanup_(reply_clear) Reply reply = {};
@@ -281,9 +281,11 @@ _public_ int tced_acquire(struct tced_machine *m, int vm_fd) {
                         m->lost = true;
                         return r;
                 }
-                if (r == 0 && remaining > 0)
+                /* A tced that was killed before it noted what it gave gives that again. */
+                if (r == 0 && remaining > 0 && remaining >= before)
                         return connection_error(m->tced, -EBADMSG, "machine %s: tced says that %u tables are left and sends none",
                                                 tced_machine_uuid(m), remaining);
+                before = remaining;
         } while (remaining > 0);
         m->lost = false;
         return 0;
