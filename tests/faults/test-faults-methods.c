@@ -4,6 +4,7 @@
  * answer or an error with a text, and then the same method does what it should, with the same objects, fds and memory as before. */
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../bus/domain.h"
@@ -94,6 +95,12 @@ static int run_domain_release(World *w, sd_bus_error *error) {
 
 static int run_claim(World *w, sd_bus_error *error) {
         return claim(w->bus, w->scratch, error);
+}
+
+static int run_claim_with_pidfd(World *w, sd_bus_error *error) {
+        _cleanup_fd_ int pidfd = (int) syscall(SYS_pidfd_open, getpid(), 0);
+
+        return call(w->bus, w->scratch, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", error, NULL, "ht", pidfd, UINT64_C(0));
 }
 
 static int run_acquire(World *w, sd_bus_error *error) {
@@ -195,6 +202,7 @@ static const Case cases[] = {
         { TCED_INTERFACE_GROUP, "Bind", run_bind, unbind_it, unbind_it },
         { TCED_INTERFACE_GROUP, "Release", run_release, bind_it, unbind_it },
         { TCED_INTERFACE_MACHINE, "Claim", run_claim, before_register, unregister_it },
+        { TCED_INTERFACE_MACHINE, "ClaimWithPidfd", run_claim_with_pidfd, before_register, unregister_it },
         { TCED_INTERFACE_MACHINE, "AcquireTables", run_acquire, before_claim, unregister_it },
         { TCED_INTERFACE_MACHINE, "AcquireWindow", run_window, before_claim, unregister_it },
         { TCED_INTERFACE_MACHINE, "ReportTable", run_report, before_claim, unregister_it },
