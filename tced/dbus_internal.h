@@ -13,7 +13,8 @@
 typedef struct Viewer {
         char *name;    /* ":1.42" */
         uid_t uid;     /* NO_UID: the bus did not say */
-        Process process;
+        pid_t pid;       /* 0: the bus does not say */
+        Process process; /* of one that is restricted alone */
         uint64_t cookie; /* of its message for which the next was found out */
         bool restricted; /* it runs VMs of libvirt's, and is not to see those of others among them */
 } Viewer;

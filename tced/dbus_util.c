@@ -161,18 +161,16 @@ void viewer_clear(Viewer *v) {
         *v = (Viewer) { .uid = NO_UID, .process = PROCESS_INIT };
 }
 
-static void viewer_ask(const Connection *c, sd_bus_message *m, Viewer *ret) {
+static void viewer_ask(sd_bus_message *m, Viewer *ret) {
         _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
-        pid_t pid;
 
         if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds) < 0 ||
             sd_bus_creds_get_euid(creds, &ret->uid) < 0) {
                 ret->uid = NO_UID;
                 return;
         }
-        /* Without its process it is none that runs a VM. */
-        if (sd_bus_creds_get_pid(creds, &pid) >= 0)
-                (void) bus_process(c, sd_bus_message_get_sender(m), ret->uid, pid, &ret->process);
+        if (sd_bus_creds_get_pid(creds, &ret->pid) < 0)
+                ret->pid = 0;
 }
 
 static int match_domain_owner(Machine *machine, void *userdata) {
@@ -194,13 +192,16 @@ static const Viewer *viewer_current(Connection *c) {
         if (!v->name || !streq(v->name, name)) {
                 viewer_clear(v);
                 v->name = strdup(name);
-                viewer_ask(c, m, v);
+                viewer_ask(m, v);
         }
         (void) sd_bus_message_get_cookie(m, &cookie);
         if (cookie == 0 || v->cookie != cookie) {
                 v->cookie = cookie;
                 v->restricted = v->uid == NO_UID ||
                                 (!is_master(v->uid) && manager_foreach_machine(c->manager, match_domain_owner, &v->uid) < 0);
+                /* Without its process it is none that runs a VM. */
+                if (v->restricted && v->pid > 0 && v->process.pid == 0)
+                        (void) bus_process(c, name, v->uid, v->pid, &v->process);
         }
         return v;
 }

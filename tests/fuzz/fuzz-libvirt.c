@@ -4,8 +4,11 @@
  * has libvirt.c start this file's (--wrap). An input is what it says to two questions for XML, up to its end. Whoever asked is
  * answered once, in words; what is kept of domains is fit to be shown. */
 
+#include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 #include "libvirt.h"
@@ -22,8 +25,7 @@ static unsigned answers[ASKED];
 int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int to);
 int __wrap_posix_spawn(pid_t *ret, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                        char *const argv[], char *const env[]);
-int __wrap_sd_event_add_child(sd_event *event, sd_event_source **ret, pid_t pid, int options, sd_event_child_handler_t handler,
-                              void *userdata);
+int __wrap_kill(pid_t pid, int signal);
 int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask, sd_event_inotify_handler_t handler,
                                 void *userdata);
 
@@ -33,16 +35,34 @@ int __wrap_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
         return theirs < 0 ? errno : 0;
 }
 
-/* No process has this number: what is meant for the child reaches none. */
+/* One that does nothing stands for all of them, until this program ends. */
+static pid_t idle_process(void) {
+        static pid_t idle;
+
+        if (idle == 0) {
+                const pid_t parent = getpid();
+
+                idle = fork();
+                EXPECT(idle >= 0);
+                if (idle == 0) {
+                        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        /* Else it had the end of the connection that is to be closed. */
+                        (void) close_range(3, ~0U, 0);
+                        while (getppid() == parent)
+                                (void) pause();
+                        _exit(0);
+                }
+        }
+        return idle;
+}
+
 int __wrap_posix_spawn(pid_t *ret, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                        char *const argv[], char *const env[]) {
-        *ret = INT32_MAX;
+        *ret = idle_process();
         return 0;
 }
 
-int __wrap_sd_event_add_child(sd_event *event, sd_event_source **ret, pid_t pid, int options, sd_event_child_handler_t handler,
-                              void *userdata) {
-        *ret = NULL;
+int __wrap_kill(pid_t pid, int signal) {
         return 0;
 }
 
