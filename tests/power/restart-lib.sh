@@ -42,7 +42,7 @@ start_vmms() {
         done
 }
 
-# Each connects to tced again, finds its machine and takes leave of it.
+# Each has its connection again (libtced makes it), and takes leave of its machine.
 end_vmms() {
         local i
         for i in "${!names[@]}"; do

@@ -129,12 +129,12 @@ static int work_again(Vmm *v, struct tced_machine *m, const VmmOptions *options)
         return 0;
 }
 
-/* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Its end is no
- * reason to go. */
-static int hold(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions *options, bool *ret_lost) {
+/* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Where tced went libtced
+ * finds it again. */
+static int hold(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions *options) {
         const struct sigaction action = { .sa_handler = on_terminate };
         time_t end = time(NULL) + options->hold;
-        bool busy = options->busy && v->vcpu >= 0, lost = false;
+        bool busy = options->busy && v->vcpu >= 0;
         unsigned rounds = 0;
         int r = 0;
 
@@ -142,17 +142,16 @@ static int hold(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions
         printf("holding=1\n");
         (void) fflush(stdout);
         while (r >= 0 && time(NULL) < end && !terminated) {
-                struct pollfd fd = { .fd = lost ? -1 : tced_get_fd(t), .events = lost ? 0 : (short) tced_get_events(t) };
+                struct pollfd fd = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
 
                 (void) poll(&fd, 1, busy ? 100 : 200);
-                lost = lost || tced_process(t) < 0;
+                (void) tced_process(t);
                 if (busy)
                         r = work_again(v, m, options);
                 rounds++;
         }
-        printf("rounds=%u\nlost=%d\n", rounds, lost);
+        printf("rounds=%u\nlost=%d\n", rounds, tced_get_connection_number(t) > 1);
         (void) fflush(stdout);
-        *ret_lost = lost;
         return r;
 }
 
@@ -180,29 +179,7 @@ static int leave_heir(const VmmOptions *options, struct tced_machine *m) {
         _exit(EXIT_SUCCESS);
 }
 
-/* tced was restarted: it knows the machine still. */
-static int come_back(const VmmOptions *options, struct tced **t, struct tced_machine **m) {
-        struct tced_machine *machine;
-        struct tced *again;
-        int r = tced_connect(options->socket, PATIENCE, &again);
-
-        if (r < 0)
-                return failed(r, "connecting to tced again", NULL);
-        r = tced_find(again, options->name, &machine);
-        if (r >= 0) {
-                (void) tced_machine_unref(*m);
-                *m = machine;
-                r = tced_claim(machine);
-        }
-        if (r < 0)
-                r = failed(r, "finding the machine again", again);
-        (void) tced_unref(*t);
-        *t = again;
-        return r;
-}
-
 static int work(VmmOptions *options, Vmm *v, struct tced **t, VmmGroups *groups, struct tced_machine **ret_machine) {
-        bool lost = false;
         int r;
 
         vmm_print_start(options);
@@ -221,9 +198,7 @@ static int work(VmmOptions *options, Vmm *v, struct tced **t, VmmGroups *groups,
         if (options->heir)
                 r = leave_heir(options, *ret_machine);
         if (r >= 0 && options->hold)
-                r = hold(v, *t, *ret_machine, options, &lost);
-        if (r >= 0 && lost)
-                r = come_back(options, t, ret_machine);
+                r = hold(v, *t, *ret_machine, options);
         if (r < 0)
                 return r;
         r = tced_unregister(*ret_machine);
