@@ -35,7 +35,7 @@ awk -v n=$many '
         }' "$logs/state.json" >/run/tced/state.json
 systemctl start tced
 ok $? "$many machines: it starts"
-wait_for 150 stored_is $many
+wait_for 300 stored_is $many
 ok $? "each has its pidfd in the fd store" || echo "# $(stored)"
 all_there() { [[ $(manager ListMachines) == "a(sssuuo) $many "* ]]; }
 all_there

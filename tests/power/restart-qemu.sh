@@ -26,7 +26,7 @@ truncate -s 16M /tmp/b.img
 hand stock "modules=virtio_pci,virtio_blk copy=vda:vdb stay" -global spapr-pci-host-bridge.ddw=off -device spapr-pci-host-bridge,index=1,id=p1 \
         -drive if=none,id=a,format=raw,file=/tmp/a.img,throttling.bps-read=65536 -drive if=none,id=b,format=raw,file=/tmp/b.img \
         -device virtio-blk-pci,drive=a,disable-legacy=on,iommu_platform=on,bus=pci.0 -device virtio-blk-pci,drive=b,disable-legacy=on,iommu_platform=on,bus=p1.0
-wait_for 120 reading stock a 500000
+wait_for 240 reading stock a 500000
 ok $? "a stock QEMU's guest copies a disk" || { cat /tmp/stock.log; tail -n 20 /tmp/stock.console; }
 is "$(real_maps $hand) $(memfds $hand)" "2048 2048" "with a table in the kernel and one in QEMU"
 start_vmms
