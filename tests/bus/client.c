@@ -4,8 +4,8 @@
 
 #include <stdarg.h>
 
-sd_bus *open_address(const char *address, bool is_bus) {
-        sd_bus *bus = NULL;
+int try_address(const char *address, bool is_bus, sd_bus **ret) {
+        _cleanup_bus_ sd_bus *bus = NULL;
         int r;
 
         r = sd_bus_new(&bus);
@@ -19,6 +19,16 @@ sd_bus *open_address(const char *address, bool is_bus) {
                 r = sd_bus_set_method_call_timeout(bus, HARNESS_PATIENCE * UINT64_C(1000000));
         if (r >= 0)
                 r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+sd_bus *open_address(const char *address, bool is_bus) {
+        sd_bus *bus = NULL;
+        int r = try_address(address, is_bus, &bus);
+
         if (r < 0)
                 bail_out("can't connect to %s: %s", address, strerror(-r));
         return bus;

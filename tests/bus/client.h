@@ -24,6 +24,9 @@ sd_bus *open_address(const char *address, bool is_bus);
 sd_bus *open_bus(const Host *h);
 sd_bus *open_peer(const Host *h);
 
+/* The same, with a negative errno where it fails. */
+int try_address(const char *address, bool is_bus, sd_bus **ret);
+
 /* Calls a method of the daemon. 0 or negative errno; error and ret_reply may be NULL. */
 int call(sd_bus *bus, const char *path, const char *interface, const char *method, sd_bus_error *error, sd_bus_message **ret_reply,
          const char *types, ...);

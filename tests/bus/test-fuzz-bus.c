@@ -7,14 +7,11 @@
  * TCED_FUZZ_SEED: the same calls once more; TCED_FUZZ_CALLS: how many by each user and way. */
 
 #include <grp.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <pwd.h>
 #include <sys/random.h>
 #include <time.h>
 
-#include "client.h"
-#include "fuzz-values.h"
+#include "fuzz-calls.h"
 #include "tap.h"
 
 #define CALLS 2500U
@@ -22,17 +19,6 @@
 #define LOOK_AGAIN 100U
 /* A call may start a child, of which the daemon waits for seconds; and here run sanitizers. */
 #define CALL_SECONDS 20U
-
-/* max_message_unix_fds of a system bus; below the kernel's SCM_MAX_FD. */
-#define FDS_ON_BUS 16U
-#define FDS_ON_SOCKET 200U
-/* Far below max_message_size. */
-#define LONG_TEXTS 64U
-
-typedef struct Target {
-        char *path, *interface, *member, *signature;
-        bool property;
-} Target;
 
 typedef struct Round {
         const Host *host;
@@ -42,10 +28,7 @@ typedef struct Round {
         unsigned calls;
         Random random;
         sd_bus *bus;
-        Target *targets;
-        size_t n_targets, allocated_targets;
-        Known known;
-        size_t allocated_words, allocated_paths;
+        Targets all;
         unsigned well, refusals, dropped, bad, lost;
         double longest;
 } Round;
@@ -61,129 +44,13 @@ static const char *shown(const char *text) {
         return text ? text : "(nothing)";
 }
 
-static void remember(char ***list, size_t *n, size_t *allocated, const char *text) {
-        char *copy = strdup(text);
-
-        if (!copy || ARRAY_RESERVE(*list, *allocated, *n + 1) < 0)
-                bail_out("no memory");
-        (*list)[(*n)++] = copy;
-}
-
-static void forget(Round *r) {
-        for (size_t i = 0; i < r->n_targets; i++) {
-                free(r->targets[i].path);
-                free(r->targets[i].interface);
-                free(r->targets[i].member);
-                free(r->targets[i].signature);
-        }
-        while (r->known.n_words > 0)
-                free(r->known.words[--r->known.n_words]);
-        while (r->known.n_paths > 0)
-                free(r->known.paths[--r->known.n_paths]);
-        r->n_targets = 0;
-}
-
-static const char *attribute(xmlNode *node, const char *name) {
-        for (xmlAttr *a = node->properties; a; a = a->next)
-                if (streq((const char *) a->name, name) && a->children)
-                        return (const char *) a->children->content;
-        return "";
-}
-
-static bool is_element(const xmlNode *node, const char *name) {
-        return node->type == XML_ELEMENT_NODE && streq((const char *) node->name, name);
-}
-
-static void add_target(Round *r, const char *path, xmlNode *interface, xmlNode *member) {
-        char signature[256] = "";
-        bool property = is_element(member, "property");
-
-        for (xmlNode *n = member->children; n; n = n->next)
-                if (is_element(n, "arg") && !streq(attribute(n, "direction"), "out") &&
-                    strlen(signature) + strlen(attribute(n, "type")) < sizeof(signature))
-                        (void) strcat(signature, attribute(n, "type"));
-        if (ARRAY_RESERVE(r->targets, r->allocated_targets, r->n_targets + 1) < 0)
-                bail_out("no memory");
-        r->targets[r->n_targets++] = (Target) {
-                .path = strdup(path), .interface = strdup(attribute(interface, "name")), .member = strdup(attribute(member, "name")),
-                .signature = strdup(property ? attribute(member, "type") : signature), .property = property,
-        };
-}
-
-/* All that an object and those below it say of themselves. */
-static void look(Round *r, const char *path) {
-        _cleanup_free_ char *text = introspect(r->bus, path);
-        xmlDoc *doc = text ? xmlReadMemory(text, (int) strlen(text), "x.xml", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR) : NULL;
-        xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-
-        remember(&r->known.paths, &r->known.n_paths, &r->allocated_paths, path);
-        for (xmlNode *n = root ? root->children : NULL; n; n = n->next) {
-                char below[512];
-
-                if (is_element(n, "interface"))
-                        for (xmlNode *m = n->children; m; m = m->next)
-                                if (is_element(m, "method") || is_element(m, "property"))
-                                        add_target(r, path, n, m);
-                if (!is_element(n, "node"))
-                        continue;
-                remember(&r->known.words, &r->known.n_words, &r->allocated_words, attribute(n, "name"));
-                if ((size_t) snprintf(below, sizeof(below), "%s/%s", streq(path, "/") ? "" : path, attribute(n, "name")) < sizeof(below))
-                        look(r, below);
-        }
-        xmlFreeDoc(doc);
-}
-
-static bool is_our_error(const char *name, const char *text) {
-        if (isempty(name) || isempty(text) || !utf8_valid(text))
-                return false;
-        return strncmp(name, TCED_ERROR_PREFIX, strlen(TCED_ERROR_PREFIX)) == 0 ||
-               (strncmp(name, "org.freedesktop.DBus.Error.", strlen("org.freedesktop.DBus.Error.")) == 0 &&
-                !streq(name, SD_BUS_ERROR_NO_REPLY) && !streq(name, SD_BUS_ERROR_TIMEOUT) && !streq(name, SD_BUS_ERROR_DISCONNECTED));
-}
-
-/* Get, Set or the method itself; one of a few goes where it does not belong. NULL: it would be no message. */
-static sd_bus_message *make_message(Round *r, const Target *t) {
-        const char *destination = r->on_peer ? NULL : TCED_BUS_NAME, *interface = t->interface, *path = t->path, *signature = t->signature;
-        bool set = random_one_in(&r->random, 2);
-        _cleanup_message_ sd_bus_message *m = NULL;
-        int e;
-
-        r->random.long_texts_left = LONG_TEXTS;
-        r->random.fds_left = r->on_peer ? FDS_ON_SOCKET : FDS_ON_BUS;
-        if (random_one_in(&r->random, 24))
-                path = r->known.paths[random_below(&r->random, r->known.n_paths)];
-        if (random_one_in(&r->random, 48))
-                interface = NULL;
-        if (random_one_in(&r->random, 12))
-                signature = random_signature(&r->random);
-        e = sd_bus_message_new_method_call(r->bus, &m, destination, path, t->property ? "org.freedesktop.DBus.Properties" : interface,
-                                           t->property ? set ? "Set" : "Get" : t->member);
-        if (e >= 0 && t->property)
-                e = sd_bus_message_append(m, "ss", t->interface, t->member);
-        if (e >= 0 && t->property && set && random_one_in(&r->random, 2))
-                e = random_append(&r->random, &r->known, m, "v");
-        else if (e >= 0 && t->property && set) {
-                e = sd_bus_message_open_container(m, 'v', t->signature);
-                if (e >= 0)
-                        e = random_append(&r->random, &r->known, m, t->signature);
-                if (e >= 0)
-                        e = sd_bus_message_close_container(m);
-        } else if (e >= 0 && !t->property)
-                e = random_append(&r->random, &r->known, m, signature);
-        return e < 0 ? NULL : TAKE_PTR(m);
-}
-
 static void call_one(Round *r, unsigned number) {
-        const Target *t = &r->targets[random_below(&r->random, r->n_targets)];
-        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        const Target *t = targets_pick(&r->all, &r->random);
+        _cleanup_message_ sd_bus_message *m = targets_call(&r->all, &r->random, r->bus, t), *reply = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         double started = now(), took;
         int e;
 
-        /* Of methods there are fewer than of properties, and they do more. */
-        for (unsigned i = 0; i < 3 && t->property; i++)
-                t = &r->targets[random_below(&r->random, r->n_targets)];
-        m = make_message(r, t);
         if (!m) {
                 r->dropped++;
                 return;
@@ -193,7 +60,7 @@ static void call_one(Round *r, unsigned number) {
         r->longest = took > r->longest ? took : r->longest;
         r->well += e >= 0;
         r->refusals += e < 0;
-        if (e < 0 && !is_our_error(error.name, error.message)) {
+        if (e < 0 && !is_error_in_words(error.name, error.message)) {
                 r->bad++;
                 printf("# call %u: %s.%s(%s) of %s: %s: '%s' (%s, after %.1f s)\n", number, t->interface, t->member,
                        shown(sd_bus_message_get_signature(m, 1)), t->path, shown(error.name), shown(error.message), strerror(-e), took);
@@ -228,21 +95,17 @@ static void run_round(void *userdata) {
         for (unsigned i = 0; i < r->calls; i++) {
                 if (i % LOOK_AGAIN == 0) {
                         make_machine(r, i);
-                        forget(r);
-                        look(r, "/");
+                        targets_look(&r->all, r->bus);
                 }
-                if (r->n_targets == 0)
+                if (r->all.n_targets == 0)
                         break;
                 call_one(r, i);
         }
-        tap_ok(r->n_targets >= 20 && r->well > 0 && r->refusals > 0, "%s: %u calls of %zu members went well, %u were refused, %u were none",
-               r->who, r->well, r->n_targets, r->refusals, r->dropped);
+        tap_ok(r->all.n_targets >= 20 && r->well > 0 && r->refusals > 0, "%s: %u calls of %zu members went well, %u were refused, %u were none",
+               r->who, r->well, r->all.n_targets, r->refusals, r->dropped);
         tap_ok(r->bad == 0 && r->lost == 0, "%s: all were answered (the slowest after %.2f s, all in %.1f s), each error in words",
                r->who, r->longest, now() - started);
-        forget(r);
-        free(r->targets);
-        free(r->known.words);
-        free(r->known.paths);
+        targets_done(&r->all);
         r->bus = sd_bus_flush_close_unref(r->bus);
 }
 
