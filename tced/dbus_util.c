@@ -3,6 +3,7 @@
 /* Who asks, what they may see, how a refusal becomes a bus error, where objects are. */
 
 #include <inttypes.h>
+#include <sys/socket.h>
 
 #include "dbus_internal.h"
 #include "libvirt_claim.h"
@@ -119,13 +120,15 @@ int refusal_to_error(const Refusal *refusal, sd_bus_error *error) {
 }
 
 void answered(sd_bus_message *m, int r) {
-        if (r >= 0)
+        /* Of who has gone sd-bus knows by then, and tells it in the loop's next turn (on_peer_gone()). */
+        if (r >= 0 || r == -ECONNRESET || r == -ENOTCONN)
                 return;
         log_warning("The answer to %s could not be sent: %s", sd_bus_message_get_member(m), strerror(-r));
         if (sd_bus_reply_method_errorf(m, TCED_ERROR_NO_MEMORY,
                                        "What %s asked for was tried, but its answer can't be sent: %s; look at what there is, and try again",
                                        sd_bus_message_get_member(m), strerror(-r)) < 0)
-                sd_bus_close(sd_bus_message_get_bus(m));
+                /* Not sd_bus_close(), behind which nobody is told that the connection ended, and it would be kept for good. */
+                (void) shutdown(sd_bus_get_fd(sd_bus_message_get_bus(m)), SHUT_RDWR);
 }
 
 void reply_refusal(sd_bus_message *m, const Refusal *refusal) {

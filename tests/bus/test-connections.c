@@ -287,6 +287,27 @@ static void try_one(int fd, void *userdata) {
         actor_say(fd, answers(h) ? 'y' : 'n');
 }
 
+/* Who asks and is gone when it is answered leaves nothing. */
+static void test_gone_before_answer(const Host *h, int fds) {
+        sd_bus *peers[10];
+
+        for (size_t i = 0; i < ELEMENTSOF(peers); i++) {
+                peers[i] = open_peer(h);
+                (void) call(peers[i], TCED_BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, "");
+        }
+        (void) kill(h->tced_pid, SIGSTOP);
+        for (size_t i = 0; i < ELEMENTSOF(peers); i++) {
+                /* Refused by the plan: a LIOBN twice. */
+                (void) sd_bus_call_method_async(peers[i], NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine", on_answer, NULL,
+                                                "ssa(ssuttubi)a{sv}t", "gone", "", 2, "vio", "a", 0x71000001U, UINT64_C(0), UINT64_C(0x200000),
+                                                12U, 0, -1, "vio", "b", 0x71000001U, UINT64_C(0), UINT64_C(0x200000), 12U, 0, -1, 0,
+                                                UINT64_C(0));
+                peers[i] = sd_bus_flush_close_unref(peers[i]);
+        }
+        (void) kill(h->tced_pid, SIGCONT);
+        tap_eq(wait_fds(h->tced_pid, fds), fds, "ten that are gone before they are answered leave nothing");
+}
+
 static void test_limit(const Host *h, int fds) {
         Actor a, b;
 
@@ -537,6 +558,7 @@ int main(void) {
         test_noise(&h, fds);
         test_giant(&h);
         test_large(&h);
+        test_gone_before_answer(&h, fds);
         test_limit(&h, fds);
         test_never_reads(&h);
         test_large_answers(&h);
