@@ -583,7 +583,6 @@ int main(void) {
         wait_probed(bus);
         warm_up(&s, bus);
         before = look_still(&s, bus);
-        print_fds(s.host.tced_pid);
         s.start = now();
         soak(&s);
         print_figures(&s);
