@@ -27,3 +27,12 @@ host_guest() { piece guest guest bookworm; }
 
 # The ppc64el sysroot that cross builds link with.
 host_sysroot() { local path; path=$(piece sysroot sysroot bookworm) && echo "$path/root"; }
+
+# What the hosts get besides tced: all tests of build/ppc64el and their helpers in one folder.
+make_tests_overlay() {
+        local dir=$BUILD/ppc64el/tests-overlay/usr/lib/tced/tests
+        rm -rf "$BUILD/ppc64el/tests-overlay"
+        mkdir -p "$dir"
+        find "$BUILD/ppc64el/tests" -type f -perm -u+x ! -path '*.p/*' -exec cp -t "$dir" {} +
+        cp "$TOP"/tests/power/*.sh "$dir"
+}
