@@ -27,6 +27,8 @@
 #define ACCEPT_PAUSE_USEC (1000U * 1000U)
 /* How long another may take to give the name up before it counts as one that stays. */
 #define NAME_PATIENCE_USEC (2U * 1000U * 1000U)
+/* How long a connection may outlive the process that made it: what that sent last is answered meanwhile. */
+#define LEFT_USEC (5U * 1000U * 1000U)
 
 struct DBus {
         Manager *manager;
@@ -63,6 +65,8 @@ static void connection_free(Connection *c) {
         permits_free(c);
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
+        c->ended = sd_event_source_disable_unref(c->ended);
+        c->left = sd_event_source_disable_unref(c->left);
         process_close(&c->process);
         if (c->viewer)
                 viewer_clear(c->viewer);
@@ -136,6 +140,32 @@ static int watch_peer(Connection *c) {
         return r < 0 ? r : sd_bus_add_filter(c->bus, NULL, on_peer_message, c);
 }
 
+static int on_left_over(sd_event_source *s, uint64_t usec, void *userdata) {
+        Connection *c = userdata;
+
+        log_info("Closed the connection of user %u: process %d, which made it, has ended", (unsigned) c->uid, (int) c->process.pid);
+        connection_free(c);
+        return 0;
+}
+
+static int on_process_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Connection *c = userdata;
+        int r;
+
+        r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(c->manager->event, &c->left, CLOCK_MONOTONIC, LEFT_USEC, 0, on_left_over, c);
+        if (r < 0)
+                connection_free(c);
+        return 0;
+}
+
+/* The end of a process is not always that of its connection, which it may have left to others; or to tced, in half a message that has the socket
+ * in it: then nobody else would ever close it. */
+static int watch_process(Connection *c) {
+        return sd_event_add_io(c->manager->event, &c->ended, c->process.pidfd, EPOLLIN, on_process_ended, c);
+}
+
 static size_t peers_of_user(const DBus *d, uid_t uid) {
         size_t n = 0;
 
@@ -199,6 +229,8 @@ static int add_peer_consume(DBus *d, int fd) {
                 r = attach_objects(c);
         if (r >= 0)
                 r = watch_peer(c);
+        if (r >= 0)
+                r = watch_process(c);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r >= 0)

@@ -33,6 +33,7 @@ struct Connection {
         bool peer;
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
+        sd_event_source *ended, *left; /* its end; how long its connection may outlive it */
         Viewer *viewer;  /* of the bus */
         bool polkit;         /* may be there: it is the system bus */
         Question *questions; /* to it */

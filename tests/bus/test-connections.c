@@ -308,6 +308,34 @@ static void test_gone_before_answer(const Host *h, int fds) {
         tap_eq(wait_fds(h->tced_pid, fds), fds, "ten that are gone before they are answered leave nothing");
 }
 
+/* Half a message with the sender's own end of the connection in it, which tced then has, and nobody else once the sender has ended. */
+static void send_itself(int unused, void *userdata) {
+        static const char greeting[] = "\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", half[] = "l\1\0\1\10\0\0\0";
+        const Host *h = userdata;
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec iov = { .iov_base = (char *) half, .iov_len = sizeof(half) - 1 };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        int fd = connect_raw(h);
+
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        send_all(fd, greeting, sizeof(greeting) - 1);
+        (void) usleep(100 * 1000);
+        (void) !sendmsg(fd, &m, MSG_NOSIGNAL);
+        (void) usleep(100 * 1000);
+}
+
+static void test_sends_itself(Host *h, int fds) {
+        Actor a = actor_start(NO_UID, send_itself, h);
+
+        tap_eq(actor_end(&a), 0, "who sends its own end of the connection, in half a message, ends");
+        tap_ok(count_fds(h->tced_pid) > fds + 1, "which tced then has, and cannot know");
+        tap_eq(wait_fds(h->tced_pid, fds), fds, "and lets go, as its process is gone");
+        tap_ok(host_log_has(h, "which made it, has ended"), "which is said");
+}
+
 static void test_limit(const Host *h, int fds) {
         Actor a, b;
 
@@ -559,6 +587,7 @@ int main(void) {
         test_giant(&h);
         test_large(&h);
         test_gone_before_answer(&h, fds);
+        test_sends_itself(&h, fds);
         test_limit(&h, fds);
         test_never_reads(&h);
         test_large_answers(&h);

@@ -111,10 +111,10 @@ static const char message[] = "l\1\0\1" "\10\0\0\0" "\1\0\0\0" "\67\0\0\0"
                               "\10\1g\0\1t\0" "\0"
                               "\0\0\0\0\0\0\0\0";
 
-/* n bytes, with a few fds, which whoever drops the message must close. */
+/* n bytes, with a few fds, which whoever drops the message must close; one is the connection itself, which nobody else may then close. */
 static void send_some(int fd, const char *bytes, size_t n, bool with_fds) {
         struct iovec iov = { .iov_base = (char *) bytes, .iov_len = n };
-        const int fds[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+        const int fds[] = { STDIN_FILENO, STDOUT_FILENO, fd };
         union {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(fds))];
