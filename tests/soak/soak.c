@@ -215,7 +215,8 @@ static bool is_held(const Soak *s, sd_bus *bus, const char *objects, unsigned i)
 
                 (void) snprintf(table, sizeof(table), "%s/table/%08x", path, HELD_LIOBN + t);
                 state = strstr(objects, table) ? get_string(bus, table, TCED_INTERFACE_TABLE, "State") : NULL;
-                if (!state || !streq(state, "handed-out")) {
+                /* Handing out is noted behind the answer: a tced that was killed between the two has a new memfd ready. */
+                if (!state || !(streq(state, "handed-out") || streq(state, "ready"))) {
                         print_line("table %#x of %s is %s", HELD_LIOBN + t, held->uuid, state ? state : "not there");
                         return false;
                 }
@@ -422,10 +423,10 @@ static long median(const long *kib, size_t n) {
 
 /* Does the last fifth need as much memory as the first? */
 static void test_series(const Series *series, const char *name) {
-        size_t n = series->n / 5;
+        size_t n = series->n < 10 ? 1 : series->n / 5;
         long first, last;
 
-        if (n == 0) {
+        if (series->n < 2) {
                 tap_skip("there were too few samples", name);
                 return;
         }
