@@ -104,11 +104,12 @@ bool world_init(World *w, unsigned seconds) {
         *w = (World) {};
         host_init(h, seconds);
         make_host(h);
-        if (isempty(layer) || geteuid() != 0 || !host_start_bus(h)) {
-                tap_skip(isempty(layer) ? "sanitizers have functions of their own before libc's" : "it needs root and a dbus-daemon", "faults");
+        if (geteuid() != 0 || !host_start_bus(h)) {
                 (void) host_end(h);
                 return false;
         }
+        if (isempty(layer))
+                bail_out("FAULT_LAYER is not set: meson test runs it");
         w->helper = start_helper(h);
         make_page(w, layer);
         if (!host_start_tced(h, NULL))

@@ -37,7 +37,8 @@ typedef struct World {
 
 extern const TestWindow world_windows[2];
 
-/* The host, with a tced that has the machine. false: it can't be had here, which is said. */
+/* The host, with a tced that has the machine. false: it can't be had here. */
+#define WORLD_NEEDS "it needs root and a dbus-daemon"
 bool world_init(World *w, unsigned seconds);
 /* A connection anew; NULL where that fails. */
 void world_connect(World *w);

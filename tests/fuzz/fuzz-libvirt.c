@@ -41,7 +41,10 @@ static pid_t idle_process(void) {
 
         if (idle == 0) {
                 const pid_t parent = getpid();
+                int ready[2];
+                char byte;
 
+                EXPECT(pipe2(ready, O_CLOEXEC) >= 0);
                 idle = fork();
                 EXPECT(idle >= 0);
                 if (idle == 0) {
@@ -52,6 +55,10 @@ static pid_t idle_process(void) {
                                 (void) pause();
                         _exit(0);
                 }
+                /* Its end is read once it has closed all. */
+                ready[1] = fd_close(ready[1]);
+                EXPECT(read(ready[0], &byte, 1) == 0);
+                ready[0] = fd_close(ready[0]);
         }
         return idle;
 }
