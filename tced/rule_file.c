@@ -47,14 +47,21 @@ static bool is_glob(const char *pattern) {
         return pattern[strcspn(pattern, "*?[\\")] != '\0';
 }
 
-/* Where the bracket expression that begins at p ends: its ']', or NULL. A ']' right behind the '[' stands for itself. */
+/* Where the bracket expression that begins at p ends: its ']', or NULL. A ']' right behind the '[' stands for itself; "[:xdigit:]" within it
+ * is a class. */
 static char *bracket_end(char *p) {
         p++;
         if (*p == '!' || *p == '^')
                 p++;
         if (*p == ']')
                 p++;
-        return strchr(p, ']');
+        for (; *p && *p != ']'; p++) {
+                char *end = p[0] == '[' && p[1] == ':' ? strstr(p + 2, ":]") : NULL;
+
+                if (end)
+                        p = end + 1;
+        }
+        return *p ? p : NULL;
 }
 
 /* fnmatch() takes what it can't read as plain text, or as matching nothing: neither is what was meant. */
@@ -112,6 +119,17 @@ static const char *normalize_uuid(char *pattern) {
         return NULL;
 }
 
+/* Else it would match no LIOBN ever. Brackets may hold anything: classes are words. */
+static bool is_of_digits(char *pattern) {
+        for (char *p = pattern; *p; p++) {
+                if (*p == '[')
+                        p = bracket_end(p);
+                else if (!strchr("0123456789abcdef*?", *p))
+                        return false;
+        }
+        return true;
+}
+
 /* The pattern has room for eight digits: match_key() sees to it. */
 static const char *normalize_liobn(char *pattern) {
         size_t n;
@@ -120,9 +138,9 @@ static const char *normalize_liobn(char *pattern) {
         if (strncmp(pattern, "0x", 2) == 0)
                 memmove(pattern, pattern + 2, strlen(pattern) - 1);
         if (is_glob(pattern))
-                return NULL;
+                return is_of_digits(pattern) ? NULL : "a LIOBN's pattern is of hexadecimal digits, *, ? and [...]";
         n = strlen(pattern);
-        if (n == 0 || n > 8 || strspn(pattern, "0123456789abcdef") != n)
+        if (n == 0 || n > 8 || !is_of_digits(pattern))
                 return "a LIOBN is a hexadecimal number of up to eight digits";
         memmove(pattern + 8 - n, pattern, n + 1);
         memset(pattern, '0', 8 - n);
