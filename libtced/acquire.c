@@ -82,6 +82,7 @@ int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret) {
                 m->lost = true;
                 return connection_bad_reply(m->tced, ACQUIRE, r);
         }
+        reply.connection = m->tced->number;
         *ret = reply;
         reply.message = NULL;
         return 0;
@@ -242,29 +243,37 @@ static int place_table(struct tced_machine *m, int vm_fd, const TablePlan *plan,
         return placed->placement == PLACEMENT_KERNEL ? table_report(placed, PLACEMENT_KERNEL, 0) : 0;
 }
 
-/* Carries one reply out. The number of tables that came into place. */
+/* Carries one reply out. */
 static int place_tables(struct tced_machine *m, int vm_fd, Reply *reply) {
         TablePlan plan;
-        int r, placed = 0;
+        int r;
 
         while ((r = reply_next(m->tced, reply, &plan)) > 0) {
                 struct tced_table *have = tced_machine_find_table(m, plan.liobn);
 
                 if (!have && plan.fd_index < 0 && machine_has_fetched(m, plan.liobn))
                         continue;
-                if (!have) {
+                if (!have)
                         r = place_table(m, vm_fd, &plan, reply);
-                        placed++;
-                } else if (have->placement == PLACEMENT_KERNEL && !have->reported)
+                else if (have->placement == PLACEMENT_KERNEL && !have->reported)
                         r = table_report(have, PLACEMENT_KERNEL, 0);
                 if (r < 0)
                         return r;
         }
-        return r < 0 ? r : placed;
+        return r;
+}
+
+int acquire_check_remaining(struct tced_machine *m, const Reply *reply, Remaining *before) {
+        bool stuck = reply->remaining > 0 && before->connection == reply->connection && reply->remaining >= before->n;
+
+        *before = (Remaining) { .connection = reply->connection, .n = reply->remaining };
+        return stuck ? connection_error(m->tced, -EBADMSG, "machine %s: tced says that %u tables are left and sends none", tced_machine_uuid(m),
+                                        reply->remaining) : 0;
 }
 
 _public_ int tced_acquire(struct tced_machine *m, int vm_fd) {
-        uint32_t remaining, before = UINT32_MAX;
+        Remaining before = {};
+        uint32_t remaining;
 
         do {
                 _cleanup_(reply_clear) Reply reply = {};
@@ -281,11 +290,9 @@ _public_ int tced_acquire(struct tced_machine *m, int vm_fd) {
                         m->lost = true;
                         return r;
                 }
-                /* A tced that was killed before it noted what it gave gives that again. */
-                if (r == 0 && remaining > 0 && remaining >= before)
-                        return connection_error(m->tced, -EBADMSG, "machine %s: tced says that %u tables are left and sends none",
-                                                tced_machine_uuid(m), remaining);
-                before = remaining;
+                r = acquire_check_remaining(m, &reply, &before);
+                if (r < 0)
+                        return r;
         } while (remaining > 0);
         m->lost = false;
         return 0;

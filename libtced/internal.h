@@ -116,7 +116,7 @@ uint64_t connection_now(void);
 /* Is the connection gone (and not closed by the caller)? */
 bool connection_is_gone(const struct tced *t);
 
-/* One try to connect again, which does not wait; with `ready` unset the connection may have to be waited for. */
+/* One try to connect again, which does not wait: the connection may have to be waited for (connection_wait_ready()). */
 int connection_retry(struct tced *t);
 
 /* Sees to it that there is a connection that can carry calls, by `end`. */
@@ -179,12 +179,23 @@ typedef struct Reply {
         size_t n_fds;
         bool multitce;
         uint32_t remaining;
+        uint64_t connection; /* over which it came: tced_get_connection_number() */
 } Reply;
 
 void reply_clear(Reply *reply);
 
 /* liobn NULL: every table; where an answer was lost (m->lost), those too that tced has handed out already: their index is -1. */
 int acquire_call(struct tced_machine *m, const uint32_t *liobn, Reply *ret);
+
+/* How many tables were left after an answer, and on which connection that came. */
+typedef struct Remaining {
+        uint64_t connection;
+        uint32_t n;
+} Remaining;
+
+/* -EBADMSG: none came with this answer, and none would with the next. Over another connection more may be left than before: a tced that was
+ * killed before it noted what it gave gives that again. */
+int acquire_check_remaining(struct tced_machine *m, const Reply *reply, Remaining *before);
 
 /* 1: *ret is the next table's plan; 0: there is none. */
 int reply_next(struct tced *t, Reply *reply, TablePlan *ret);

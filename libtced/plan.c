@@ -108,7 +108,8 @@ static int add_dynamic(struct tced_machine *m, PlannedList *l) {
 }
 
 static int fetch_tables(struct tced_machine *m, PlannedList *l) {
-        uint32_t remaining, before = UINT32_MAX;
+        Remaining before = {};
+        uint32_t remaining;
         int r;
 
         do {
@@ -120,10 +121,9 @@ static int fetch_tables(struct tced_machine *m, PlannedList *l) {
                         return r;
                 m->multitce = reply.multitce;
                 remaining = reply.remaining;
-                if (remaining >= before)
-                        return connection_error(m->tced, -EBADMSG, "machine %s: tced says that %u tables are left and sends none",
-                                                tced_machine_uuid(m), remaining);
-                before = remaining;
+                r = acquire_check_remaining(m, &reply, &before);
+                if (r < 0)
+                        return r;
                 while ((r = reply_next(m->tced, &reply, &plan)) > 0) {
                         r = add_table(m, &reply, &plan, l);
                         if (r < 0)

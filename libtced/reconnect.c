@@ -78,8 +78,8 @@ int connection_revive(struct tced *t, const char *member, uint64_t end) {
                         break;
                 if (!may_change(r))
                         return connection_error(t, r, "%s: no connection to tced: %s", member, strerrordesc_np(-r));
-                /* Something that accepts and says nothing gets no second chance in the same call. */
-                if (r == -ETIMEDOUT || connection_pause(&pause, end) < 0)
+                /* Also where its queue is full: behind a start all come at once. */
+                if (connection_pause(&pause, end) < 0)
                         return connection_error(t, -ETIMEDOUT,
                                                 "%s: tced is away, and did not come back in time (%s); see `systemctl status tced`", member,
                                                 strerrordesc_np(-r));

@@ -114,7 +114,6 @@ const Finding *findings_find(const Findings *f, FindingId id) {
         return NULL;
 }
 
-/* The order counts: both come from findings_from_host(), which keeps to one. */
 int findings_seen(const Findings *f, bool with_vms, Finding **ret_items, Findings *ret) {
         Finding *items = calloc(f->n + 1, sizeof(*items));
         size_t n = 0;
@@ -129,6 +128,7 @@ int findings_seen(const Findings *f, bool with_vms, Finding **ret_items, Finding
         return 0;
 }
 
+/* The order counts: both come from findings_from_host(), which keeps to one. */
 bool findings_equal(const Findings *a, const Findings *b) {
         if (a->n != b->n)
                 return false;

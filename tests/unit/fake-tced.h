@@ -25,6 +25,7 @@ typedef enum FakeFault {
         FAKE_ODD_PLACEMENT,    /* a word that this library does not know */
         FAKE_ODD_PLAN,         /* entries that don't fit the size */
         FAKE_ENDLESS,          /* tables remain, and none comes */
+        FAKE_FORGETS,          /* killed behind its first answer to AcquireTables, and it knows nothing of that when it is back */
         FAKE_ODD_PATH,         /* a machine's path that is none */
         FAKE_NO_CLAIM,         /* Claim answers AlreadyClaimed */
 } FakeFault;

@@ -3,12 +3,12 @@
 /* libtced against a fake of the daemon (fake-tced.h) and a fake of the kernel (an ioctl of its own): the way from connecting to
  * tables in place, every fault that a daemon or a kernel may have, and that nothing is leaked by any of it. */
 
-#include <dirent.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 
+#include "event-loop.h"
 #include "fake-tced.h"
 #include "internal.h"
 #include "kvm-abi.h"
@@ -110,24 +110,6 @@ static int fake_ioctl(int fd, unsigned long request, void *argument) {
 }
 
 /* ---- What every case needs ---- */
-
-static unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        if (dir)
-                (void) closedir(dir);
-        return n;
-}
-
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
 
 typedef struct Case {
         Fake fake;
@@ -285,10 +267,10 @@ static void test_faults(void) {
                 int r;
 
                 case_begin(&c, &plan, cases[i].fault == FAKE_NO_REPLY || cases[i].fault == FAKE_HANG_UP ? DEADLINE : PATIENCE);
-                start = now_usec();
+                start = monotonic_usec();
                 r = tced_acquire(c.machine, VM_FD);
                 tap_eq(r, cases[i].want, "%s: its errno", cases[i].name);
-                tap_ok(*tced_last_error(c.tced) && tced_machine_n_tables(c.machine) == 0 && now_usec() - start < PATIENCE,
+                tap_ok(*tced_last_error(c.tced) && tced_machine_n_tables(c.machine) == 0 && monotonic_usec() - start < PATIENCE,
                        "%s: a text, no table, in time", cases[i].name);
                 case_end(&c, cases[i].name);
         }
@@ -302,9 +284,9 @@ static void test_mute(void) {
         Fake fake;
 
         tap_ok(fake_start(&fake, &plan) >= 0, "a server that accepts and never says a word");
-        start = now_usec();
+        start = monotonic_usec();
         tap_eq(tced_connect(fake.address, DEADLINE, &t), -ETIMEDOUT, "mute: the connection times out");
-        tap_ok(now_usec() - start >= DEADLINE && now_usec() - start < PATIENCE && !t, "mute: after its time limit");
+        tap_ok(monotonic_usec() - start >= DEADLINE && monotonic_usec() - start < PATIENCE && !t, "mute: after its time limit");
         fake_stop(&fake);
         tap_eq(count_fds(), fds, "mute: no fd is left");
 }

@@ -2,21 +2,10 @@
 
 /* probe_kvm.c, probe_deep.c and probe_link.c against a fake kernel; what a real one answers is tests/power/probe.sh's. */
 
-#include <dirent.h>
-
+#include "event-loop.h"
 #include "fake-kvm.h"
 #include "tap.h"
 #include "tree.h"
-
-static unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        (void) closedir(dir);
-        return n;
-}
 
 static unsigned count_maps(void) {
         FILE *file = fopen("/proc/self/maps", "re");

@@ -3,9 +3,11 @@
 /* libtced over the ends of its daemon, a fake that does what it is asked and hangs up in the middle of its answer (fake-tced.h): each
  * call is done once as far as its caller can tell, and no table is lost. The real daemon's ends are for tests/bus/test-reconnect-bus.c. */
 
-#include <dirent.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "event-loop.h"
 #include "fake-tced.h"
 #include "internal.h"
 #include "kvm-abi.h"
@@ -29,17 +31,6 @@ static int fake_ioctl(int fd, unsigned long request, void *argument) {
                 return -ENOMEM;
         table = memfd_create("fake-kvm", MFD_CLOEXEC);
         return table < 0 || ftruncate(table, 65536) < 0 ? -errno : TAKE_FD(table);
-}
-
-static unsigned count_fds(void) {
-        DIR *dir = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        if (dir)
-                (void) closedir(dir);
-        return n;
 }
 
 /* All of them, each with a memfd of its own. */
@@ -222,6 +213,58 @@ static void test_own_failure(void) {
         end(&c);
 }
 
+/* Killed between two answers, and before it noted what it gave with the first. */
+static void test_forgets(void) {
+        static int (*const acts[])(Case *c) = { do_acquire, do_fetch };
+
+        for (size_t i = 0; i < ELEMENTSOF(acts); i++) {
+                const FakePlan plan = { .fault = FAKE_FORGETS, .n_user = N_USER, .n_kernel = 1 };
+                Case c;
+
+                if (!begin(&c, &plan))
+                        return (void) tap_ok(false, "a fake");
+                tap_eq(acts[i](&c), 0, "all tables are had from a tced that gives the first ones again (%s)", i == 0 ? "acquired" : "fetched");
+                tap_ok(tced_get_connection_number(c.tced) == 2 && c.fake.log->n_acquire >= 3, "as it has forgotten them");
+                end(&c);
+        }
+}
+
+/* Fills the queue of a daemon that is stopped, says so, and lets it go on a moment later. */
+static void crowd(const Fake *fake, int fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", fake->address + strlen("unix:path="));
+        (void) kill(fake->pid, SIGSTOP);
+        for (int r = 0; r == 0;)
+                r = connect(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *) &address, sizeof(address));
+        (void) !write(fd, "f", 1);
+        (void) usleep(DEADLINE);
+        (void) kill(fake->pid, SIGCONT);
+        _exit(0);
+}
+
+/* Behind a start all come at once, and the listener's queue is full for a moment: no reason to give up. */
+static void test_crowd(void) {
+        const FakePlan plan = {};
+        int pipe_fds[2];
+        pid_t pid;
+        Case c;
+        char f;
+
+        if (!begin(&c, &plan) || pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return (void) tap_ok(false, "a fake");
+        sd_bus_close(c.tced->bus);
+        pid = fork();
+        if (pid == 0)
+                crowd(&c.fake, pipe_fds[1]);
+        tap_ok(read(pipe_fds[0], &f, 1) == 1, "as many wait as can");
+        tap_eq(tced_claim(c.machine), 0, "a call waits for its turn: %s", tced_last_error(c.tced));
+        (void) waitpid(pid, NULL, 0);
+        (void) close(pipe_fds[0]);
+        (void) close(pipe_fds[1]);
+        end(&c);
+}
+
 static void test_find_again(void) {
         const FakePlan plan = { .lose = "GetMachine" };
         struct tced *t = NULL;
@@ -239,7 +282,7 @@ static void test_find_again(void) {
 }
 
 /* A caller's loop, as tced.h describes it, until there is another connection. */
-static bool loop_until(struct tced *t, uint64_t number) {
+static bool loop_until_connected(struct tced *t, uint64_t number) {
         for (unsigned i = 0; i < 400; i++) {
                 struct pollfd p = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
                 uint64_t when = UINT64_MAX, now = connection_now();
@@ -288,7 +331,7 @@ static void test_loop(void) {
         *strrchr(address, '/') = '\0';
         (void) mkdir(address + strlen("unix:path="), 0700);
         (void) strcat(address, "/socket");
-        tap_ok(symlink(elsewhere, address + strlen("unix:path=")) == 0 && loop_until(c.tced, number + 1), "it comes back, and the loop has its fd");
+        tap_ok(symlink(elsewhere, address + strlen("unix:path=")) == 0 && loop_until_connected(c.tced, number + 1), "it comes back, and the loop has its fd");
         tap_eq(tced_claim(c.machine), 0, "calls go on");
         tap_eq(tced_get_connection_number(c.tced), number + 1, "by that one");
         (void) unlink(address + strlen("unix:path="));
@@ -300,6 +343,8 @@ static void test_loop(void) {
 int main(void) {
         test_lost_answers();
         test_own_failure();
+        test_forgets();
+        test_crowd();
         test_find_again();
         test_loop();
         return tap_done();
