@@ -234,6 +234,7 @@ int method_register_domain(sd_bus_message *m, void *userdata, sd_bus_error *erro
 }
 
 int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_caller_ Caller caller = CALLER_INIT;
         Connection *c = userdata;
         Refusal refusal;
         const char *xml;
@@ -244,9 +245,12 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
                 r = read_flags(m, error);
         if (r >= 0)
                 r = permit_domain(m, c, xml, TCED_POLKIT_UNREGISTER, "ReleaseDomain is for root: try sudo", error);
+        if (r == 0)
+                r = caller_get(m, false, &caller, error);
         if (r != 0)
                 return r;
-        manager_hook_called(c->manager);
+        if (is_master(caller.uid))
+                manager_hook_called(c->manager);
         r = manager_release_domain(c->manager, xml, &refusal);
         return r < 0 ? refusal_to_error(&refusal, error) : sd_bus_reply_method_return(m, NULL);
 }

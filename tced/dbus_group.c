@@ -206,23 +206,35 @@ static void on_opened(const Refusal *refusal, int container_fd, int group_fd, ui
         request_end(m);
 }
 
-/* A verb of a group's that is root's; polkit is told all its devices, as a rule that allows one must see that another goes with it, and the number
- * may be another group's when it has said yes. */
-static int permit(sd_bus_message *m, const GroupFacts *g, const char *action, const char *refusal, sd_bus_error *error) {
-        _cleanup_free_ char *devices = group_devices_text(g), *identities = NULL;
-        char number[16], identity[DEVICE_IDENTITY_MAX];
-        const char *details[] = { "group", number, "devices", devices, "identities", NULL, NULL };
+static char *devices_text(const GroupFacts *g, const char *separator, bool identities) {
+        _cleanup_free_ char *text = NULL;
+        char identity[DEVICE_IDENTITY_MAX];
         size_t size;
-        FILE *f = devices ? open_memstream(&identities, &size) : NULL;
+        FILE *f = open_memstream(&text, &size);
 
         if (!f)
-                return -ENOMEM;
+                return NULL;
         for (size_t i = 0; i < g->n_devices; i++)
-                (void) fprintf(f, "%s%s", i > 0 ? ", " : "", device_facts_identity(&g->devices[i], identity));
-        if (fclose(f) != 0)
+                (void) fprintf(f, "%s%s", i > 0 ? separator : "", identities ? device_facts_identity(&g->devices[i], identity) : g->devices[i].address);
+        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
+}
+
+int group_permit(sd_bus_message *m, const GroupFacts *g, const char *action, const char *const more[], const char *refusal, sd_bus_error *error) {
+        _cleanup_free_ char *devices = devices_text(g, " ", false), *identities = devices_text(g, ", ", true);
+        const char *details[GROUP_DETAILS_MAX + 7] = { "group", NULL, "devices", devices };
+        char number[16];
+        size_t n = 4;
+
+        if (!devices || !identities)
                 return -ENOMEM;
         (void) snprintf(number, sizeof(number), "%u", g->number);
-        details[5] = identities;
+        details[1] = number;
+        for (size_t i = 0; more && more[i]; i++) {
+                assert(i < GROUP_DETAILS_MAX);
+                details[n++] = more[i];
+        }
+        details[n++] = "identities";
+        details[n] = identities;
         return caller_permit(m, &(Permission) { .action = action, .details = details, .refusal = refusal }, error);
 }
 
@@ -241,7 +253,7 @@ static int check_may_open(sd_bus_message *m, Connection *c, const GroupFacts *g,
                         "registered for its user", g->number);
         if (is_master(caller->uid))
                 return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, refusal);
-        return permit(m, g, TCED_POLKIT_OPEN_GROUP, refusal, error);
+        return group_permit(m, g, TCED_POLKIT_OPEN_GROUP, NULL, refusal, error);
 }
 
 static int method_open(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -310,14 +322,17 @@ static void on_probed(const Refusal *refusal, void *userdata) {
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = connection_current(sd_bus_message_get_bus(m));
+        _cleanup_caller_ Caller caller = CALLER_INIT;
         const GroupFacts *g = userdata;
         int r;
 
         r = read_flags(m, error);
         if (r >= 0)
-                r = permit(m, g, TCED_POLKIT_PROBE, "Probe is for root: try sudo", error);
+                r = group_permit(m, g, TCED_POLKIT_PROBE, NULL, "Probe is for root: try sudo", error);
         if (r == 0)
-                r = request_hold(m, 0, error);
+                r = caller_get(m, false, &caller, error);
+        if (r == 0)
+                r = request_hold(m, caller.uid, error);
         if (r != 0)
                 return r;
         manager_probe_group(c->manager, g->number, on_probed, m);

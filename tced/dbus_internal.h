@@ -34,6 +34,7 @@ struct Connection {
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
         sd_event_source *ended, *left; /* its end; how long its connection may outlive it */
+        bool of_vm;      /* which claimed a VM that root registered: the limit of its user is not for it */
         Viewer *viewer;  /* of the bus */
         bool polkit;         /* may be there: it is the system bus */
         Question *questions; /* to it */
@@ -153,8 +154,6 @@ typedef void (*PolkitDone)(bool yes, const char *why, void *userdata);
 /* Asks polkit whether who sent this message may do that. 0, and done is called later, exactly once; or it is not: -EOPNOTSUPP: there is no polkit
  * on this connection (the private socket, --user); -EBUSY: too many questions wait, of that user or in all; other negative errno. */
 int polkit_ask(Connection *c, sd_bus_message *asker, const PolkitQuestion *question, PolkitDone done, void *userdata);
-/* The same question with the patience that the caller allows: interactive, if its message says that it may be. */
-void polkit_question_patience(PolkitQuestion *question, sd_bus_message *asker);
 /* Sets the error of a question that could not be asked, of this action. */
 int polkit_unasked(int r, const char *action, sd_bus_error *error);
 /* Answers whoever waits for polkit, with no. */

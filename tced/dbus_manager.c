@@ -461,7 +461,7 @@ static void on_probed(int error, const char *why, void *userdata) {
         sd_bus_message *m = userdata;
 
         if (error)
-                (void) sd_bus_reply_method_errorf(m, error == ETIMEDOUT ? TCED_ERROR_TIMED_OUT : TCED_ERROR_PROBE_FAILED, "%s", why);
+                answered(m, sd_bus_reply_method_errorf(m, error == ETIMEDOUT ? TCED_ERROR_TIMED_OUT : TCED_ERROR_PROBE_FAILED, "%s", why));
         else
                 answered(m, sd_bus_reply_method_return(m, NULL));
         request_end(m);
@@ -469,6 +469,7 @@ static void on_probed(int error, const char *why, void *userdata) {
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         static const char *const deeply[] = { "deep", "yes", NULL }, *const shallowly[] = { "deep", "no", NULL };
+        _cleanup_caller_ Caller caller = CALLER_INIT;
         Connection *c = userdata;
         int r, deep;
 
@@ -479,7 +480,9 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                 r = caller_permit(m, &(Permission) { .action = TCED_POLKIT_PROBE, .details = deep ? deeply : shallowly,
                                                      .refusal = "Probe is for root: try sudo" }, error);
         if (r == 0)
-                r = request_hold(m, 0, error);
+                r = caller_get(m, false, &caller, error);
+        if (r == 0)
+                r = request_hold(m, caller.uid, error);
         if (r != 0)
                 return r;
         r = manager_probe(c->manager, deep, on_probed, m);

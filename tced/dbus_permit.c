@@ -13,12 +13,13 @@ struct Permit {
         const char *action; /* a constant */
         char *details;      /* what polkit was told */
         char *refusal;
-        bool dispatched;
+        bool dispatched; /* is its method's now, and counted by that */
         Permit *next;
 };
 
 static void permit_free(Permit *p) {
-        request_end(p->message);
+        if (!p->dispatched)
+                request_end(p->message);
         free(p->details);
         free(p->refusal);
         free(p);
@@ -46,7 +47,8 @@ static char *details_text(const char *const *details) {
         return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
 }
 
-/* Sees each message before its method does. What was permitted is for one message, once. */
+/* Sees each message before its method does. What was permitted is for one message, once: a permit that was dispatched is for the message that
+ * is handled now, and does not keep it. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
 
@@ -58,6 +60,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 }
                 if (p->message == m) {
                         p->dispatched = true;
+                        request_end(m);
                         /* What its sender may see is found out again, too. */
                         c->viewer->cookie = 0;
                 }
@@ -75,8 +78,8 @@ static void on_polkit(bool yes, const char *why, void *userdata) {
         int r;
 
         if (!yes) {
-                (void) sd_bus_reply_method_errorf(p->message, TCED_ERROR_NOT_AUTHORIZED, "%s (polkit does not allow you %s: %s)", p->refusal, p->action,
-                                                  why);
+                answered(p->message, sd_bus_reply_method_errorf(p->message, TCED_ERROR_NOT_AUTHORIZED, "%s (polkit does not allow you %s: %s)",
+                                                                p->refusal, p->action, why));
                 permit_free(p);
                 return;
         }
@@ -84,8 +87,8 @@ static void on_polkit(bool yes, const char *why, void *userdata) {
         if (r >= 0)
                 r = sd_bus_enqueue_for_read(p->connection->bus, p->message);
         if (r < 0) {
-                (void) sd_bus_reply_method_errorf(p->message, TCED_ERROR_FAILED, "polkit allows %s, but it can't be done: %s; try again", p->action,
-                                                  strerror(-r));
+                answered(p->message, sd_bus_reply_method_errorf(p->message, TCED_ERROR_FAILED, "polkit allows %s, but it can't be done: %s; try again",
+                                                                p->action, strerror(-r)));
                 permit_free(p);
                 return;
         }
@@ -108,7 +111,8 @@ static int ask(Connection *c, sd_bus_message *m, uid_t user, const Permission *p
         }
         *p = (Permit) { .connection = c, .message = m, .action = permission->action, .details = strdup(details),
                         .refusal = strdup(permission->refusal) };
-        polkit_question_patience(&question, m);
+        question.interactive = sd_bus_message_get_allow_interactive_authorization(m) > 0;
+        question.patience_usec = question.interactive ? POLKIT_INTERACTIVE_PATIENCE_USEC : POLKIT_PATIENCE_USEC;
         r = p->details && p->refusal ? polkit_ask(c, m, &question, on_polkit, p) : -ENOMEM;
         if (r >= 0)
                 return 1;

@@ -90,16 +90,13 @@ static int send_question(Question *q, sd_bus_message *asker, const PolkitQuestio
         return r < 0 ? r : sd_bus_call_async(bus, &q->slot, m, on_answer, q, question->patience_usec);
 }
 
-void polkit_question_patience(PolkitQuestion *question, sd_bus_message *asker) {
-        question->interactive = sd_bus_message_get_allow_interactive_authorization(asker) > 0;
-        question->patience_usec = question->interactive ? POLKIT_INTERACTIVE_PATIENCE_USEC : POLKIT_PATIENCE_USEC;
-}
-
 int polkit_unasked(int r, const char *action, sd_bus_error *error) {
         if (r == -EBUSY)
                 return sd_bus_error_setf(error, TCED_ERROR_LIMIT_EXCEEDED,
                                          "polkit can't be asked for %s: %u of your questions, or %u in all, wait for its answer; try again when it has "
                                          "answered", action, QUESTIONS_PER_USER_MAX, QUESTIONS_MAX);
+        if (r == -ENOMEM)
+                return sd_bus_error_setf(error, TCED_ERROR_NO_MEMORY, "No memory to ask polkit for %s; try again later", action);
         return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "polkit can't be asked for %s: %s; try sudo", action, strerror(-r));
 }
 

@@ -197,6 +197,20 @@ int set_string(sd_bus *bus, const char *path, const char *interface, const char 
         return sd_bus_set_property(bus, destination(bus), path, interface, property, error, "s", value);
 }
 
+int64_t usage_of(sd_bus *bus, const char *limit) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *name;
+        uint64_t value;
+
+        if (sd_bus_get_property(bus, destination(bus), TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Usage", NULL, &reply, "a{st}") < 0 ||
+            sd_bus_message_enter_container(reply, 'a', "{st}") < 0)
+                return -1;
+        while (sd_bus_message_read(reply, "{st}", &name, &value) > 0)
+                if (streq(name, limit))
+                        return (int64_t) value;
+        return -1;
+}
+
 int count_machines(sd_bus *bus) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         int n = 0, r;

@@ -67,6 +67,8 @@ int acquire(sd_bus *bus, const char *path, const uint32_t *liobns, size_t n, sd_
 char *get_string(sd_bus *bus, const char *path, const char *interface, const char *property);
 int64_t get_number(sd_bus *bus, const char *path, const char *interface, const char *property, char type);
 int set_string(sd_bus *bus, const char *path, const char *interface, const char *property, const char *value, sd_bus_error *error);
+/* What Usage says of a limit; -1: it does not. */
+int64_t usage_of(sd_bus *bus, const char *limit);
 /* How many machines ListMachines shows; -1: it failed. */
 int count_machines(sd_bus *bus);
 /* A machine's path by GetMachine, to be freed, or NULL. */

@@ -223,6 +223,12 @@ static void test_verb(World *w, sd_bus *root) {
                 polkit_set_mode(w->h, w->mode);
                 run_as(USER, NULL, 0, be_user, w);
                 is_asked(w);
+                if (!w->on_peer) {
+                        _cleanup_bus_ sd_bus *peer = open_peer(w->h);
+
+                        /* Not over the bus, whose next message would show that all is over. */
+                        tap_eq(usage_of(peer, "RequestsMax"), 0, "%s: no request is in flight any more", w->verb->name);
+                }
                 /* Nothing is done before it is allowed. */
                 level = get_string(root, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, "LogLevel");
                 if (i + 1 < ELEMENTSOF(cases))
