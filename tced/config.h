@@ -25,9 +25,10 @@ typedef struct Limits {
         uint64_t raise_memlock_max;           /* no VMM's limit of locked memory is raised above that */
         uint64_t connections_max;             /* on the private socket */
         uint64_t connections_per_user_max;    /* likewise, of one user who is not root */
+        uint64_t connections_per_machine_max; /* likewise, of one process of such a user's */
         uint64_t requests_max;                /* that wait for their answer, in all */
         uint64_t requests_per_user_max;       /* likewise, of one user who is not root */
-        uint64_t requests_per_machine_max;    /* likewise, of one connection of such a user's */
+        uint64_t requests_per_machine_max;    /* likewise, of one process of such a user's */
         uint64_t domain_bytes_max;            /* of a domain's XML; more than DOMAIN_XML_MAX is never read */
 } Limits;
 

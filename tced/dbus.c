@@ -30,11 +30,15 @@
 /* How long a connection may outlive the process that made it: what that sent last is answered meanwhile. */
 #define LEFT_USEC (5U * 1000U * 1000U)
 
+/* Who is refused again and again is not told of each time: the log is for others, too. */
+#define WARNING_PAUSE_USEC (1000U * 1000U)
+
 struct DBus {
         Manager *manager;
         Connection *connections;
         sd_event_source *listener; /* owns its fd */
         sd_event_source *pause; /* lets it listen again */
+        uint64_t warned_usec; /* when a connection that was refused was logged last; 0: never */
         char *socket_path;
         void (*lost)(const char *why, void *userdata);
         void *lost_userdata;
@@ -166,40 +170,72 @@ static int watch_process(Connection *c) {
         return sd_event_add_io(c->manager->event, &c->ended, c->process.pidfd, EPOLLIN, on_process_ended, c);
 }
 
-static size_t peers_of_user(const DBus *d, uid_t uid) {
-        size_t n = 0;
+/* Which limit lets no more of them in; NULL: none. It is among the connections already. */
+static const char *limit_reached(const DBus *d, const Connection *peer) {
+        const Limits *l = &d->manager->config.limits;
+        uint64_t of_user = 0, of_process = 0;
 
+        if (d->manager->connections > l->connections_max)
+                return "ConnectionsMax";
+        if (peer->uid == 0)
+                return NULL;
         for (const Connection *c = d->connections; c; c = c->next)
-                n += c->peer && c->uid == uid;
-        return n;
+                if (c->peer && c->uid == peer->uid) {
+                        of_user += !c->of_vm;
+                        of_process += process_same(&c->process, &peer->process);
+                }
+        if (of_process > l->connections_per_machine_max)
+                return "ConnectionsPerMachineMax";
+        return !peer->of_vm && of_user > l->connections_per_user_max ? "ConnectionsPerUserMax" : NULL;
 }
 
-static int admit_peer(DBus *d, int fd, struct ucred *ret) {
-        const Limits *l = &d->manager->config.limits;
-        socklen_t size = sizeof(*ret);
+static bool may_warn(DBus *d) {
+        uint64_t now = 0;
 
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0)
+        (void) sd_event_now(d->manager->event, CLOCK_MONOTONIC, &now);
+        if (d->warned_usec > 0 && now - d->warned_usec < WARNING_PAUSE_USEC)
+                return false;
+        d->warned_usec = now;
+        return true;
+}
+
+/* Who is it, and is there room for it? 0; -ENOBUFS: no, which is said, but not all the time; other negative errno. */
+static int admit_peer(DBus *d, Connection *c, int fd) {
+        const char *limit;
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+        int r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return -errno;
-        if (d->manager->connections >= l->connections_max || (ret->uid != 0 && peers_of_user(d, ret->uid) >= l->connections_per_user_max)) {
-                log_warning("Refused a connection of user %u, process %d: ConnectionsMax= or ConnectionsPerUserMax= is reached",
-                            (unsigned) ret->uid, (int) ret->pid);
-                return -ENOBUFS;
+        c->peer = true;
+        c->uid = peer.uid;
+        d->manager->connections++;
+        r = process_open_peer(d->manager->proc_fd, fd, peer.pid, &c->process);
+        if (r < 0)
+                return r;
+        if (peer.uid != 0) {
+                const Machine *machine = manager_find_machine_by_process(d->manager, &c->process);
+
+                c->of_vm = machine && machine->registrar == 0;
         }
-        return 0;
+        limit = limit_reached(d, c);
+        if (!limit)
+                return 0;
+        if (may_warn(d))
+                log_warning("Refused a connection of user %u, process %d: %s= of tced.conf is reached", (unsigned) peer.uid, (int) peer.pid, limit);
+        return -ENOBUFS;
 }
 
 /* Makes a D-Bus server for one peer out of a connected socket. Takes fd over, also when it fails. */
 static int add_peer_consume(DBus *d, int fd) {
         _cleanup_fd_ int owned = fd;
         sd_bus *bus = NULL;
-        struct ucred peer;
         Connection *c;
         sd_id128_t id;
         int r;
 
-        r = admit_peer(d, fd, &peer);
-        if (r >= 0)
-                r = sd_id128_randomize(&id);
+        r = sd_id128_randomize(&id);
         if (r >= 0)
                 r = sd_bus_new(&bus);
         if (r < 0)
@@ -209,10 +245,7 @@ static int add_peer_consume(DBus *d, int fd) {
                 (void) sd_bus_unref(bus);
                 return -ENOMEM;
         }
-        c->peer = true;
-        c->uid = peer.uid;
-        d->manager->connections++;
-        r = process_open_peer(d->manager->proc_fd, fd, peer.pid, &c->process);
+        r = admit_peer(d, c, fd);
         if (r >= 0)
                 r = sd_bus_set_description(bus, "peer");
         if (r >= 0)
@@ -273,7 +306,7 @@ static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *userda
                 return 0;
         }
         r = add_peer_consume(d, connection);
-        if (r < 0 && r != -ENOBUFS)
+        if (r < 0 && r != -ENOBUFS && may_warn(d))
                 log_warning("Can't serve a connection on %s: %s", d->socket_path, strerror(-r));
         return 0;
 }

@@ -142,6 +142,7 @@ static int claim(sd_bus_message *m, Machine *machine, Caller *caller, sd_bus_err
                                          (unsigned) machine->owner);
         if (manager_claim(c->manager, machine, caller->uid, &caller->process, &refusal) < 0)
                 return refusal_to_error(&refusal, error);
+        c->of_vm = c->peer && machine->registrar == 0;
         return sd_bus_reply_method_return(m, NULL);
 }
 

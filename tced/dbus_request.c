@@ -13,6 +13,7 @@ struct Request {
         sd_bus_message *message;
         unsigned holds; /* who keeps it may hand it on to one who keeps it, too */
         uid_t uid;
+        Process sender; /* a peer's, by its PID and start alone; on a bus its name tells */
         Manager *manager;
         Request *next;
 };
@@ -20,12 +21,11 @@ struct Request {
 /* Of the one daemon that a process has. A list, as there are a few at a time, and the limit bounds it. */
 static Request *in_flight;
 
-/* Of one process, as far as tced is told: a peer's connection, or a name on the bus. */
-static bool same_sender(sd_bus_message *a, sd_bus_message *b) {
-        const char *one = sd_bus_message_get_sender(a), *other = sd_bus_message_get_sender(b);
+/* Of one process, as far as tced is told: by a connection to the private socket it knows that, on a bus a name, of which a process may have more. */
+static bool same_sender(const Request *r, sd_bus_message *m, const Process *sender) {
+        const char *one = sd_bus_message_get_sender(r->message), *other = sd_bus_message_get_sender(m);
 
-        /* A message holds its bus, so that no two that wait have the same address and are different. */
-        return sd_bus_message_get_bus(a) == sd_bus_message_get_bus(b) && (one && other ? streq(one, other) : one == other);
+        return one && other ? streq(one, other) : process_same(&r->sender, sender);
 }
 
 static Request **find(sd_bus_message *m) {
@@ -42,7 +42,7 @@ static int refuse_request(sd_bus_error *error, const char *setting, uint64_t max
                                  "raise it in tced.conf", setting, max, have, whose);
 }
 
-static int check_limits(const Manager *manager, sd_bus_message *m, uid_t uid, sd_bus_error *error) {
+static int check_limits(const Manager *manager, sd_bus_message *m, uid_t uid, const Process *sender, sd_bus_error *error) {
         const Limits *l = &manager->config.limits;
         uint64_t of_user = 0, of_sender = 0;
 
@@ -53,32 +53,39 @@ static int check_limits(const Manager *manager, sd_bus_message *m, uid_t uid, sd
         for (const Request *r = in_flight; r; r = r->next)
                 if (r->uid == uid) {
                         of_user++;
-                        of_sender += same_sender(r->message, m);
+                        of_sender += same_sender(r, m, sender);
                 }
         if (of_user >= l->requests_per_user_max)
                 return refuse_request(error, "RequestsPerUserMax", l->requests_per_user_max, of_user, " of your user");
         if (of_sender >= l->requests_per_machine_max)
-                return refuse_request(error, "RequestsPerMachineMax", l->requests_per_machine_max, of_sender, " of this connection");
+                return refuse_request(error, "RequestsPerMachineMax", l->requests_per_machine_max, of_sender,
+                                      sender->pid > 0 ? " of your process" : " of this connection");
         return 0;
 }
 
 int request_hold(sd_bus_message *m, uid_t uid, sd_bus_error *error) {
         Request *held = *find(m);
+        Process sender = PROCESS_INIT;
         Manager *manager;
+        Connection *c;
         int r;
 
         if (held) {
                 held->holds++;
                 return 0;
         }
-        manager = connection_current(sd_bus_message_get_bus(m))->manager;
-        r = check_limits(manager, m, uid, error);
+        c = connection_current(sd_bus_message_get_bus(m));
+        manager = c->manager;
+        if (c->peer)
+                sender = (Process) { .pid = c->process.pid, .pidfd = -EBADF, .start = c->process.start };
+        r = check_limits(manager, m, uid, &sender, error);
         if (r < 0)
                 return r;
         held = malloc(sizeof(*held));
         if (!held)
                 return -ENOMEM;
-        *held = (Request) { .message = sd_bus_message_ref(m), .holds = 1, .uid = uid, .manager = manager, .next = in_flight };
+        *held = (Request) { .message = sd_bus_message_ref(m), .holds = 1, .uid = uid, .sender = sender, .manager = manager,
+                            .next = in_flight };
         in_flight = held;
         manager->requests++;
         return 0;

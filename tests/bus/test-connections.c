@@ -3,6 +3,7 @@
 /* Connections to the private socket that are up to no good: too many, not D-Bus, never authenticated, cut off, never read; and
  * several daemons that want the same. After each the daemon still answers. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 
 #define OTHER_UID 65534
 #define PER_USER 8
+#define PER_PROCESS 5
 
 /* A connection that has not said a word; negative errno. */
 static int connect_raw(const Host *h) {
@@ -267,17 +269,57 @@ static void test_large_answers(const Host *h) {
         tap_ok(answers(h), "others are answered");
 }
 
-/* Opens more than one may: 'y' where the rest was refused. */
-static void open_too_many(int fd, void *userdata) {
-        const Host *h = userdata;
-        int fds[PER_USER + 4], open_ones = 0;
+/* How many of n more connections are let in; they stay open. The others are closed by the daemon as soon as it has looked at them. */
+static unsigned open_more(const Host *h, unsigned n) {
+        int fds[64];
+        unsigned open_ones = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+        assert(n <= ELEMENTSOF(fds));
+        for (unsigned i = 0; i < n; i++)
                 fds[i] = connect_raw(h);
-        /* The last are closed by the daemon as soon as it has looked at them. */
-        for (size_t i = PER_USER; i < ELEMENTSOF(fds); i++)
-                open_ones += !hung_up(fds[i]);
-        actor_say(fd, open_ones == 0 ? 'y' : 'n');
+        (void) answers(h);
+        for (unsigned i = 0; i < n; i++) {
+                char c;
+
+                open_ones += recv(fds[i], &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+        }
+        return open_ones;
+}
+
+/* Another process of this one's user opens as many as it may. */
+static void open_all(int fd, void *userdata) {
+        actor_say(fd, (char) (open_more(userdata, PER_PROCESS + 3) + '0'));
+        (void) actor_listen(fd);
+}
+
+static void open_many(int fd, void *userdata) {
+        actor_say(fd, open_more(userdata, 40) > 0 ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+static void try_one(int fd, void *userdata);
+
+static bool served(const Host *h, uid_t uid) {
+        Actor a = actor_start(uid, try_one, (void *) h);
+        int said = actor_hear(&a);
+
+        (void) actor_end(&a);
+        return said == 'y';
+}
+
+typedef struct Vm {
+        const Host *h;
+        const char *path;
+} Vm;
+
+/* Claims a VM, and goes on when it is told to: 'y' where it may have as many connections as a process may. */
+static void be_vm(int fd, void *userdata) {
+        const Vm *vm = userdata;
+        _cleanup_bus_ sd_bus *bus = open_peer(vm->h);
+
+        actor_say(fd, claim(bus, vm->path, NULL) >= 0 ? 'c' : 'n');
+        (void) actor_listen(fd);
+        actor_say(fd, (char) (open_more(vm->h, PER_PROCESS + 3) + '0'));
         (void) actor_listen(fd);
 }
 
@@ -337,24 +379,45 @@ static void test_sends_itself(Host *h, int fds) {
 }
 
 static void test_limit(const Host *h, int fds) {
-        Actor a, b;
+        _cleanup_free_ char *path = NULL, *log = NULL;
+        Vm vm = { .h = h };
+        Actor a, b, greedy, machine;
+        unsigned lines = 0;
 
         if (geteuid() != 0) {
                 tap_skip("only root can be another user", "a user's limit of connections");
                 return;
         }
-        a = actor_start(OTHER_UID, open_too_many, (void *) h);
-        tap_eq(actor_hear(&a), 'y', "a user has no more than ConnectionsPerUserMax, though none is authenticated");
-        tap_ok(host_log_has(h, "ConnectionsPerUserMax="), "the log names the setting");
-        b = actor_start(1234, try_one, (void *) h);
-        tap_eq(actor_hear(&b), 'y', "another user is served");
-        (void) actor_end(&b);
+        {
+                _cleanup_bus_ sd_bus *bus = open_peer(h);
+
+                vm.path = path = register_small(bus, "guest", 1, OTHER_UID);
+        }
+        machine = actor_start(OTHER_UID, be_vm, &vm);
+        tap_eq(actor_hear(&machine), 'c', "a VM that root registered for a user runs");
+        a = actor_start(OTHER_UID, open_all, (void *) h);
+        tap_eq(actor_hear(&a), '0' + PER_PROCESS, "a process has no more than ConnectionsPerMachineMax, though none is authenticated");
+        tap_ok(host_log_has(h, "ConnectionsPerMachineMax= of tced.conf"), "the log names the setting");
+        (void) usleep(1100 * 1000); /* the next refusal is logged */
+        b = actor_start(OTHER_UID, open_all, (void *) h);
+        tap_eq(actor_hear(&b), '0' + PER_USER - PER_PROCESS, "nor a user more than ConnectionsPerUserMax, the VM's not counted");
+        tap_ok(host_log_has(h, "ConnectionsPerUserMax= of tced.conf"), "the log names that");
+        tap_ok(served(h, 1234), "another user is served");
         tap_ok(answers(h), "so is root");
+        actor_tell(&machine, 'o');
+        tap_eq(actor_hear(&machine), '0' + PER_PROCESS - 1, "and the VM, whoever of its user has taken what that may have; not without end");
+        greedy = actor_start(OTHER_UID, open_many, (void *) h);
+        tap_eq(actor_hear(&greedy), 'n', "the user gets no more");
+        log = host_log(h);
+        for (const char *at = log; (at = strstr(at, "Refused a connection")); at++)
+                lines++;
+        tap_ok(lines >= 2 && lines <= 6, "who is refused again and again does not fill the log: %u lines", lines);
+        actor_kill(&machine);
+        actor_kill(&greedy);
+        actor_kill(&b);
         actor_kill(&a);
         tap_ok(wait_fds(h->tced_pid, fds) <= fds, "they are gone with their process");
-        b = actor_start(OTHER_UID, try_one, (void *) h);
-        tap_eq(actor_hear(&b), 'y', "then that user is served again");
-        (void) actor_end(&b);
+        tap_ok(served(h, OTHER_UID), "then that user is served again");
 }
 
 /* Another daemon, that should end by itself. */
@@ -568,7 +631,7 @@ int main(void) {
         int fds;
 
         host_init(&h, 110);
-        host_write(&h, "root/etc/tced/tced.conf", "[Limits]\nConnectionsPerUserMax=%u\n", PER_USER);
+        host_write(&h, "root/etc/tced/tced.conf", "[Limits]\nConnectionsPerUserMax=%u\nConnectionsPerMachineMax=%u\n", PER_USER, PER_PROCESS);
         if (!host_start_bus(&h)) {
                 tap_skip("there is no dbus-daemon", "connections");
                 host_done(&h);

@@ -55,15 +55,19 @@ static bool has_all(const char *text, const char *one, const char *two) {
 
 /* Two requests of a connection and three of a user may wait. What it sees is told by a byte each. */
 static void alice_waits(int fd, void *userdata) {
-        sd_bus *peer = open_peer(userdata), *bus = open_bus(userdata);
-        Waiting of_peer = {}, of_bus = {};
+        sd_bus *peer = open_peer(userdata), *second = open_peer(userdata), *bus = open_bus(userdata);
+        Waiting of_peer = {}, of_second = {}, of_bus = {};
         bool right;
 
         for (unsigned i = 0; i < 3; i++)
                 ask(peer, false, (const char *const[]){ "a1", "a2", "a3" }[i], &of_peer);
         wait_for(peer, &of_peer, 0, 1);
-        right = of_peer.good == 0 && has_all(of_peer.text, "LimitExceeded: RequestsPerMachineMax=2 would be exceeded: 2 requests of this connection",
+        right = of_peer.good == 0 && has_all(of_peer.text, "LimitExceeded: RequestsPerMachineMax=2 would be exceeded: 2 requests of your process",
                                              "raise it in tced.conf");
+        /* Over another connection it is the same VM. */
+        ask(second, false, "a7", &of_second);
+        wait_for(second, &of_second, 0, 1);
+        right = right && has_all(of_second.text, "RequestsPerMachineMax=2 would be exceeded: 2 requests of your process", "raise it");
         actor_say(fd, right ? 'm' : '?');
         ask(bus, true, "a4", &of_bus);
         ask(bus, true, "a5", &of_bus);
@@ -79,6 +83,7 @@ static void alice_waits(int fd, void *userdata) {
         wait_for(peer, &of_peer, 1, 0);
         actor_say(fd, of_peer.good == 1 ? 'a' : '?');
         (void) actor_listen(fd);
+        (void) sd_bus_flush_close_unref(second);
 }
 
 static void bob_waits(void *userdata) {
@@ -88,20 +93,6 @@ static void bob_waits(void *userdata) {
         ask(bus, false, "b1", &w);
         wait_for(bus, &w, 1, 0);
         tap_ok(w.good == 1, "another user's request waits, and is answered: %s", w.text);
-}
-
-static int64_t taken(sd_bus *bus, const char *limit) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *name;
-        uint64_t value;
-
-        if (sd_bus_get_property(bus, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Usage", NULL, &reply, "a{st}") < 0 ||
-            sd_bus_message_enter_container(reply, 'a', "{st}") < 0)
-                return -1;
-        while (sd_bus_message_read(reply, "{st}", &name, &value) > 0)
-                if (streq(name, limit))
-                        return (int64_t) value;
-        return -1;
 }
 
 static void test_requests(Host *h) {
@@ -124,7 +115,7 @@ static void test_requests(Host *h) {
         root = open_bus(h);
         peer = open_peer(h);
         alice = actor_start(ALICE, alice_waits, h);
-        tap_eq(actor_hear(&alice), 'm', "a connection has no more requests waiting than RequestsPerMachineMax");
+        tap_eq(actor_hear(&alice), 'm', "a process has no more requests waiting than RequestsPerMachineMax, on one connection or more");
         tap_eq(actor_hear(&alice), 'u', "a user has no more waiting than RequestsPerUserMax, on whatever connections");
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 ask(peer, false, names[i], &w);
@@ -134,7 +125,7 @@ static void test_requests(Host *h) {
         actor_tell(&alice, 'g');
         tap_eq(actor_hear(&alice), 'g', "those that waited are answered");
         tap_eq(actor_hear(&alice), 'a', "and others may wait");
-        tap_eq(taken(root, "RequestsMax"), 0, "none is left in the count");
+        tap_eq(usage_of(root, "RequestsMax"), 0, "none is left in the count");
         actor_tell(&alice, 'e');
         (void) actor_end(&alice);
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
@@ -147,11 +138,11 @@ static void test_requests(Host *h) {
                 (void) sd_bus_call_method_async(peer, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", on_answer, &w, "bt", 0, UINT64_C(0));
         wait_for(peer, &w, 0, 2);
         tap_ok(has_all(w.text, "LimitExceeded: RequestsMax=9 would be exceeded: 9 requests wait", "raise it in tced.conf"), "'%s'", w.text);
-        tap_eq(taken(root, "RequestsMax"), 9, "they can be seen in Usage");
+        tap_eq(usage_of(root, "RequestsMax"), 9, "they can be seen in Usage");
         /* Who asked is gone; its requests are not, until they are done. */
         (void) sd_bus_flush(peer);
         peer = sd_bus_close_unref(peer);
-        tap_eq(taken(root, "RequestsMax"), 9, "to hang up gives none of them back");
+        tap_eq(usage_of(root, "RequestsMax"), 9, "to hang up gives none of them back");
         host_stop_tced(h);
 }
 
@@ -189,13 +180,13 @@ static void test_tables(Host *h, sd_bus *root) {
 
         tap_eq(actor_hear(&alice), 'y', "a user has no more tables than TablesPerUserMax, in one VM or in more");
         run_as(BOB, &group, 1, bob_has_tables, h);
-        for (unsigned i = 0; i < 100 && taken(root, "TablesMax") > 4; i++)
+        for (unsigned i = 0; i < 100 && usage_of(root, "TablesMax") > 4; i++)
                 (void) usleep(50000);
-        tap_eq(taken(root, "TablesMax"), 4, "Usage counts them; those of a user who is gone are gone");
+        tap_eq(usage_of(root, "TablesMax"), 4, "Usage counts them; those of a user who is gone are gone");
         path = register_small(root, "root", 5, NO_UID);
         refused(register_windows(root, "more", "", w, 2, NO_UID, NULL, &error), &error, "LimitExceeded",
                 "TablesMax=10 would be exceeded|9 are taken, 2 more", "root has more, and not more than TablesMax");
-        tap_eq(taken(root, "MachinesMax"), 3, "nothing of what was refused is counted");
+        tap_eq(usage_of(root, "MachinesMax"), 3, "nothing of what was refused is counted");
         (void) unregister(root, path, NULL);
         went_well(register_windows(root, "more", "", w, 2, NO_UID, &other, &error), &error, "what is given back can be had again");
         (void) unregister(root, other, NULL);

@@ -151,7 +151,7 @@ static void test_shipped_file(void) {
         tap_eq(load(&c), 0, "the installed file gives no warning");
         tap_ok(equal_settings(&c, &defaults), "the installed file says what is the default anyway");
         n = uncomment(text, shown);
-        tap_eq(n, 27, "it shows each setting");
+        tap_eq(n, 28, "it shows each setting");
         put("/etc/tced/tced.conf", shown);
         tap_eq(load(&c), 0, "with all uncommented, no warning (an unknown key, or one twice, would be)");
         tap_ok(equal_settings(&c, &defaults), "with all uncommented, the defaults");
