@@ -3,6 +3,7 @@
 /* The small VMM, from the command line to the end: what vmm.h says of it. Exit status 0: all was done; 1: something failed, with
  * "errno=NAME" and the text on stderr; 77: not a POWER machine. */
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
@@ -103,54 +104,87 @@ static int use_table(Vmm *v, struct tced_machine *m, const VmmOptions *options, 
         return r;
 }
 
-static volatile sig_atomic_t terminated;
+static volatile sig_atomic_t terminated, asked;
 
-static void on_terminate(int number) {
-        terminated = 1;
+static void on_signal(int number) {
+        if (number == SIGTERM)
+                terminated = 1;
+        else
+                asked++;
 }
 
-/* The guest maps its pages once more, and finds its tables as they were. */
-static int work_again(Vmm *v, struct tced_machine *m, const VmmOptions *options) {
+/* As the guest's last round left it? */
+static int table_is_ours(const struct tced_table *table, uint64_t count) {
+        const uint64_t *map = tced_table_map(table);
+
+        for (uint64_t e = 0; e < tced_table_entries(table); e++)
+                if (map[e] != (e < count ? vmm_guest_tce(table, e) : 0))
+                        return failed(-EIO, "an entry has changed", NULL);
+        return 0;
+}
+
+/* The guest finds its tables as they were, and maps its pages once more. */
+static int work_again(Vmm *v, struct tced_machine *m, const VmmOptions *options, VmmState *state) {
         for (size_t i = 0; i < tced_machine_n_tables(m); i++) {
                 struct tced_table *table = tced_machine_table(m, i);
                 uint64_t entries = tced_table_entries(table), count = options->puts < entries ? options->puts : entries;
-                const uint64_t *map = tced_table_map(table);
                 VmmResult result;
-                int r = vmm_run(v, m, table, VMM_PUT, count, &result);
+                int r = state->rounds > 0 ? table_is_ours(table, count) : 0;
 
+                if (r < 0)
+                        return r;
+                r = vmm_run(v, m, table, VMM_PUT, count, &result);
                 if (r < 0)
                         return failed(r, "running the guest", NULL);
                 if (result.done != count || result.code != 0)
                         return failed(-EIO, "a hypercall failed", NULL);
-                for (uint64_t e = 0; e < entries; e++)
-                        if (map[e] != (e < count ? vmm_guest_tce(table, e) : 0))
-                                return failed(-EIO, "an entry has changed", NULL);
+                r = table_is_ours(table, count);
+                if (r < 0)
+                        return r;
+                state->exits[i] = result.exits;
         }
+        state->rounds++;
         return 0;
 }
 
-/* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Where tced went libtced
- * finds it again. */
+/* Someone wants to know how we are (SIGUSR1), and whether tced knows us: by the connection that we have, whatever became of tced meanwhile. */
+static int answer(struct tced *t, struct tced_machine *m, const VmmOptions *options, VmmState *state) {
+        int r = tced_claim(m);
+
+        if (r < 0)
+                return failed(r, "claiming again", t);
+        state->connections = tced_get_connection_number(t);
+        state->answers++;
+        vmm_print_answer(options, m, state);
+        return 0;
+}
+
+/* Stays until the time is over or someone says so (SIGTERM), and reads what tced has to say, as any VMM's loop does. Where tced goes it
+ * is connected to again by that. */
 static int hold(Vmm *v, struct tced *t, struct tced_machine *m, const VmmOptions *options) {
-        const struct sigaction action = { .sa_handler = on_terminate };
+        const struct sigaction action = { .sa_handler = on_signal };
         time_t end = time(NULL) + options->hold;
         bool busy = options->busy && v->vcpu >= 0;
-        unsigned rounds = 0;
+        VmmState state = {};
         int r = 0;
 
         (void) sigaction(SIGTERM, &action, NULL);
+        (void) sigaction(SIGUSR1, &action, NULL);
         printf("holding=1\n");
         (void) fflush(stdout);
         while (r >= 0 && time(NULL) < end && !terminated) {
                 struct pollfd fd = { .fd = tced_get_fd(t), .events = (short) tced_get_events(t) };
 
-                (void) poll(&fd, 1, busy ? 100 : 200);
-                (void) tced_process(t);
+                (void) poll(&fd, 1, (int) options->pause);
+                r = tced_process(t);
+                if (r < 0)
+                        return failed(r, "reading what tced says", t);
                 if (busy)
-                        r = work_again(v, m, options);
-                rounds++;
+                        r = work_again(v, m, options, &state);
+                if (r >= 0 && state.answers < (unsigned) asked)
+                        r = answer(t, m, options, &state);
         }
-        printf("rounds=%u\nlost=%d\n", rounds, tced_get_connection_number(t) > 1);
+        printf("rounds=%u\nconnections=%" PRIu64 "\n", state.rounds, tced_get_connection_number(t));
         (void) fflush(stdout);
         return r;
 }
@@ -179,14 +213,14 @@ static int leave_heir(const VmmOptions *options, struct tced_machine *m) {
         _exit(EXIT_SUCCESS);
 }
 
-static int work(VmmOptions *options, Vmm *v, struct tced **t, VmmGroups *groups, struct tced_machine **ret_machine) {
+static int work(VmmOptions *options, Vmm *v, struct tced *t, VmmGroups *groups, struct tced_machine **ret_machine) {
         int r;
 
         vmm_print_start(options);
         r = make_guest(v, options);
         if (r < 0)
                 return r;
-        r = get_tables(v, *t, options, groups, ret_machine);
+        r = get_tables(v, t, options, groups, ret_machine);
         if (r < 0)
                 return r;
         vmm_print_machine(options, *ret_machine);
@@ -198,11 +232,11 @@ static int work(VmmOptions *options, Vmm *v, struct tced **t, VmmGroups *groups,
         if (options->heir)
                 r = leave_heir(options, *ret_machine);
         if (r >= 0 && options->hold)
-                r = hold(v, *t, *ret_machine, options);
+                r = hold(v, t, *ret_machine, options);
         if (r < 0)
                 return r;
         r = tced_unregister(*ret_machine);
-        return r < 0 ? failed(r, "unregistering", *t) : 0;
+        return r < 0 ? failed(r, "unregistering", t) : 0;
 }
 
 static bool is_power(void) {
@@ -232,7 +266,7 @@ int main(int argc, char **argv) {
         if (r < 0)
                 r = failed(r, "connecting to tced", NULL);
         else
-                r = work(&options, &v, &t, &groups, &machine);
+                r = work(&options, &v, t, &groups, &machine);
         (void) tced_machine_unref(machine);
         (void) tced_unref(t);
         vmm_clear(&v);

@@ -28,9 +28,11 @@ static const char help[] =
         "  --multitce      these two in the kernel, where tced allows it\n"
         "  --socket ADDR   D-Bus address of tced; \"system\", \"user\"\n"
         "  --dump DIR      write every entry to DIR/LIOBN\n"
-        "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM\n"
+        "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM;\n"
+        "                  SIGUSR1: ask tced, and print how each table is\n"
         "  --busy          the guest goes on mapping its pages meanwhile, and looks\n"
         "                  whether its tables are as they were\n"
+        "  --pause MS      between two times (100)\n"
         "  --heir SECONDS  leave a process behind that has all tables mapped, and nothing\n"
         "                  else of the VM, and writes to them for so long\n"
         "  --demo          tell it for people; otherwise KEY=VALUE\n";
@@ -81,10 +83,10 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, REGISTERED, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, DEMO, HELP };
+enum { NAME = 'n', UUID, REGISTERED, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, PAUSE, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
-        uint64_t seconds;
+        uint64_t number;
         int r = 0;
 
         switch (option) {
@@ -101,9 +103,10 @@ static int parse_option(int option, char *value, VmmOptions *o) {
         case REGISTERED: o->registered = true; break;
         case HOLD:
         case HEIR:
-                r = parse_u64(value, 1000000, &seconds);
+        case PAUSE:
+                r = parse_u64(value, 1000000, &number);
                 if (r >= 0)
-                        *(option == HOLD ? &o->hold : &o->heir) = (unsigned) seconds;
+                        *(option == HOLD ? &o->hold : option == HEIR ? &o->heir : &o->pause) = (unsigned) number;
                 break;
         case WINDOW:
                 r = o->n_windows < VMM_WINDOWS_MAX ? parse_window(value, o->windows + o->n_windows) : -E2BIG;
@@ -132,10 +135,10 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
                 { "multitce", no_argument, NULL, MULTITCE },   { "socket", required_argument, NULL, SOCKET },
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },
                 { "busy", no_argument, NULL, BUSY },           { "heir", required_argument, NULL, HEIR },
-                { "demo", no_argument, NULL, DEMO },           { "help", no_argument, NULL, HELP },
-                {},
+                { "pause", required_argument, NULL, PAUSE },   { "demo", no_argument, NULL, DEMO },
+                { "help", no_argument, NULL, HELP },           {},
         };
-        VmmOptions o = { .puts = 1000 };
+        VmmOptions o = { .puts = 1000, .pause = 100 };
         int option;
 
         while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {

@@ -119,6 +119,18 @@ void vmm_print_entries(const VmmOptions *options, const struct tced_table *table
         (void) fflush(stdout);
 }
 
+void vmm_print_answer(const VmmOptions *options, const struct tced_machine *m, const VmmState *state) {
+        printf("answer=%u name=%s connections=%" PRIu64 " rounds=%u", state->answers, options->name, state->connections, state->rounds);
+        for (size_t i = 0; i < tced_machine_n_tables(m); i++) {
+                struct tced_table *table = tced_machine_table(m, i);
+
+                printf(" %08x=%s,exits=%" PRIu64 ",checksum=%016" PRIx64, tced_table_liobn(table), tced_table_placement(table),
+                       state->exits[i], checksum(tced_table_map(table), tced_table_entries(table)));
+        }
+        printf("\n");
+        (void) fflush(stdout);
+}
+
 int vmm_dump(const char *dir, const struct tced_table *table) {
         const uint64_t *map = tced_table_map(table);
         _cleanup_file_ FILE *file = NULL;

@@ -29,6 +29,7 @@ typedef struct VmmOptions {
         size_t n_also;
         uint64_t puts;
         unsigned hold, heir;                  /* seconds */
+        unsigned pause;                       /* milliseconds */
         bool registered, indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
 } VmmOptions;
 
@@ -120,5 +121,14 @@ void vmm_print_run(const VmmOptions *options, const struct tced_table *table, Vm
                    const VmmResult *result);
 /* What the table holds in the end. */
 void vmm_print_entries(const VmmOptions *options, const struct tced_table *table, uint64_t count);
+/* How a VM that is held is. */
+typedef struct VmmState {
+        unsigned rounds, answers;        /* in which its guest mapped all pages; that it has given */
+        uint64_t exits[VMM_WINDOWS_MAX]; /* in the last round, for each table by its index */
+        uint64_t connections;            /* to tced, one after the other */
+} VmmState;
+
+/* One line: the number of the answer, and what each table is, holds and costs. */
+void vmm_print_answer(const VmmOptions *options, const struct tced_machine *m, const VmmState *state);
 /* Every entry into DIR/LIOBN, a line each. */
 int vmm_dump(const char *dir, const struct tced_table *table);
