@@ -28,7 +28,12 @@ struct ServiceManager {
                 bool no_poll; /* FDPOLL=0 */
         } stored[STORED_MAX];
         size_t n_stored;
+        unsigned stops; /* how often it was told of one */
 };
+
+/* What the test itself sends it: behind all that a tced has sent which has ended. */
+#define MARK_HERE "X_TEST=here"
+#define MARK_STOP "X_TEST=stop"
 
 /* The value of a line "KEY=value" of the message, into buf. */
 static bool get_value(const char *text, const char *key, char *buf, size_t size) {
@@ -57,6 +62,11 @@ static void forget(ServiceManager *s, const char *name) {
 static void take(ServiceManager *s, const char *text, int fd) {
         char value[64], name[64] = "stored";
 
+        if (streq(text, MARK_STOP)) {
+                forget(s, NULL);
+                s->stops++;
+                return;
+        }
         (void) get_value(text, "FDNAME", name, sizeof(name));
         if (get_value(text, "FDSTOREREMOVE", value, sizeof(value))) {
                 forget(s, name);
@@ -159,6 +169,19 @@ static bool has_stored(const ServiceManager *s, size_t n) {
         return s->n_stored == n;
 }
 
+static bool has_stopped(const ServiceManager *s, size_t n) {
+        return s->stops == n;
+}
+
+static void send_mark(const ServiceManager *s, const char *mark) {
+        struct sockaddr_un address;
+        socklen_t size = sizeof(address);
+
+        if (getsockname(s->fd, (struct sockaddr *) &address, &size) < 0 ||
+            sendto(s->fd, mark, strlen(mark), 0, (struct sockaddr *) &address, size) < 0)
+                bail_out("NOTIFY_SOCKET: %s", strerror(errno));
+}
+
 bool service_manager_receive(ServiceManager *s, char *buf, size_t size, unsigned milliseconds) {
         bool came;
 
@@ -174,15 +197,10 @@ bool service_manager_receive(ServiceManager *s, char *buf, size_t size, unsigned
 }
 
 void service_manager_forget(ServiceManager *s) {
-        static const char mark[] = "X_TEST=here";
-        struct sockaddr_un address;
-        socklen_t size = sizeof(address);
         char text[MESSAGE_SIZE];
 
-        if (getsockname(s->fd, (struct sockaddr *) &address, &size) < 0 ||
-            sendto(s->fd, mark, strlen(mark), 0, (struct sockaddr *) &address, size) < 0)
-                bail_out("NOTIFY_SOCKET: %s", strerror(errno));
-        while (service_manager_receive(s, text, sizeof(text), HARNESS_PATIENCE * 1000) && !streq(text, mark))
+        send_mark(s, MARK_HERE);
+        while (service_manager_receive(s, text, sizeof(text), HARNESS_PATIENCE * 1000) && !streq(text, MARK_HERE))
                 ;
 }
 
@@ -254,11 +272,19 @@ bool host_stored_well(Host *h) {
 }
 
 void host_forget_stored(Host *h) {
-        if (!h->service_manager)
+        ServiceManager *s = h->service_manager;
+        unsigned stops;
+
+        if (!s)
                 return;
-        (void) pthread_mutex_lock(&h->service_manager->lock);
-        forget(h->service_manager, NULL);
-        (void) pthread_mutex_unlock(&h->service_manager->lock);
+        (void) pthread_mutex_lock(&s->lock);
+        stops = s->stops;
+        (void) pthread_mutex_unlock(&s->lock);
+        send_mark(s, MARK_STOP);
+        (void) pthread_mutex_lock(&s->lock);
+        if (!wait_news(s, has_stopped, stops + 1, HARNESS_PATIENCE * 1000))
+                bail_out("NOTIFY_SOCKET is not read");
+        (void) pthread_mutex_unlock(&s->lock);
 }
 
 void host_store(Host *h, const char *name, int fd) {

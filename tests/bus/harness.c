@@ -360,13 +360,14 @@ bool host_end_tced(Host *h) {
         _cleanup_free_ char *text = NULL;
         int status;
 
-        /* A stop empties the store. */
-        if (h->service_manager)
+        if (h->tced_pid <= 0) {
                 host_forget_stored(h);
-        if (h->tced_pid <= 0)
                 return true;
+        }
         (void) kill(h->tced_pid, SIGTERM);
         status = wait_exit(h->tced_pid);
+        /* A stop empties the store, of all that was sent to it before. */
+        host_forget_stored(h);
         h->tced_pid = 0;
         text = host_log(h);
         if (status == 0 && !strstr(text, "Sanitizer") && !strstr(text, "runtime error:"))
