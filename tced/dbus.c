@@ -211,7 +211,7 @@ static int admit_peer(DBus *d, Connection *c, int fd) {
         c->peer = true;
         c->uid = peer.uid;
         d->manager->connections++;
-        r = process_open_peer(d->manager->proc_fd, fd, peer.pid, &c->process);
+        r = process_open_peer(d->manager->proc_fd, fd, &peer, &c->process);
         if (r < 0)
                 return r;
         if (peer.uid != 0) {

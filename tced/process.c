@@ -34,16 +34,33 @@ int process_open(int proc_fd, pid_t pid, Process *ret) {
         return pidfd < 0 ? pidfd : process_hold_consume(proc_fd, pid, pidfd, ret);
 }
 
-int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret) {
+/* Before 6.5: who has the PID now. Where who connected has ended, that may be anybody, but nobody of another user. */
+static int open_by_credentials(int proc_fd, const struct ucred *peer, Process *ret) {
+        Process p = PROCESS_INIT;
+        int r = process_open(proc_fd, peer->pid, &p);
+
+        if (r >= 0 && peer->uid != 0) {
+                r = process_of_user(proc_fd, &p, peer->uid);
+                r = r == 0 || r == -ENOENT ? -ESRCH : r;
+        }
+        if (r < 0) {
+                process_close(&p);
+                return r;
+        }
+        *ret = p;
+        return 0;
+}
+
+int process_open_peer(int proc_fd, int socket, const struct ucred *peer, Process *ret) {
         int pidfd = -EBADF;
         socklen_t size = sizeof(pidfd);
 
-        if (pid <= 0)
+        if (peer->pid <= 0)
                 return -ESRCH;
         if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
-                return process_hold_consume(proc_fd, pid, pidfd, ret);
+                return process_hold_consume(proc_fd, peer->pid, pidfd, ret);
         if (errno == ENOPROTOOPT)
-                return process_open(proc_fd, pid, ret);
+                return open_by_credentials(proc_fd, peer, ret);
         return errno == EINVAL ? -ESRCH : -errno;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 typedef struct Process {
@@ -19,9 +20,9 @@ typedef struct Process {
 /* Takes hold of the process that has this PID now. proc_fd: /proc. -ESRCH: there is none, or it ended meanwhile; else negative
  * errno. *ret is untouched on failure. */
 int process_open(int proc_fd, pid_t pid, Process *ret);
-/* The same for the process that connected to this socket, whose PID it was then: by the kernel's own record of it where that can be had
- * (SO_PEERPIDFD, 6.5 and newer), so that a PID which is another's by now is not taken for it. */
-int process_open_peer(int proc_fd, int socket, pid_t pid, Process *ret);
+/* The same for the process that connected to this socket, by SO_PEERCRED: by the kernel's own record of it where that can be had
+ * (SO_PEERPIDFD, 6.5 and newer), so that a PID which is another's by now is not taken for it; else never one of another user. */
+int process_open_peer(int proc_fd, int socket, const struct ucred *peer, Process *ret);
 /* The same by a pidfd that somebody else took of it, which is taken over, also on failure. */
 int process_hold_consume(int proc_fd, pid_t pid, int pidfd, Process *ret);
 /* The same for a pidfd that came from elsewhere, which is taken over, also on failure: the process is the one that /proc/self/fdinfo has of it.

@@ -6,12 +6,15 @@
  * With TCED_FAKE_VFIO=DIR it answers VFIO's in the same way, as DIR/mode says, and writes into DIR/log who asked for what.
  *
  * With TCED_FAKE_LIMITS=DIR (--wrap=prlimit64) processes have the limits of locked memory that DIR/PID has ("SOFT HARD", "denied" where none may
- * be set), which may be raised: for real that takes CAP_SYS_RESOURCE, which not even root has in every container. */
+ * be set), which may be raised: for real that takes CAP_SYS_RESOURCE, which not even root has in every container.
+ *
+ * With TCED_FAKE_NO_PEERPIDFD (--wrap=getsockopt) the kernel is one from before 6.5. */
 
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "kvm-abi.h"
 #include "util.h"
@@ -175,4 +178,16 @@ int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct r
                 (void) fclose(f);
         }
         return 0;
+}
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size) {
+        const int peer_pidfd = 77; /* SO_PEERPIDFD */
+
+        if (level != SOL_SOCKET || name != peer_pidfd || !getenv("TCED_FAKE_NO_PEERPIDFD"))
+                return __real_getsockopt(fd, level, name, value, size);
+        errno = ENOPROTOOPT;
+        return -1;
 }

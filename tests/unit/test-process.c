@@ -123,15 +123,16 @@ static void test_peer(int proc_fd) {
         (void) getsockname(listener, (struct sockaddr *) &address, &size);
         (void) process_open(proc_fd, getpid(), &self);
         fd = connect_to(listener, &address, size, false);
-        tap_eq(process_open_peer(proc_fd, fd, getpid(), &peer), 0, "who connected");
+        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &(socklen_t) { sizeof(credentials) });
+        tap_eq(process_open_peer(proc_fd, fd, &credentials, &peer), 0, "who connected");
         tap_ok(process_same(&self, &peer) && process_alive(&peer) && fcntl(peer.pidfd, F_GETFD) == FD_CLOEXEC, "is this process");
         process_close(&peer);
         (void) close(fd);
 
         fd = connect_to(listener, &address, size, true);
         (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &(socklen_t) { sizeof(credentials) });
-        tap_eq(process_open_peer(proc_fd, fd, credentials.pid, &peer), -ESRCH, "who connected and has ended can't be taken hold of");
-        tap_eq(process_open_peer(proc_fd, fd, 0, &peer), -ESRCH, "nor who has no PID here");
+        tap_eq(process_open_peer(proc_fd, fd, &credentials, &peer), -ESRCH, "who connected and has ended can't be taken hold of");
+        tap_eq(process_open_peer(proc_fd, fd, &(struct ucred) {}, &peer), -ESRCH, "nor who has no PID here");
         tap_ok(peer.pidfd == -EBADF, "the result is untouched");
         (void) close(fd);
         (void) close(listener);
