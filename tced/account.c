@@ -96,6 +96,10 @@ void account_release(Manager *m, uid_t uid, Cost cost) {
                 *account = m->accounts[--m->n_accounts];
 }
 
+bool account_limit_at(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value) {
+        return config_limit_at(&m->config, index, ret_name, ret_value);
+}
+
 bool account_usage_at(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value) {
         const struct {
                 const char *name;

@@ -14,5 +14,7 @@ int account_charge(Manager *m, uid_t uid, Cost cost, Refusal *refusal);
 int account_adopt(Manager *m, uid_t uid, Cost cost);
 void account_release(Manager *m, uid_t uid, Cost cost);
 
-/* What is taken in all, one by one, by the names of the settings that limit it. false: there are no more. */
+/* One by one, by the names of the settings: the limits, and what is taken in all of those that have one. false: there are no more. */
+typedef bool (*AccountNumberAt)(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value);
+bool account_limit_at(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value);
 bool account_usage_at(const Manager *m, size_t index, const char **ret_name, uint64_t *ret_value);

@@ -107,30 +107,25 @@ static int get_findings(sd_bus *bus, const char *path, const char *interface, co
         return append_findings(reply, &seen);
 }
 
-static int get_limits(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                      void *userdata, sd_bus_error *error) {
-        const Connection *c = userdata;
+static int append_numbers(sd_bus_message *reply, const Manager *m, AccountNumberAt number_at) {
         const char *name;
         uint64_t value;
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "{st}");
-        for (size_t i = 0; r >= 0 && config_limit_at(&c->manager->config, i, &name, &value); i++)
+        for (size_t i = 0; r >= 0 && number_at(m, i, &name, &value); i++)
                 r = sd_bus_message_append(reply, "{st}", name, value);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_limits(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        return append_numbers(reply, ((const Connection *) userdata)->manager, account_limit_at);
+}
+
 static int get_usage(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                      void *userdata, sd_bus_error *error) {
-        const Connection *c = userdata;
-        const char *name;
-        uint64_t value;
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "{st}");
-        for (size_t i = 0; r >= 0 && account_usage_at(c->manager, i, &name, &value); i++)
-                r = sd_bus_message_append(reply, "{st}", name, value);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        return append_numbers(reply, ((const Connection *) userdata)->manager, account_usage_at);
 }
 
 static int get_probe_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,

@@ -391,22 +391,12 @@ static Json *describe_policy(const Config *c) {
         return o;
 }
 
-static Json *describe_limits(const Config *c) {
+static Json *describe_numbers(const Manager *m, AccountNumberAt number_at) {
         Json *o = json_new_object();
         const char *name;
         uint64_t value;
 
-        for (size_t i = 0; config_limit_at(c, i, &name, &value); i++)
-                json_add_number(o, name, value);
-        return o;
-}
-
-static Json *describe_usage(const Manager *m) {
-        Json *o = json_new_object();
-        const char *name;
-        uint64_t value;
-
-        for (size_t i = 0; account_usage_at(m, i, &name, &value); i++)
+        for (size_t i = 0; number_at(m, i, &name, &value); i++)
                 json_add_number(o, name, value);
         return o;
 }
@@ -427,8 +417,8 @@ int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdat
         json_add(o, "host", describe_host(m));
         json_add(o, "libvirt", describe_libvirt(m));
         json_add(o, "policy", describe_policy(&m->config));
-        json_add(o, "limits", describe_limits(&m->config));
-        json_add(o, "usage", describe_usage(m));
+        json_add(o, "limits", describe_numbers(m, account_limit_at));
+        json_add(o, "usage", describe_numbers(m, account_usage_at));
         json_add(o, "findings", json_findings(&seen));
         groups = json_new_array();
         for (size_t i = 0; i < m->vfio.n_groups; i++)

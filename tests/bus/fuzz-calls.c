@@ -3,7 +3,8 @@
 #include "fuzz-calls.h"
 
 #include <libxml/parser.h>
-#include <libxml/tree.h>
+
+#include "xml-look.h"
 
 /* max_message_unix_fds of a system bus; below the kernel's SCM_MAX_FD. */
 #define FDS_ON_BUS 16U
@@ -31,17 +32,6 @@ static void forget(Targets *t) {
         while (t->known.n_paths > 0)
                 free(t->known.paths[--t->known.n_paths]);
         t->n_targets = 0;
-}
-
-static const char *attribute(xmlNode *node, const char *name) {
-        for (xmlAttr *a = node->properties; a; a = a->next)
-                if (streq((const char *) a->name, name) && a->children)
-                        return (const char *) a->children->content;
-        return "";
-}
-
-static bool is_element(const xmlNode *node, const char *name) {
-        return node->type == XML_ELEMENT_NODE && streq((const char *) node->name, name);
 }
 
 static void add_target(Targets *t, const char *path, xmlNode *interface, xmlNode *member) {

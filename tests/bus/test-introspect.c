@@ -4,10 +4,10 @@
  * member, and the service has no interface that is not there. */
 
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 
 #include "client.h"
 #include "tap.h"
+#include "xml-look.h"
 
 #define EMITS_CHANGED "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
@@ -30,17 +30,6 @@ static void lines_add(Lines *l, char *line) {
 }
 
 /* "" where the attribute is not there. */
-static const char *attribute(xmlNode *node, const char *name) {
-        for (xmlAttr *a = node->properties; a; a = a->next)
-                if (streq((const char *) a->name, name) && a->children)
-                        return (const char *) a->children->content;
-        return "";
-}
-
-static bool is_element(const xmlNode *node, const char *name) {
-        return node->type == XML_ELEMENT_NODE && streq((const char *) node->name, name);
-}
-
 /* EmitsChangedSignal's default, and privileges, which the specification does not have. */
 static const char *annotation(xmlNode *member, const char *name, const char *fallback) {
         for (xmlNode *n = member->children; n; n = n->next)
