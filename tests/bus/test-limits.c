@@ -21,7 +21,7 @@ static const gid_t group = ALICE;
 
 /* Those that wait for a host to be proven, which hangs. */
 typedef struct Waiting {
-        unsigned good, refused;
+        unsigned asked, good, refused;
         char text[256]; /* of the last that was refused */
 } Waiting;
 
@@ -39,12 +39,13 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 static void ask(sd_bus *bus, bool on_bus, const char *name, Waiting *w) {
         (void) sd_bus_call_method_async(bus, NULL, on_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine",
                                         on_answer, w, "ssa(ssuttubi)a{sv}t", name, "", 0, 0, UINT64_C(0));
+        w->asked++;
         (void) sd_bus_flush(bus);
 }
 
-/* Until so many are answered. */
+/* Until so many are answered, or all. */
 static void wait_for(sd_bus *bus, const Waiting *w, unsigned good, unsigned bad) {
-        while (w->good < good || w->refused < bad)
+        while ((w->good < good || w->refused < bad) && w->good + w->refused < w->asked)
                 if (sd_bus_process(bus, NULL) == 0 && sd_bus_wait(bus, HARNESS_PATIENCE * UINT64_C(1000000)) <= 0)
                         return;
 }
@@ -53,10 +54,10 @@ static bool has_all(const char *text, const char *one, const char *two) {
         return strstr(text, one) && strstr(text, two);
 }
 
-/* Two requests of a connection and three of a user may wait. What it sees is told by a byte each. */
+/* Two requests of a process and five of a user may wait. What it sees is told by a byte each. */
 static void alice_waits(int fd, void *userdata) {
-        sd_bus *peer = open_peer(userdata), *second = open_peer(userdata), *bus = open_bus(userdata);
-        Waiting of_peer = {}, of_second = {}, of_bus = {};
+        sd_bus *peer = open_peer(userdata), *second = open_peer(userdata), *bus = open_bus(userdata), *last = open_bus(userdata);
+        Waiting of_peer = {}, of_second = {}, of_bus = {}, of_last = {};
         bool right;
 
         for (unsigned i = 0; i < 3; i++)
@@ -69,21 +70,29 @@ static void alice_waits(int fd, void *userdata) {
         wait_for(second, &of_second, 0, 1);
         right = right && has_all(of_second.text, "RequestsPerMachineMax=2 would be exceeded: 2 requests of your process", "raise it");
         actor_say(fd, right ? 'm' : '?');
-        ask(bus, true, "a4", &of_bus);
-        ask(bus, true, "a5", &of_bus);
+        /* The bus tells names, not processes. */
+        for (unsigned i = 0; i < 3; i++)
+                ask(bus, true, (const char *const[]){ "a4", "a5", "a8" }[i], &of_bus);
         wait_for(bus, &of_bus, 0, 1);
-        right = of_bus.good == 0 && has_all(of_bus.text, "LimitExceeded: RequestsPerUserMax=3 would be exceeded: 3 requests of your user", "wait for some");
+        right = of_bus.good == 0 && has_all(of_bus.text, "RequestsPerMachineMax=2 would be exceeded: 2 requests of this connection", "raise it");
+        actor_say(fd, right ? 'n' : '?');
+        for (unsigned i = 0; i < 2; i++)
+                ask(last, true, (const char *const[]){ "a9", "a10" }[i], &of_last);
+        wait_for(last, &of_last, 0, 1);
+        right = of_last.good == 0 && has_all(of_last.text, "LimitExceeded: RequestsPerUserMax=5 would be exceeded: 5 requests of your user", "wait for some");
         actor_say(fd, right ? 'u' : '?');
         (void) actor_listen(fd);
         wait_for(peer, &of_peer, 2, 1);
-        wait_for(bus, &of_bus, 1, 1);
-        actor_say(fd, of_peer.good == 2 && of_bus.good == 1 ? 'g' : '?');
+        wait_for(bus, &of_bus, 2, 1);
+        wait_for(last, &of_last, 1, 1);
+        actor_say(fd, of_peer.good == 2 && of_bus.good == 2 && of_last.good == 1 ? 'g' : '?');
         of_peer = (Waiting) {};
         ask(peer, false, "a6", &of_peer);
         wait_for(peer, &of_peer, 1, 0);
         actor_say(fd, of_peer.good == 1 ? 'a' : '?');
         (void) actor_listen(fd);
         (void) sd_bus_flush_close_unref(second);
+        (void) sd_bus_flush_close_unref(last);
 }
 
 static void bob_waits(void *userdata) {
@@ -105,7 +114,7 @@ static void test_requests(Host *h) {
         Actor alice;
 
         host_write(h, "root/etc/tced/tced.conf", "[Manager]\nGroup=%s\n[Probe]\nTimeoutSec=4\n"
-                   "[Limits]\nRequestsMax=9\nRequestsPerUserMax=3\nRequestsPerMachineMax=2\n", getgrgid(group)->gr_name);
+                   "[Limits]\nRequestsMax=12\nRequestsPerUserMax=5\nRequestsPerMachineMax=2\n", getgrgid(group)->gr_name);
         (void) snprintf(options[0], sizeof(options[0]), "--socket=%s", h->socket);
         (void) snprintf(options[1], sizeof(options[1]), "--config-root=%s/root", h->dir);
         (void) snprintf(options[2], sizeof(options[2]), "--sys=%s/sys", h->dir);
@@ -116,6 +125,7 @@ static void test_requests(Host *h) {
         peer = open_peer(h);
         alice = actor_start(ALICE, alice_waits, h);
         tap_eq(actor_hear(&alice), 'm', "a process has no more requests waiting than RequestsPerMachineMax, on one connection or more");
+        tap_eq(actor_hear(&alice), 'n', "nor one on the bus");
         tap_eq(actor_hear(&alice), 'u', "a user has no more waiting than RequestsPerUserMax, on whatever connections");
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 ask(peer, false, names[i], &w);
@@ -133,16 +143,16 @@ static void test_requests(Host *h) {
                 (void) unregister(root, path, NULL);
         }
         /* In all, whoever it is. */
-        w = (Waiting) {};
-        for (unsigned i = 0; i < 11; i++)
+        w = (Waiting) { .asked = 14 };
+        for (unsigned i = 0; i < w.asked; i++)
                 (void) sd_bus_call_method_async(peer, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", on_answer, &w, "bt", 0, UINT64_C(0));
         wait_for(peer, &w, 0, 2);
-        tap_ok(has_all(w.text, "LimitExceeded: RequestsMax=9 would be exceeded: 9 requests wait", "raise it in tced.conf"), "'%s'", w.text);
-        tap_eq(usage_of(root, "RequestsMax"), 9, "they can be seen in Usage");
+        tap_ok(has_all(w.text, "LimitExceeded: RequestsMax=12 would be exceeded: 12 requests wait", "raise it in tced.conf"), "'%s'", w.text);
+        tap_eq(usage_of(root, "RequestsMax"), 12, "they can be seen in Usage");
         /* Who asked is gone; its requests are not, until they are done. */
         (void) sd_bus_flush(peer);
         peer = sd_bus_close_unref(peer);
-        tap_eq(usage_of(root, "RequestsMax"), 9, "to hang up gives none of them back");
+        tap_eq(usage_of(root, "RequestsMax"), 12, "to hang up gives none of them back");
         host_stop_tced(h);
 }
 

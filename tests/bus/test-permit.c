@@ -359,6 +359,39 @@ static void test_meanwhile(World *w, sd_bus *root) {
         }
 }
 
+/* ---- tced ends, or hears of another than libvirt's hook ---- */
+
+static void wait_to_the_end(int fd, void *userdata) {
+        World w = *(const World *) userdata;
+        sd_bus *bus = open_bus(w.h);
+        _cleanup_message_ sd_bus_message *m = rescan(bus, &w);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) sd_bus_call(bus, m, 0, &error, NULL);
+        actor_say(fd, error.message && strstr(error.name, "NotAuthorized") && strstr(error.message, "tced is ending") ? 'y' : 'n');
+}
+
+static void test_end(World *w) {
+        _cleanup_free_ char *question = NULL, *state = NULL;
+        char path[96];
+        Actor user;
+
+        (void) snprintf(path, sizeof(path), "%s/" TCED_STATE_NAME, w->h->dir);
+        state = read_whole(path);
+        tap_ok(strstr(state, "\"hook_called\":0,"), "whom polkit allowed to register and release domains was not taken for libvirt's hook");
+        w->on_peer = w->interactive = false;
+        polkit_set_mode(w->h, "hang");
+        user = actor_start(USER, wait_to_the_end, w);
+        for (unsigned j = 0; j < HARNESS_PATIENCE * 50 && (!question || !*question); j++) {
+                (void) usleep(20 * 1000);
+                free(question);
+                question = polkit_asked(w->h);
+        }
+        host_stop_tced((Host *) w->h);
+        tap_eq(actor_hear(&user), 'y', "who waits for polkit while tced ends is told so");
+        (void) actor_end(&user);
+}
+
 /* polkit refuses an action that no file tells it of. */
 static void test_policy(void) {
         char path[512], id[128];
@@ -400,6 +433,8 @@ int main(void) {
                 test_meanwhile(&w, root);
                 test_slow(&w, root);
         }
+        host_remove(&h, "polkit.asked");
+        test_end(&w);
         actor_kill(&polkit);
         host_done(&h);
         return tap_done();

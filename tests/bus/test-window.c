@@ -136,6 +136,7 @@ static void test_refused(sd_bus *bus, const char *path) {
 /* A guest that opens and closes windows for ever is booked for the most that it had at once; the books are even when the VM is gone. */
 static void test_booked(sd_bus *bus) {
         _cleanup_free_ char *path = NULL, *again = NULL;
+        int64_t tables = usage_of(bus, "TablesMax"), bytes = usage_of(bus, "TableBytesMax");
         sd_bus_error error = SD_BUS_ERROR_NULL;
         unsigned good = 0;
         Opened o;
@@ -148,7 +149,9 @@ static void test_booked(sd_bus *bus) {
                         (void) close(o.fd);
         }
         tap_eq(good, 200, "200 times a window of half the limit");
+        tap_eq(usage_of(bus, "TablesMax"), tables + 2, "its table is counted, once, beside that of the plan");
         (void) unregister(bus, path, NULL);
+        tap_ok(usage_of(bus, "TablesMax") == tables && usage_of(bus, "TableBytesMax") == bytes, "neither is when the VM is gone");
         (void) register_windows(bus, "booked", "", &windows[SLOW], 1, NO_UID, &again, NULL);
         (void) claim(bus, again, NULL);
         went_well(open_window(bus, again, 0x80000101, 12, UINT64_C(1) << 59, 1 << 16, 0, &o, &error), &error, "the next VM has its own");
