@@ -20,6 +20,8 @@
 #define OTHER_UID 65534
 #define PER_USER 8
 #define PER_PROCESS 5
+#define ALL 30
+#define PER_USER_CONF "[Limits]\nConnectionsPerUserMax=%u\nConnectionsPerMachineMax=%u\n"
 
 /* A connection that has not said a word; negative errno. */
 static int connect_raw(const Host *h) {
@@ -420,6 +422,30 @@ static void test_limit(const Host *h, int fds) {
         tap_ok(served(h, OTHER_UID), "then that user is served again");
 }
 
+static void open_as_root(int fd, void *userdata) {
+        actor_say(fd, (char) (open_more(userdata, ALL + 5) + '0'));
+        (void) actor_listen(fd);
+}
+
+/* In all, whoever it is. */
+static void test_limit_of_all(Host *h, int fds) {
+        _cleanup_bus_ sd_bus *bus = open_peer(h);
+        Actor a;
+
+        host_write(h, "root/etc/tced/tced.conf", "[Limits]\nConnectionsMax=%u\n", ALL);
+        (void) call_manager(bus, "Reload", NULL, "");
+        (void) usleep(1100 * 1000); /* the next refusal is logged */
+        a = actor_start(NO_UID, open_as_root, h);
+        tap_eq(actor_hear(&a), '0' + ALL - 1, "root has no more than ConnectionsMax either");
+        tap_ok(host_log_has(h, "ConnectionsMax= of tced.conf"), "which is logged");
+        tap_eq(usage_of(bus, "ConnectionsMax"), ALL, "and seen in Usage");
+        actor_kill(&a);
+        host_write(h, "root/etc/tced/tced.conf", PER_USER_CONF, PER_USER, PER_PROCESS);
+        (void) call_manager(bus, "Reload", NULL, "");
+        bus = sd_bus_flush_close_unref(bus);
+        tap_ok(wait_fds(h->tced_pid, fds) <= fds, "they are gone");
+}
+
 /* Another daemon, that should end by itself. */
 static int second_daemon(const Host *h, const char *socket, char **ret_output) {
         char output[64], option[96], sys[64], dev[64], bus[96], root[64];
@@ -631,7 +657,7 @@ int main(void) {
         int fds;
 
         host_init(&h, 110);
-        host_write(&h, "root/etc/tced/tced.conf", "[Limits]\nConnectionsPerUserMax=%u\nConnectionsPerMachineMax=%u\n", PER_USER, PER_PROCESS);
+        host_write(&h, "root/etc/tced/tced.conf", PER_USER_CONF, PER_USER, PER_PROCESS);
         if (!host_start_bus(&h)) {
                 tap_skip("there is no dbus-daemon", "connections");
                 host_done(&h);
@@ -652,6 +678,7 @@ int main(void) {
         test_gone_before_answer(&h, fds);
         test_sends_itself(&h, fds);
         test_limit(&h, fds);
+        test_limit_of_all(&h, fds);
         test_never_reads(&h);
         test_large_answers(&h);
         test_second(&h);
