@@ -177,10 +177,31 @@ uint64_t connection_end(const struct tced *t) {
         return t->timeout_usec < UINT64_MAX - now ? now + t->timeout_usec : UINT64_MAX;
 }
 
+/* Accepted, and hung up on: that was a tced, which was killed just then, and the next one comes. Nobody at all is no tced. */
+static bool hung_up(int error) {
+        return error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
+}
+
+static int connect_first(struct tced *t) {
+        uint64_t end = connection_end(t);
+        bool is_bus;
+        int r = connection_open(t->address, ANY_DESTINATION, t->timeout_usec, &t->bus, &is_bus);
+
+        if (r >= 0 && is_bus)
+                t->destination = TCED_BUS_NAME;
+        if (r >= 0)
+                r = connection_wait_ready(t->bus, end);
+        if (!hung_up(r) || is_bus)
+                return r;
+        (void) sd_bus_close_unref(t->bus);
+        t->bus = NULL;
+        r = connection_revive(t, "Connect", end);
+        t->number = 1;
+        return r;
+}
+
 _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret) {
         _cleanup_(tced_unrefp) struct tced *t = NULL;
-        uint64_t end;
-        bool is_bus;
         int r;
 
         if (!ret)
@@ -198,13 +219,7 @@ _public_ int tced_connect(const char *address, uint64_t timeout_usec, struct tce
         t->address = address ? strdup(address) : NULL;
         if (address && !t->address)
                 return -ENOMEM;
-        end = connection_end(t);
-        r = connection_open(address, ANY_DESTINATION, timeout_usec, &t->bus, &is_bus);
-        if (r < 0)
-                return r;
-        if (is_bus)
-                t->destination = TCED_BUS_NAME;
-        r = connection_wait_ready(t->bus, end);
+        r = connect_first(t);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);

@@ -18,7 +18,7 @@
 #define MESSAGES_PER_TURN 64U
 
 bool connection_is_gone(const struct tced *t) {
-        return !t->closed && sd_bus_is_open(t->bus) <= 0;
+        return !t->closed && (!t->bus || sd_bus_is_open(t->bus) <= 0);
 }
 
 static uint64_t longer(uint64_t pause) {

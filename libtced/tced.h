@@ -42,7 +42,8 @@ struct tced;
  * nothing but where the two buses are. timeout_usec: the time limit of this call and of each later one, in microseconds; 0:
  * TCED_TIMEOUT_DEFAULT. tced may be proving the host when a machine is registered, which takes some seconds after it started.
  * The caller owns *ret: tced_unref(). Errors: -ENOENT, -ECONNREFUSED (no such socket), -ETIMEDOUT (also where something accepts
- * and never says a word). Whether tced is on a bus is seen at the first call: -EHOSTUNREACH. */
+ * and never says a word; one that hangs up is a tced that was killed, and the next one is waited for). Whether tced is on a bus is
+ * seen at the first call: -EHOSTUNREACH. */
 int tced_connect(const char *address, uint64_t timeout_usec, struct tced **ret);
 
 /* Another time limit for later calls, in microseconds; 0: TCED_TIMEOUT_DEFAULT. */

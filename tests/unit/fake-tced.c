@@ -357,7 +357,7 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
 /* One client after the other, until the test ends the process. */
 static void serve(Server *s, int listener) {
-        for (;;) {
+        for (unsigned i = 0;; i++) {
                 int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 sd_bus *bus = NULL;
                 sd_id128_t id;
@@ -368,6 +368,10 @@ static void serve(Server *s, int listener) {
                 /* Stopped and continued by a test. */
                 if (fd < 0 && errno == EINTR)
                         continue;
+                if (fd >= 0 && i < s->plan->n_hang_up) {
+                        (void) close(fd);
+                        continue;
+                }
                 if (fd < 0 || sd_id128_randomize(&id) < 0 || sd_bus_new(&bus) < 0 || sd_bus_set_fd(bus, fd, fd) < 0 ||
                     sd_bus_set_server(bus, 1, id) < 0 || sd_bus_negotiate_fds(bus, 1) < 0 ||
                     sd_bus_add_filter(bus, NULL, on_message, s) < 0)

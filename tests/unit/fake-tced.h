@@ -40,6 +40,7 @@ typedef struct FakePlan {
         unsigned n_user, n_kernel, n_vfio;
         bool must_be_kernel; /* accel "kernel" */
         bool multitce;
+        unsigned n_hang_up;  /* the first connections: accepted, and ended before a word is said */
         const char *lose;    /* a method whose first answer gets lost: it is done, half the answer is sent, and the connection ends */
 } FakePlan;
 

@@ -281,6 +281,23 @@ static void test_find_again(void) {
         fake_stop(&fake);
 }
 
+static void test_connect(void) {
+        const FakePlan plan = { .n_hang_up = 3 }, never = { .n_hang_up = 1000000 };
+        struct tced *t = NULL;
+        Fake fake;
+
+        if (fake_start(&fake, &plan) < 0)
+                return (void) tap_ok(false, "a fake");
+        tap_eq(tced_connect(fake.address, PATIENCE, &t), 0, "hung up on three times as it connects: it is connected");
+        tap_ok(t && tced_get_connection_number(t) == 1, "for the first time, as far as its caller can tell");
+        t = tced_unref(t);
+        fake_stop(&fake);
+        if (fake_start(&fake, &never) < 0)
+                return (void) tap_ok(false, "a fake that always hangs up");
+        tap_ok(tced_connect(fake.address, DEADLINE, &t) == -ETIMEDOUT && !t, "hung up on for ever: not for ever");
+        fake_stop(&fake);
+}
+
 /* A caller's loop, as tced.h describes it, until there is another connection. */
 static bool loop_until_connected(struct tced *t, uint64_t number) {
         for (unsigned i = 0; i < 400; i++) {
@@ -346,6 +363,7 @@ int main(void) {
         test_forgets();
         test_crowd();
         test_find_again();
+        test_connect();
         test_loop();
         return tap_done();
 }
