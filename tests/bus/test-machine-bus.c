@@ -122,6 +122,20 @@ static void test_many(const Host *h, sd_bus *bus) {
         tap_ok(memfd_is_good(first.fds[1], 512) == false, "what was written into a table is there still");
 }
 
+/* A VMM that lost the answer asks with the flag for what was handed out. */
+static void is_listed_only(sd_bus *bus, const char *path, uint32_t liobn) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int32_t index = 0;
+
+        went_well(call(bus, path, TCED_INTERFACE_MACHINE, "AcquireTables", &error, &reply, "aut", 1, liobn, UINT64_C(1)), &error,
+                  "it is listed to who asks for what was handed out, too");
+        if (reply && sd_bus_message_enter_container(reply, 'a', "(ussttutsii)") > 0 && sd_bus_message_enter_container(reply, 'r', "ussttutsii") > 0 &&
+            sd_bus_message_skip(reply, "ussttutsi") > 0)
+                (void) sd_bus_message_read(reply, "i", &index);
+        tap_eq(index, -1, "without a memfd");
+}
+
 static void test_named(sd_bus *bus) {
         static const uint32_t two[] = { SMALL_LIOBN + 2, SMALL_LIOBN }, unknown[] = { SMALL_LIOBN + 1, 0x99 },
                               again[] = { SMALL_LIOBN + 1, SMALL_LIOBN }, twice[] = { SMALL_LIOBN + 1, SMALL_LIOBN + 1 },
@@ -137,6 +151,7 @@ static void test_named(sd_bus *bus) {
                "they come in the order that was asked for");
         refused(acquire(bus, path, unknown, 2, &error, NULL), &error, "NoSuchTable", "0x00000099|named", "a LIOBN that it has not");
         refused(acquire(bus, path, again, 2, &error, NULL), &error, "TableHandedOut", "71000000|named|never", "a table a second time");
+        is_listed_only(bus, path, two[0]);
         refused(acquire(bus, path, twice, 2, &error, NULL), &error, "InvalidArgument", "71000001|twice", "a LIOBN twice in one call");
         refused(acquire(bus, path, many, 9, &error, NULL), &error, "InvalidArgument", "9 tables|4", "more than it has");
         refused(call(bus, path, TCED_INTERFACE_MACHINE, "AcquireTables", &error, NULL, "aut", 0, UINT64_C(2)), &error, "InvalidArgument",

@@ -201,6 +201,8 @@ static void is_asked(const World *w) {
         (void) snprintf(want, sizeof(want), " %s %s", w->verb->action, w->verb->details);
         tap_ok(strstr(question, "system-bus-name name :1.") == question && strstr(question, want) && strstr(question, w->interactive ? "1 ''" : "0 ''"),
                "%s: polkit is asked who, what and how: %s", w->verb->name, question);
+        if (streq(w->verb->action, TCED_POLKIT_UNREGISTER) && w->verb->make == machine_unregister)
+                tap_ok(strstr(question, " owner=0 "), "and whose it is");
 }
 
 static void test_verb(World *w, sd_bus *root) {

@@ -215,6 +215,12 @@ int main(void) {
         test_away(&h);
         test_late_answers(&h);
         (void) tced_unref(vmm);
+        /* There it is the bus that says that tced went. */
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", h.address, 1);
+        if (!tap_eq(tced_connect("system", PATIENCE, &vmm), 0, "on the bus"))
+                bail_out("no connection");
+        test_killed(&h);
+        (void) tced_unref(vmm);
         host_done(&h);
         return tap_done();
 }

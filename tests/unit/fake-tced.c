@@ -37,11 +37,18 @@ typedef struct Server {
         bool unregistered;
 } Server;
 
-static void make_tables(Server *s) {
-        for (unsigned i = 0; i < s->plan->n_user; i++)
-                s->tables[s->n_tables++] = (FakeTable) { FAKE_LIOBN_USER + i, 12, 0, "user", "rule-user", -1, false };
+static void make_kernel_tables(Server *s) {
         for (unsigned i = 0; i < s->plan->n_kernel; i++)
                 s->tables[s->n_tables++] = (FakeTable) { FAKE_LIOBN_KERNEL + i * 256, 12, 0, "kernel", "in-kernel", -1, false };
+}
+
+static void make_tables(Server *s) {
+        if (s->plan->kernel_first)
+                make_kernel_tables(s);
+        for (unsigned i = 0; i < s->plan->n_user; i++)
+                s->tables[s->n_tables++] = (FakeTable) { FAKE_LIOBN_USER + i, 12, 0, "user", "rule-user", -1, false };
+        if (!s->plan->kernel_first)
+                make_kernel_tables(s);
         for (unsigned i = 0; i < s->plan->n_vfio; i++)
                 s->tables[s->n_tables++] = (FakeTable) {
                         FAKE_LIOBN_VFIO + i * 256, 16, UINT64_C(1) << 59, "kernel-vfio", "in-kernel-linked", 7, false,
@@ -110,6 +117,8 @@ static int on_acquire(Server *s, sd_bus_message *call) {
         size_t size;
 
         s->log->n_acquire++;
+        if (s->plan->late && s->log->n_acquire == 1)
+                (void) usleep(500 * 1000);
         s->hang_up = s->hang_up || s->plan->fault == FAKE_HANG_UP;
         if (s->plan->fault == FAKE_NO_REPLY || s->plan->fault == FAKE_HANG_UP)
                 return 1;
@@ -349,6 +358,10 @@ static int on_message(sd_bus_message *call, void *userdata, sd_bus_error *error)
                         continue;
                 if (lose)
                         lose_answer(s, call);
+                if (s->plan->fail && s->log->n_failed == 0 && streq(methods[i].member, s->plan->fail)) {
+                        s->log->n_failed++;
+                        return sd_bus_reply_method_errorf(call, TCED_ERROR_NO_MEMORY, "no memory");
+                }
                 int r = methods[i].handle(s, call);
                 return r < 0 ? r : 1;
         }

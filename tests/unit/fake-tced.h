@@ -41,6 +41,9 @@ typedef struct FakePlan {
         bool must_be_kernel; /* accel "kernel" */
         bool multitce;
         unsigned n_hang_up;  /* the first connections: accepted, and ended before a word is said */
+        bool kernel_first;   /* those tables come before the others */
+        bool late;           /* the first answer to AcquireTables comes when its caller has given up */
+        const char *fail;    /* a method whose first call is refused: no memory */
         const char *lose;    /* a method whose first answer gets lost: it is done, half the answer is sent, and the connection ends */
 } FakePlan;
 
@@ -52,7 +55,7 @@ typedef struct FakeLog {
         char last_placement[16];
         char name[32], kind[8];
         unsigned n_windows, owner;
-        unsigned n_windows_opened, n_registered, n_lost;
+        unsigned n_windows_opened, n_registered, n_lost, n_failed;
 } FakeLog;
 
 typedef struct Fake {

@@ -201,16 +201,70 @@ static void test_lost_answers(void) {
 
 /* The caller's own failure in the middle of it: what came with the answer is had anew. */
 static void test_own_failure(void) {
-        const FakePlan plan = { .n_user = N_USER, .n_kernel = 1 };
+        for (unsigned i = 0; i < 2; i++) {
+                const FakePlan plan = { .n_user = N_USER, .n_kernel = 1, .kernel_first = i == 1 };
+                Case c;
+
+                if (!begin(&c, &plan))
+                        return (void) tap_ok(false, "a fake");
+                tap_eq(tced_acquire(c.machine, -1), -EBADF, "a VMM without its VM");
+                tap_eq(do_acquire(&c), 0, "gets all its tables when it has one");
+                tap_eq(tced_acquire(c.machine, VM_FD), 0, "and is given none twice");
+                tap_eq(tced_machine_n_tables(c.machine), N_USER + 1, "of them");
+                end(&c);
+        }
+}
+
+/* The plan's tables were had, and what came next failed. */
+static void test_half_a_plan(void) {
+        const FakePlan plan = { .n_user = N_USER, .n_kernel = 1, .fail = "Get" };
         Case c;
 
         if (!begin(&c, &plan))
                 return (void) tap_ok(false, "a fake");
-        tap_eq(tced_acquire(c.machine, -1), -EBADF, "a VMM without its VM");
-        tap_eq(do_acquire(&c), 0, "gets all its tables when it has one");
-        tap_eq(tced_acquire(c.machine, VM_FD), 0, "and is given none twice");
-        tap_eq(tced_machine_n_tables(c.machine), N_USER + 1, "of them");
+        tap_eq(do_fetch(&c), -ENOMEM, "half a plan is none");
+        tap_eq(do_fetch(&c), 0, "and had as a whole afterwards");
         end(&c);
+}
+
+static void test_late(void) {
+        const FakePlan plan = { .n_user = N_USER, .n_kernel = 1, .late = true };
+        Case c;
+
+        if (!begin(&c, &plan))
+                return (void) tap_ok(false, "a fake");
+        tced_set_timeout(c.tced, DEADLINE);
+        tap_eq(tced_acquire(c.machine, VM_FD), -ETIMEDOUT, "an answer comes too late");
+        tced_set_timeout(c.tced, PATIENCE);
+        tap_eq(do_acquire(&c), 0, "what went with it is had anew");
+        end(&c);
+}
+
+/* One that was on its socket is not looked for on the bus while it is away. */
+static void test_elsewhere(void) {
+        const FakePlan plan = {}, mute = { .fault = FAKE_MUTE };
+        char dir[] = "/tmp/fake-run-XXXXXX", path[64];
+        struct tced *t = NULL;
+        Fake fake, bus;
+
+        if (!mkdtemp(dir) || fake_start(&fake, &plan) < 0 || fake_start(&bus, &mute) < 0)
+                return (void) tap_ok(false, "a fake");
+        (void) snprintf(path, sizeof(path), "%s/tced", dir);
+        (void) mkdir(path, 0700);
+        (void) strcat(path, "/socket");
+        (void) setenv("XDG_RUNTIME_DIR", dir, 1);
+        (void) setenv("DBUS_SESSION_BUS_ADDRESS", bus.address, 1);
+        tap_ok(symlink(fake.address + strlen("unix:path="), path) == 0 && tced_connect("user", PATIENCE, &t) == 0, "the user's tced");
+        fake_stop(&fake);
+        tced_set_timeout(t, DEADLINE);
+        tap_eq(do_find(&(Case) { .tced = t }), -ETIMEDOUT, "is away");
+        tap_eq(tced_get_connection_number(t), 1, "and nobody else is asked");
+        (void) tced_unref(t);
+        fake_stop(&bus);
+        (void) unlink(path);
+        *strrchr(path, '/') = '\0';
+        (void) rmdir(path);
+        (void) rmdir(dir);
 }
 
 /* Killed between two answers, and before it noted what it gave with the first. */
@@ -360,6 +414,9 @@ static void test_loop(void) {
 int main(void) {
         test_lost_answers();
         test_own_failure();
+        test_half_a_plan();
+        test_late();
+        test_elsewhere();
         test_forgets();
         test_crowd();
         test_find_again();
