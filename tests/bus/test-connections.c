@@ -123,13 +123,13 @@ static void test_noise(const Host *h, int fds) {
         tap_ok(wait_fds(h->tced_pid, fds) <= fds, "none of them is left");
 }
 
-/* One that claims to be larger than D-Bus allows. */
-static void test_giant(const Host *h) {
+/* A connection over which the beginning of a message of that size came. */
+static int begin_message(const Host *h, uint32_t size) {
         static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
         struct __attribute__((__packed__)) {
                 char head[4];
                 uint32_t body, serial, fields;
-        } header = { { 'l', 1, 0, 1 }, 256U << 20, 1, 16 };
+        } header = { { 'l', 1, 0, 1 }, size, 1, 16 };
         int fd = connect_raw(h);
         char answer[256] = "";
 
@@ -138,9 +138,50 @@ static void test_giant(const Host *h) {
                 ;
         send_all(fd, &header, sizeof(header));
         send_all(fd, (char[64]){}, 64);
+        return fd;
+}
+
+/* One that claims to be larger than D-Bus allows. */
+static void test_giant(const Host *h) {
+        int fd = begin_message(h, 256U << 20);
+
         tap_ok(hung_up(fd), "a message of 256 MiB ends the connection");
         (void) close(fd);
         tap_ok(answers(h), "and nothing else");
+}
+
+/* sd-bus has room for a message of up to 128 MiB for whoever begins one. LimitDATA= of tced.service is what ends that. */
+static void test_many_giants(const Host *h) {
+        struct rlimit limit, all;
+        int fds[8];
+        unsigned gone = 0;
+
+        /* A sanitizer can't do without. */
+        if (getenv("ASAN_OPTIONS"))
+                return;
+        if (prlimit(h->tced_pid, RLIMIT_DATA, NULL, &all) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        limit = all;
+        limit.rlim_cur = 320U << 20;
+        if (prlimit(h->tced_pid, RLIMIT_DATA, &limit, NULL) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                fds[i] = begin_message(h, 120U << 20);
+        tap_ok(answers(h), "eight begin messages of 120 MiB, and others are answered");
+        for (unsigned tries = 0; tries < HARNESS_PATIENCE * 20 && gone == 0; tries++) {
+                (void) usleep(50 * 1000);
+                for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                        char c;
+
+                        gone += recv(fds[i], &c, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+                }
+        }
+        tap_ok(gone > 0 && gone < ELEMENTSOF(fds), "those for which there is no memory within LimitDATA= are cut off (%u)", gone);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                (void) close(fds[i]);
+        if (prlimit(h->tced_pid, RLIMIT_DATA, &all, NULL) < 0)
+                bail_out("prlimit: %s", strerror(errno));
+        tap_ok(answers(h) && resident_kib(h->tced_pid) < 64 * 1024, "nothing of it is left");
 }
 
 /* A large message that is allowed, and makes no sense. */
@@ -674,6 +715,7 @@ int main(void) {
         test_bad_openings(&h, fds);
         test_noise(&h, fds);
         test_giant(&h);
+        test_many_giants(&h);
         test_large(&h);
         test_gone_before_answer(&h, fds);
         test_sends_itself(&h, fds);
