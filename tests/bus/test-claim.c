@@ -37,6 +37,7 @@ typedef enum Try {
         TRY_TABLE,
         TRY_HOLDER,
         TRY_CLAIM,
+        TRY_CLAIM_BY_PIDFD,
         TRY_ACQUIRE,
         TRY_WINDOW,
         TRY_REPORT,
@@ -51,6 +52,7 @@ static const char *const try_names[_TRY_MAX] = {
         [TRY_LIST] = "ListMachines", [TRY_DESCRIBE] = "Describe", [TRY_OBJECTS] = "GetManagedObjects", [TRY_INTROSPECT] = "Introspect",
         [TRY_BY_UUID] = "GetMachine by UUID", [TRY_BY_NAME] = "GetMachine by name", [TRY_BY_PID] = "GetMachineByPID",
         [TRY_PROPERTY] = "a property", [TRY_TABLE] = "a property of a table", [TRY_HOLDER] = "Group.Holder", [TRY_CLAIM] = "Claim",
+        [TRY_CLAIM_BY_PIDFD] = "ClaimWithPidfd",
         [TRY_ACQUIRE] = "AcquireTables", [TRY_WINDOW] = "AcquireWindow",
         [TRY_REPORT] = "ReportTable", [TRY_UNREGISTER] = "Unregister", [TRY_OPEN_GROUP] = "Group.Open",
 };
@@ -108,6 +110,11 @@ static bool try(sd_bus *bus, Try what, unsigned which) {
                 return has(get_string(bus, group_paths[which], TCED_INTERFACE_GROUP, "Holder"), uuid);
         case TRY_CLAIM:
                 return claim(bus, path, &error) >= 0;
+        case TRY_CLAIM_BY_PIDFD: {
+                _cleanup_fd_ int own = sys_pidfd_open(getpid(), 0);
+
+                return call(bus, path, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", &error, NULL, "ht", own, UINT64_C(0)) >= 0;
+        }
         case TRY_ACQUIRE:
                 return acquire(bus, path, NULL, 0, &error, NULL) >= 0;
         case TRY_WINDOW:
