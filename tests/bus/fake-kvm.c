@@ -8,6 +8,8 @@
  * With TCED_FAKE_LIMITS=DIR (--wrap=prlimit64) processes have the limits of locked memory that DIR/PID has ("SOFT HARD", "denied" where none may
  * be set), which may be raised: for real that takes CAP_SYS_RESOURCE, which not even root has in every container.
  *
+ * With TCED_FAKE_NONSENSE=FILE (--wrap=write) tced's proving children send bytes without sense as long as there is that file.
+ *
  * With TCED_FAKE_NO_PEERPIDFD (--wrap=getsockopt) the kernel is one from before 6.5. */
 
 #include <dlfcn.h>
@@ -190,4 +192,22 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
                 return __real_getsockopt(fd, level, name, value, size);
         errno = ENOPROTOOPT;
         return -1;
+}
+
+static pid_t main_pid;
+
+__attribute__((constructor)) static void note_main(void) {
+        main_pid = getpid();
+}
+
+ssize_t __real_write(int fd, const void *buf, size_t size);
+ssize_t __wrap_write(int fd, const void *buf, size_t size);
+
+/* A child's answer ends with an error number, which stays. */
+ssize_t __wrap_write(int fd, const void *buf, size_t size) {
+        const char *file = getenv("TCED_FAKE_NONSENSE");
+
+        if (file && getpid() != main_pid && size > sizeof(int) && access(file, F_OK) == 0)
+                memset((char *) (uintptr_t) buf, 0x7f, size - sizeof(int));
+        return __real_write(fd, buf, size);
 }

@@ -365,7 +365,27 @@ static void test_end(Host *h, sd_bus *bus) {
         tap_eq(counts[1], 2, "both that waited are told when tced ends");
 }
 
+/* A child that says what can't be: it is not believed, and that is said. */
+static void test_nonsense(const Host *h, sd_bus *bus) {
+        _cleanup_free_ char *before = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "KvmUsable"), *during = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        host_write(h, "nonsense", "%s", "");
+        refused(probe(bus, &error), &error, "ProbeFailed", "group 5|Bad message", "a group's child that talks nonsense");
+        refused(call_manager(bus, "Probe", &error, "bt", 0, UINT64_C(0)), &error, "ProbeFailed", "makes no sense", "the host's likewise");
+        tap_ok(host_log_has(h, "said what makes no sense"), "it is in the log");
+        during = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "KvmUsable");
+        tap_ok(during && !streq(during, "yes"), "and nothing of it is believed: KVM is usable: %s", during);
+        host_remove(h, "nonsense");
+        went_well(probe(bus, &error), &error, "the next one is asked again");
+        went_well(call_manager(bus, "Probe", &error, "bt", 0, UINT64_C(0)), &error, "and the host's");
+        free(during);
+        during = get_string(bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "KvmUsable");
+        tap_streq(during, before, "and what they say is believed");
+}
+
 int main(void) {
+        char nonsense[64];
         _cleanup_bus_ sd_bus *bus = NULL, *listener = NULL;
         Actor helper;
         Host h;
@@ -384,12 +404,15 @@ int main(void) {
                 return tap_done();
         }
         helper = actor_start(NO_UID, play_helper, &h);
+        (void) snprintf(nonsense, sizeof(nonsense), "%s/nonsense", h.dir);
+        (void) setenv("TCED_FAKE_NONSENSE", nonsense, 1);
         if (actor_hear(&helper) != 'r' || !host_start_tced(&h, NULL))
                 bail_out("tced does not start");
         bus = open_bus(&h);
         listener = open_bus(&h);
         wait_probed(bus);
         test_probe(&h, bus, listener);
+        test_nonsense(&h, bus);
         test_refusals(&h, bus);
         test_holder(&h, bus);
         test_queue(&h, bus);
