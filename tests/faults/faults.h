@@ -7,57 +7,58 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Functions, and two errors that each may have; the tests take turns. */
-#define FAULT_FUNCTIONS(X)                    \
-        X(malloc, ENOMEM, ENOMEM)             \
-        X(open, EMFILE, EACCES)               \
-        X(fopen, ENFILE, ENOMEM)              \
-        X(opendir, EMFILE, ENOMEM)            \
-        X(read, EIO, ENOMEM)                  \
-        X(readlink, EACCES, ENOMEM)           \
-        X(stat, EACCES, EIO)                  \
-        X(write, ENOSPC, EIO)                 \
-        X(fcntl, EMFILE, EACCES)              \
-        X(rename, ENOSPC, EIO)                \
-        X(unlink, EIO, EACCES)                \
-        X(mkdir, ENOSPC, EACCES)              \
-        X(chmod, EIO, EACCES)                 \
-        X(socket, EMFILE, ENOBUFS)            \
-        X(bind, EACCES, ENOMEM)               \
-        X(listen, ENOMEM, EACCES)             \
-        X(accept4, EMFILE, ENFILE)            \
-        X(connect, EACCES, ENOMEM)            \
-        X(getsockopt, ENOMEM, ENOBUFS)        \
-        X(setsockopt, ENOMEM, ENOBUFS)        \
-        X(sendmsg, ENOBUFS, ENOMEM)           \
-        X(recvmsg, ENOMEM, ENOBUFS)           \
-        X(socketpair, EMFILE, ENFILE)         \
-        X(pipe2, EMFILE, ENFILE)              \
-        X(eventfd, EMFILE, ENFILE)            \
-        X(epoll_create1, EMFILE, ENOMEM)      \
-        X(epoll_ctl, ENOMEM, ENOSPC)          \
-        X(timerfd_create, EMFILE, ENOMEM)     \
-        X(timerfd_settime, ENOMEM, ENOMEM)    \
-        X(signalfd, EMFILE, ENOMEM)           \
-        X(inotify_init1, EMFILE, ENOMEM)      \
-        X(inotify_add_watch, ENOSPC, ENOMEM)  \
-        X(memfd_create, EMFILE, ENOMEM)       \
-        X(ftruncate, ENOSPC, EIO)             \
-        X(fallocate, ENOSPC, ENOMEM)          \
-        X(mmap, ENOMEM, EACCES)               \
-        X(ioctl, ENOMEM, EMFILE)              \
-        X(syscall, EMFILE, ENOMEM)            \
-        X(fork, EAGAIN, ENOMEM)               \
-        X(posix_spawn, EAGAIN, ENOMEM)        \
-        X(pthread_create, EAGAIN, ENOMEM)     \
-        X(kill, EPERM, EPERM)                 \
-        X(getrlimit, EACCES, EACCES)          \
-        X(setrlimit, EPERM, EACCES)           \
-        X(getpwnam, EIO, EMFILE)              \
-        X(getgrnam, EIO, EMFILE)
+/* Functions, and the errors that each may have for want of something; the tests take turns. */
+#define FAULT_ERRORS_MAX 4U
+#define FAULT_FUNCTIONS(X)                              \
+        X(malloc, ENOMEM)                               \
+        X(open, EMFILE, ENFILE, ENOMEM, EACCES)         \
+        X(fopen, EMFILE, ENFILE, ENOMEM)                \
+        X(opendir, EMFILE, ENFILE, ENOMEM)              \
+        X(read, EIO, ENOMEM)                            \
+        X(readlink, EACCES, ENOMEM)                     \
+        X(stat, EACCES, ENOMEM, EIO)                    \
+        X(write, ENOSPC, EIO)                           \
+        X(fcntl, EMFILE, ENOMEM, EACCES)                \
+        X(rename, ENOSPC, EIO)                          \
+        X(unlink, EIO, EACCES)                          \
+        X(mkdir, ENOSPC, EACCES)                        \
+        X(chmod, EIO, EACCES)                           \
+        X(socket, EMFILE, ENFILE, ENOBUFS, ENOMEM)      \
+        X(bind, EACCES, ENOMEM)                         \
+        X(listen, ENOMEM, EACCES)                       \
+        X(accept4, EMFILE, ENFILE, ENOBUFS, ENOMEM)     \
+        X(connect, EACCES, ENOMEM)                      \
+        X(getsockopt, EMFILE, ENFILE, ENOBUFS, ENOMEM)  \
+        X(setsockopt, ENOMEM, ENOBUFS)                  \
+        X(sendmsg, ENOBUFS, ENOMEM, ETOOMANYREFS)       \
+        X(recvmsg, ENOMEM, ENOBUFS)                     \
+        X(socketpair, EMFILE, ENFILE, ENOMEM)           \
+        X(pipe2, EMFILE, ENFILE, ENOMEM)                \
+        X(eventfd, EMFILE, ENFILE, ENOMEM)              \
+        X(epoll_create1, EMFILE, ENFILE, ENOMEM)        \
+        X(epoll_ctl, ENOMEM, ENOSPC)                    \
+        X(timerfd_create, EMFILE, ENFILE, ENOMEM)       \
+        X(timerfd_settime, ENOMEM)                      \
+        X(signalfd, EMFILE, ENFILE, ENOMEM)             \
+        X(inotify_init1, EMFILE, ENFILE, ENOMEM)        \
+        X(inotify_add_watch, ENOSPC, ENOMEM)            \
+        X(memfd_create, EMFILE, ENFILE, ENOMEM)         \
+        X(ftruncate, ENOSPC, EIO)                       \
+        X(fallocate, ENOSPC, ENOMEM)                    \
+        X(mmap, ENOMEM, EACCES)                         \
+        X(ioctl, EMFILE, ENFILE, ENOMEM)                \
+        X(syscall, EMFILE, ENFILE, ENOMEM)              \
+        X(fork, EAGAIN, ENOMEM)                         \
+        X(posix_spawn, EAGAIN, EMFILE, ENFILE, ENOMEM)  \
+        X(pthread_create, EAGAIN, ENOMEM)               \
+        X(kill, EPERM)                                  \
+        X(getrlimit, EACCES)                            \
+        X(setrlimit, EPERM, EACCES)                     \
+        X(getpwnam, EIO, EMFILE, ENFILE, ENOMEM)        \
+        X(getgrnam, EIO, EMFILE, ENFILE, ENOMEM)
 
 typedef enum FaultFunction {
-#define X(name, one, other) FAULT_##name,
+#define X(name, ...) FAULT_##name,
         FAULT_FUNCTIONS(X)
 #undef X
         _FAULT_FUNCTION_MAX, /* none */

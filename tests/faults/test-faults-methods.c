@@ -240,13 +240,14 @@ static bool has_ended(const World *w) {
 }
 
 /* Once, with the fault; what comes behind the answer is given the time of another one. */
-static Outcome run_faulty(World *w, const Case *c, unsigned function, unsigned nth, char *why, size_t size) {
+static Outcome run_faulty(World *w, const Case *c, unsigned function, unsigned nth, unsigned which, char *why,
+                          size_t size) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Outcome outcome;
         int r;
 
         prepare(w, c);
-        world_arm(w, function, nth);
+        world_arm(w, function, nth, which);
         r = run(w, c, &error);
         if (r >= 0 || error.name)
                 (void) call(w->bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "");
@@ -319,8 +320,10 @@ static void try_function(World *w, const Case *c, unsigned function, unsigned co
 
         for (unsigned i = 0; i < n && wrong < 6; i++) {
                 unsigned nth = 1 + (unsigned) ((uint64_t) i * count / n);
+                /* So that each error is tried of a function that a method calls once. */
+                unsigned which = nth + (unsigned) (c - cases);
                 char why[256];
-                Outcome outcome = run_faulty(w, c, function, nth, why, sizeof(why));
+                Outcome outcome = run_faulty(w, c, function, nth, which, why, sizeof(why));
                 bool ended = has_ended(w);
 
                 if (ended)
@@ -334,7 +337,7 @@ static void try_function(World *w, const Case *c, unsigned function, unsigned co
                         if (c->after)
                                 c->after(w);
                 }
-                world_note(w, function, nth, outcome);
+                world_note(w, function, which, outcome);
                 wrong += outcome == OUTCOME_WRONG;
         }
         after = wait_fds(w->host.tced_pid, w->fds);
@@ -347,7 +350,7 @@ static void try_method(World *w, const Case *c, const char *only, const char *ob
         unsigned counts[_FAULT_FUNCTION_MAX];
         char why[256];
 
-        if (run_faulty(w, c, _FAULT_FUNCTION_MAX, 0, why, sizeof(why)) != (c->refused ? OUTCOME_ERROR : OUTCOME_UNMET)) {
+        if (run_faulty(w, c, _FAULT_FUNCTION_MAX, 0, 0, why, sizeof(why)) != (c->refused ? OUTCOME_ERROR : OUTCOME_UNMET)) {
                 tap_ok(false, "%s.%s without a fault: %s", c->interface, c->method, why);
                 return;
         }

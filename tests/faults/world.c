@@ -13,9 +13,9 @@
 
 static const struct {
         const char *name;
-        int errors[2];
+        int errors[FAULT_ERRORS_MAX]; /* up to a 0 */
 } functions[] = {
-#define X(name, one, other) { #name, { one, other } },
+#define X(name, ...) { #name, { __VA_ARGS__ } },
         FAULT_FUNCTIONS(X)
 #undef X
 };
@@ -29,8 +29,16 @@ const char *fault_name(unsigned function) {
         return functions[function].name;
 }
 
-int fault_error(unsigned function, unsigned nth) {
-        return functions[function].errors[nth % 2];
+unsigned fault_errors(unsigned function) {
+        unsigned n = 0;
+
+        while (n < FAULT_ERRORS_MAX && functions[function].errors[n])
+                n++;
+        return n;
+}
+
+int fault_error(unsigned function, unsigned which) {
+        return functions[function].errors[which % fault_errors(function)];
 }
 
 /* The page, and an environment in which what is started finds it. */
@@ -132,7 +140,7 @@ bool world_done(World *w) {
         return host_end(&w->host) && well;
 }
 
-void world_arm(World *w, unsigned function, unsigned nth) {
+void world_arm(World *w, unsigned function, unsigned nth, unsigned which) {
         FaultControl *c = w->control;
 
         atomic_store(&c->armed, 0);
@@ -140,7 +148,7 @@ void world_arm(World *w, unsigned function, unsigned nth) {
                 atomic_store(&c->counts[i], 0);
         c->function = function;
         c->nth = nth;
-        c->error = function < _FAULT_FUNCTION_MAX ? fault_error(function, nth) : 0;
+        c->error = function < _FAULT_FUNCTION_MAX ? fault_error(function, which) : 0;
         atomic_store(&c->fired, 0);
         atomic_store(&c->armed, 1);
 }
@@ -149,8 +157,8 @@ void world_disarm(World *w) {
         atomic_store(&w->control->armed, 0);
 }
 
-void world_note(World *w, unsigned function, unsigned nth, Outcome outcome) {
-        w->tried[function][nth % 2][outcome]++;
+void world_note(World *w, unsigned function, unsigned which, Outcome outcome) {
+        w->tried[function][which % fault_errors(function)][outcome]++;
 }
 
 void world_show_stack(const World *w) {
@@ -173,7 +181,7 @@ void world_print(const World *w, const char *title) {
                 printf(" %7s", columns[i]);
         putchar('\n');
         for (unsigned f = 0; f < _FAULT_FUNCTION_MAX; f++)
-                for (unsigned e = 0; e < 2; e++) {
+                for (unsigned e = 0; e < fault_errors(f); e++) {
                         unsigned sum = 0;
 
                         for (size_t i = 0; i < _OUTCOME_MAX; i++) {

@@ -25,7 +25,7 @@ typedef struct World {
         char *machine; /* registered for good, not claimed */
         char *scratch; /* the path of another one */
         int fds;       /* that tced has at rest */
-        unsigned tried[_FAULT_FUNCTION_MAX][2][_OUTCOME_MAX]; /* by the error of the two */
+        unsigned tried[_FAULT_FUNCTION_MAX][FAULT_ERRORS_MAX][_OUTCOME_MAX]; /* by which error it was */
 } World;
 
 /* Of the machine: LIOBNs of a table in the kernel, and of one in the VMM. */
@@ -47,11 +47,13 @@ Outcome world_outcome(const World *w);
 bool world_done(World *w);
 
 const char *fault_name(unsigned function);
-int fault_error(unsigned function, unsigned nth);
+/* How many errors it may have; the one that a number stands for, which may be greater. */
+unsigned fault_errors(unsigned function);
+int fault_error(unsigned function, unsigned which);
 /* The nth call of a function fails from now on; _FAULT_FUNCTION_MAX: none does, they are counted. */
-void world_arm(World *w, unsigned function, unsigned nth);
+void world_arm(World *w, unsigned function, unsigned nth, unsigned which);
 void world_disarm(World *w);
-void world_note(World *w, unsigned function, unsigned nth, Outcome outcome);
+void world_note(World *w, unsigned function, unsigned which, Outcome outcome);
 /* As comments: which call it was that failed, as addresses for addr2line. */
 void world_show_stack(const World *w);
 /* The table of what was tried, as comments. */
