@@ -40,6 +40,7 @@ struct DBus {
         sd_event_source *pause; /* lets it listen again */
         uint64_t warned_usec; /* when a connection that was refused was logged last; 0: never */
         char *socket_path;
+        bool socket_given; /* the service manager's: not tced's to remove */
         void (*lost)(const char *why, void *userdata);
         void *lost_userdata;
 };
@@ -341,7 +342,8 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         return 0;
 }
 
-int dbus_listen(DBus *d, const char *path) {
+/* The listening fd, or negative errno. */
+static int listen_at(const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         _cleanup_fd_ int fd = -EBADF;
         int r;
@@ -360,6 +362,23 @@ int dbus_listen(DBus *d, const char *path) {
         /* Anyone may connect and ask; what they may do is decided call by call. */
         if (chmod(path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
                 return -errno;
+        return TAKE_FD(fd);
+}
+
+int dbus_listen(DBus *d, const char *path, int given) {
+        _cleanup_fd_ int fd = given;
+        int flags, r;
+
+        if (fd < 0) {
+                fd = listen_at(path);
+                if (fd < 0)
+                        return fd;
+        } else {
+                flags = fcntl(fd, F_GETFL);
+                if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                        return -errno;
+                d->socket_given = true;
+        }
         d->socket_path = strdup(path);
         if (!d->socket_path)
                 return -ENOMEM;
@@ -575,7 +594,7 @@ DBus *dbus_free(DBus *d) {
         d->manager->observer = (ManagerObserver) {};
         d->listener = sd_event_source_disable_unref(d->listener);
         d->pause = sd_event_source_disable_unref(d->pause);
-        if (d->socket_path)
+        if (d->socket_path && !d->socket_given)
                 (void) unlink(d->socket_path);
         free(d->socket_path);
         while (d->connections)

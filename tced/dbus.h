@@ -19,5 +19,6 @@ DBus *dbus_free(DBus *d);
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *why, void *userdata), void *userdata);
 
 /* Listens on the private socket at this path; a socket that is there of an earlier run is replaced. -EADDRINUSE: another tced
- * answers there; -EEXIST: what is there is no socket. */
-int dbus_listen(DBus *d, const char *path);
+ * answers there; -EEXIST: what is there is no socket. given: the service manager's, which listens there already and stays there when tced
+ * ends: taken over, also on failure; -EBADF: there is none. */
+int dbus_listen(DBus *d, const char *path, int given);

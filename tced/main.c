@@ -5,6 +5,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -203,13 +204,28 @@ static int restore(Manager *m, const Options *o, const char *socket, StoredFds *
         return r;
 }
 
+/* What tced.socket listens on, of what the service manager handed over: who connects while there is no tced is answered by the next.
+ * -EBADF: there is none, or it is another. */
+static int take_listener(StoredFds *fds, const char *path) {
+        StoredFd *given = fd_store_find(fds, TCED_SOCKET_UNIT);
+
+        if (!given)
+                return -EBADF;
+        if (sd_is_socket_unix(given->fd, SOCK_STREAM, 1, path, 0) <= 0) {
+                log_warning("What " TCED_SOCKET_UNIT " handed over does not listen on %s and is of no use; see ListenStream= in "
+                            "`systemctl cat " TCED_SOCKET_UNIT "`, and --socket=", path);
+                return -EBADF;
+        }
+        return TAKE_FD(given->fd);
+}
+
 /* On the bus, on the private socket, or both: --user does with either. Who has the socket is alone with the state, which is taken up
  * before the bus is connected to: it may take long, and the bus cuts off who does not listen. */
 static int serve(DBus *d, Manager *m, const Options *o, const char *socket, StoredFds *fds, sd_event *event) {
         int on_bus, on_socket = -ENOENT, r;
 
         if (socket)
-                on_socket = dbus_listen(d, socket);
+                on_socket = dbus_listen(d, socket, take_listener(fds, socket));
         if (on_socket == -EADDRINUSE) {
                 log_error("The socket %s is taken: another tced answers there; end it first", socket);
                 return on_socket;

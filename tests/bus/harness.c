@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "harness-manager.h"
+#include "names.h"
 #include "util.h"
 
 _Noreturn void bail_out(const char *format, ...) {
@@ -329,7 +330,7 @@ static void start_tced(Host *h, const char *const *extra, const Spawn *with) {
 }
 
 bool host_start_tced(Host *h, const char *const *extra) {
-        start_tced(h, extra, &(Spawn) {});
+        start_tced(h, extra, &(Spawn) { .fds = &h->listener, .fd_names = (const char *[]) { TCED_SOCKET_UNIT }, .n_fds = h->listener > 0 });
         return wait_ready(h);
 }
 
@@ -340,9 +341,14 @@ void host_kill_tced(Host *h) {
 }
 
 static void restart_tced(Host *h, const char *const *extra) {
-        static const char *names[STORED_MAX];
-        static int fds[STORED_MAX];
+        static const char *names[STORED_MAX + 1];
+        static int fds[STORED_MAX + 1];
         size_t n = service_manager_stored(h->service_manager, fds, names);
+
+        if (h->listener > 0) {
+                fds[n] = h->listener;
+                names[n++] = TCED_SOCKET_UNIT;
+        }
 
         start_tced(h, extra, &(Spawn) { .fds = fds, .fd_names = names, .n_fds = n });
 }
