@@ -241,6 +241,40 @@ static void test_at_once(Host *h) {
         tap_eq(host_wait_stored(h, 0), 0, "its process ends");
 }
 
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        *(int *) userdata = 1;
+        return 0;
+}
+
+/* An upgrade: SIGTERM amid work, and the fd store is kept. Who waits for an answer gets one, and nothing else is lost. */
+static void test_told_to_end(Host *h) {
+        _cleanup_bus_ sd_bus *peer = open_peer(h);
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        Actor vmm = make_vm(h);
+        int answered = 0, r;
+
+        before = machines_now(h);
+        tap_eq(host_wait_stored(h, 1), 1, "a VM's process is stored");
+        r = sd_bus_call_method_async(peer, NULL, NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Probe", on_answer, &answered, "bt", 0,
+                                     UINT64_C(0));
+        if (r < 0 || sd_bus_flush(peer) < 0)
+                bail_out("Probe can't be sent");
+        (void) kill(h->tced_pid, SIGTERM);
+        tap_eq(wait_exit(h->tced_pid), 0, "told to end while it proves what the host can do, it ends well");
+        h->tced_pid = 0;
+        while (!answered && (r = sd_bus_process(peer, NULL)) >= 0)
+                if (r == 0 && sd_bus_wait(peer, HARNESS_PATIENCE * UINT64_C(1000000)) <= 0)
+                        break;
+        tap_ok(answered, "and who waits for that is answered");
+        tap_ok(host_restart_tced(h, NULL), "the next one starts");
+        after = machines_now(h);
+        tap_streq(after, before, "and knows the VM as it was");
+        tap_eq(host_wait_stored(h, 1), 1, "by the process that was stored");
+        tap_ok(tell(&vmm, 'h') == 'y', "a table that was handed out is not given again");
+        actor_kill(&vmm);
+        tap_eq(host_wait_stored(h, 0), 0, "its process ends");
+}
+
 static bool wait_gone(const Host *h, const char *name) {
         for (unsigned i = 0; i < HARNESS_PATIENCE * 20; i++) {
                 _cleanup_free_ char *text = machines_now(h);
@@ -644,6 +678,7 @@ int main(void) {
         host_remove(&h, TCED_STATE_NAME);
         (void) host_start_tced(&h, NULL);
         test_at_once(&h);
+        test_told_to_end(&h);
         test_ended_meanwhile(&h);
         test_stopped(&h);
         test_odd_fds(&h);
