@@ -120,6 +120,15 @@ ok $? "a call on the bus starts it again"
 kill -9 "$(pid_of tced)"
 wait_for 20 manager ListMachines >/dev/null 2>&1
 ok $? "killed, it is there again"
+systemctl stop tced
+systemctl start tced.socket && [[ $(pid_of tced) == 0 ]]
+ok $? "tced.socket alone starts nothing"
+wait_for 60 as_nobody tcectl --address=unix:path=/run/tced/socket status >/dev/null 2>&1
+ok $? "who connects to it does, whoever it is"
+systemctl stop tced
+[[ -S /run/tced/socket ]]
+ok $? "that socket stays"
+systemctl stop tced.socket tced 2>/dev/null
 ! journalctl -u tced -u tced-bind -o cat | grep -E 'Assertion|ABRT|SEGV|core-dump' 
 ok $? "nothing in its journal that should not be"
 systemctl stop tced tced-bind.socket tced-bind
