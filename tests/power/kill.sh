@@ -13,7 +13,7 @@ source "$POWER_HOST_TESTS/restart-lib.sh"
 kills=${KILLS:-10} upgrades=${UPGRADES:-2}
 names=(vm{1..20})
 # An emulated processor has other things to do, too. A VMM that is asked has its guest do a round first, tced or not.
-busy=(--busy --puts 10 --pause 2000)
+busy=(--busy --puts 10 --pause 3000)
 hold=100000
 program=/usr/libexec/tced/tced other=$POWER_HOST_TESTS/tced-other-state
 drop_in=/run/systemd/system/tced.service.d/50-test.conf

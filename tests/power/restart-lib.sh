@@ -37,7 +37,7 @@ start_vmms() {
                 pids+=($!)
         done
         for name in "${names[@]}"; do
-                wait_for 120 holds "$name" || sed 's/^/# /' "$logs/$name"
+                wait_for 300 holds "$name" || sed 's/^/# /' "$logs/$name"
                 holds "$name"
                 ok $? "$name runs, with a table in the VMM and one in the kernel"
         done
