@@ -108,8 +108,8 @@ static void test_another_user(const Host *h, uid_t uid) {
         static const Case on_both[] = {
                 { { "status" }, 0, "KVM" },
                 { { "groups" }, 0, "0000:01:00.0" },
-                { { "bind", "7" }, 1, "binding|root|polkit" },
-                { { "release", "7" }, 1, "giving back|root|polkit" },
+                { { "bind", "7" }, 1, "Binding IOMMU group 7|root|polkit" },
+                { { "release", "7" }, 1, "Giving back IOMMU group 7|root|polkit" },
                 { { "probe", "7" }, 1, "Probe|root" },
                 { { "rescan" }, 1, "Rescan|root" },
                 { { "reload" }, 1, "Reload|root" },
