@@ -427,6 +427,7 @@ static int permit_unregister(sd_bus_message *m, const Machine *machine, const Ca
 }
 
 static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         Connection *c = connection_current(sd_bus_message_get_bus(m));
         _cleanup_caller_ Caller caller = CALLER_INIT;
         Machine *machine = userdata;
@@ -444,11 +445,14 @@ static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *er
                 if (r != 0)
                         return r;
         }
-        r = sd_bus_reply_method_return(m, NULL);
+        r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)
                 return r;
         manager_unregister(c->manager, machine);
-        return 1;
+        /* Else it were there again after a tced that is killed now, and its name taken. */
+        manager_flush(c->manager);
+        r = sd_bus_send(NULL, reply, NULL);
+        return r < 0 ? r : 1;
 }
 
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST

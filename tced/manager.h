@@ -246,7 +246,9 @@ int manager_make_tables(Manager *m, Machine *machine, Refusal *refusal);
 /* The memfd was handed out: tced's copy is closed. */
 void manager_table_handed_out(Manager *m, Table *table);
 
+/* The state file follows when there is time, or with manager_flush(), at once. */
 void manager_unregister(Manager *m, Machine *machine);
+void manager_flush(Manager *m);
 
 /* Would its VMM's limit of locked memory be raised, if someone permitted it? *ret_bytes: what its plan needs; 0: its windows are not known. */
 bool manager_wants_memlock(const Manager *m, const Machine *machine, uint64_t *ret_bytes);

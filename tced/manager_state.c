@@ -157,6 +157,10 @@ void manager_save(Manager *m, Machine *machine) {
         save(m);
 }
 
+void manager_flush(Manager *m) {
+        manager_save(m, NULL);
+}
+
 void manager_save_soon(Manager *m, Machine *machine) {
         Keeper *k = m->keeper;
 

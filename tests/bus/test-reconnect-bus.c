@@ -143,6 +143,22 @@ static void test_killed(Host *h) {
         tap_eq(tced_find(vmm, "vm", &machine), -ESRCH, "and gone");
 }
 
+/* tced is killed right behind its answer: the name is free, whatever it was about to do then. */
+static void test_unregistered(Host *h) {
+        bool free_again = true;
+
+        for (unsigned i = 0; i < 5 && free_again; i++) {
+                int r = do_register();
+
+                say(vmm, r);
+                free_again = r == 0 && do_claim() == 0 && tced_unregister(machine) == 0;
+                host_kill_tced(h);
+                machine = tced_machine_unref(machine);
+                free_again = host_restart_tced(h, NULL) && free_again;
+        }
+        tap_ok(free_again, "killed behind its answer to Unregister, five times: the VM is gone, its name free");
+}
+
 static void test_away(Host *h) {
         uint64_t start, passed;
         int r = do_register();
@@ -212,6 +228,7 @@ int main(void) {
         if (tced_connect(address, PATIENCE, &vmm) < 0)
                 bail_out("no connection");
         test_killed(&h);
+        test_unregistered(&h);
         test_away(&h);
         test_late_answers(&h);
         (void) tced_unref(vmm);
