@@ -24,6 +24,11 @@ for path in bus/pci/drivers_probe "devices/pci0001:00/$alone/driver_override" mo
 done
 ok $read_only "/sys is read-only to it, also for root"
 
+# What a sandbox refuses is in the kernel's log, where tools/test looks for calls of tced's.
+systemd-run --quiet --wait -p 'SystemCallFilter=~symlink symlinkat' -p SystemCallErrorNumber=EPERM ln -s nowhere /tmp/refused 2>/dev/null
+[[ ! -L /tmp/refused ]] && dmesg | grep -q 'type=1326 .*comm="ln"'
+ok $? "a system call that a unit is refused is in the kernel's log"
+
 # What it says is what the kernel proves under the sandbox.
 answer=yes
 [[ $kind != lpar ]] || answer=no
