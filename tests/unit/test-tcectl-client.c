@@ -411,13 +411,19 @@ static void test_groups(void) {
 static void test_progress(void) {
         static const char want[] = "IOMMU group 10: giving its devices to vfio-pci…\n";
         int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status = -1;
-        pid_t peer = start_peer(MOOD_SLOW), pid;
         static Run result;
+        pid_t peer, pid;
         char have[256];
         ssize_t n;
 
-        if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0)
-                abort();
+        /* A chroot may have no /dev/pts. */
+        if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0) {
+                tap_skip("no terminal can be had here", "who waits is told");
+                if (terminal >= 0)
+                        (void) close(terminal);
+                return;
+        }
+        peer = start_peer(MOOD_SLOW);
         (void) fflush(stdout);
         pid = fork();
         if (pid == 0) {
