@@ -161,7 +161,8 @@ ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
         _cleanup_fd_ int fd = -EBADF;
         size_t have = 0;
 
-        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        /* O_NONBLOCK: a FIFO without a writer is an empty file. */
+        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0)
                 return -errno;
         for (;;) {

@@ -2,6 +2,8 @@
 
 /* common/: numbers from text, sizes, tables of names, errors, a window's geometry, the kernel's charge. */
 
+#include <sys/stat.h>
+
 #include "error.h"
 #include "log.h"
 #include "tap.h"
@@ -156,6 +158,10 @@ static void test_files(void) {
         tap_eq(read_attribute_at(AT_FDCWD, "/nonexistent", buf, sizeof(buf)), -ENOENT, "no such attribute");
         tap_eq(read_file_at(AT_FDCWD, path, buf, 7), -EFBIG, "a file that does not fit");
         tap_eq(read_file_at(AT_FDCWD, "/nonexistent", buf, sizeof(buf)), -ENOENT, "no such file");
+        (void) unlink(path);
+        (void) alarm(20);
+        tap_ok(mkfifo(path, 0600) == 0 && read_file_at(AT_FDCWD, path, buf, sizeof(buf)) == 0, "a FIFO that nobody writes to is not waited for");
+        (void) alarm(0);
         (void) unlink(path);
         tap_ok(process_start_time(proc, getpid(), &start) == 0 && start > 0, "this process's start time");
         tap_eq(process_start_time(proc, 0x7fffffff, &start), -ENOENT, "no such process");
