@@ -36,9 +36,17 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+/* A peer says each time that it is another: what a bus would write there is for it to write. */
 static void ask(sd_bus *bus, bool on_bus, const char *name, Waiting *w) {
-        (void) sd_bus_call_method_async(bus, NULL, on_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine",
-                                        on_answer, w, "ssa(ssuttubi)a{sv}t", name, "", 0, 0, UINT64_C(0));
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        static unsigned n;
+        char sender[16];
+
+        (void) snprintf(sender, sizeof(sender), ":1.%u", 1000 + n++);
+        if (sd_bus_message_new_method_call(bus, &m, on_bus ? TCED_BUS_NAME : NULL, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterMachine") >= 0 &&
+            (on_bus || sd_bus_message_set_sender(m, sender) >= 0) &&
+            sd_bus_message_append(m, "ssa(ssuttubi)a{sv}t", name, "", 0, 0, UINT64_C(0)) >= 0)
+                (void) sd_bus_call_async(bus, NULL, m, on_answer, w, 0);
         w->asked++;
         (void) sd_bus_flush(bus);
 }
