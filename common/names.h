@@ -20,9 +20,9 @@
 #define TCED_SOCKET TCED_RUNTIME_DIR "/" TCED_SOCKET_NAME
 /* What outlives a restart; beside the socket, wherever that is. */
 #define TCED_STATE_NAME "state.json"
-/* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
 /* The unit that listens on the private socket for tced; systemd calls the fd by it (systemd.socket(5), FileDescriptorName=). */
 #define TCED_SOCKET_UNIT "tced.socket"
+/* The helper's socket is in a folder of its own: the daemon may write to TCED_RUNTIME_DIR, and must not here. */
 #define TCED_BIND_SOCKET "/run/tced-bind/socket"
 /* Where it reaches its workers, and what it has bound, for all to read. */
 #define TCED_BIND_WORK_SOCKET "/run/tced-bind/work"
