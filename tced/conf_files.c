@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "util.h"
 
@@ -152,8 +153,7 @@ static int open_regular(const char *path) {
                 return -errno;
         if (S_ISDIR(st.st_mode))
                 return -EISDIR;
-        /* /dev/null, and no other device has anything to say either. */
-        if (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0))
+        if ((S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) || (S_ISREG(st.st_mode) && st.st_size == 0)) /* 1, 3: /dev/null */
                 return -EBADF;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
@@ -169,7 +169,7 @@ int conf_file_open(const char *path, ConfWarnings *w, FILE **ret) {
         if (fd == -EBADF)
                 return 0;
         if (fd < 0) {
-                conf_warn(w, path, 0, "the file can't be read: %s; it is left out", strerror(-fd));
+                conf_warn(w, path, 0, "the file can't be read: %s; it is left out", fd == -EINVAL ? "It is no regular file" : strerror(-fd));
                 return 0;
         }
         f = fdopen(fd, "r");

@@ -178,9 +178,10 @@ bool store_has_bad(const Store *s) {
         return access(s->bad, F_OK) == 0;
 }
 
-/* One digit. Also in the handler of a crash: calls nothing that may not be called there (signal-safety(7)). */
+/* One digit; a FIFO in its place is not waited for. Also in the handler of a crash: calls nothing that may not be called there
+ * (signal-safety(7)). */
 static void write_digit(const char *path, char digit) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
 
         if (fd < 0)
                 return;
