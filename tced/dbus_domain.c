@@ -252,5 +252,7 @@ int method_release_domain(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (is_master(caller.uid))
                 manager_hook_called(c->manager);
         r = manager_release_domain(c->manager, xml, &refusal);
+        /* As with Unregister. */
+        manager_flush(c->manager);
         return r < 0 ? refusal_to_error(&refusal, error) : sd_bus_reply_method_return(m, NULL);
 }

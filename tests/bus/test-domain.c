@@ -209,6 +209,23 @@ static void test_register(World *w, sd_bus *root) {
         tap_eq(count_machines(root), 0, "nothing is left");
 }
 
+/* tced is killed right behind its answer: the domain can be registered again, whatever tced was about to do then. */
+static void test_released(Host *h) {
+        static const TestDomain d = {};
+        bool free_again = true;
+
+        for (unsigned i = 0; i < 5 && free_again; i++) {
+                _cleanup_bus_ sd_bus *root = open_peer(h), *next = NULL;
+
+                free_again = register_domain(root, &d, 0, NULL, NULL, NULL) >= 0 && release_domain(root, &d, NULL) >= 0;
+                host_kill_tced(h);
+                free_again = host_restart_tced(h, NULL) && free_again;
+                next = open_peer(h);
+                free_again = free_again && count_machines(next) == 0;
+        }
+        tap_ok(free_again, "killed behind its answer to ReleaseDomain, five times: the domain is gone");
+}
+
 /* A start that failed behind the hook, a VM that runs, and others of the same name. */
 static void test_again(World *w, sd_bus *root) {
         static const TestDomain a = {}, renamed = { .name = "c" }, reborn = { .uuid = UUID_B };
@@ -607,6 +624,7 @@ int main(void) {
                 test_names(&w, root);
                 test_uuid_name(&w, root);
         }
+        test_released(&h);
         host_stop_tced(&h);
         test_by_name(&h);
         test_many_run(&h);
