@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #include "build-config.h"
 #include "dbus.h"
@@ -20,9 +19,10 @@
 #include "uevent.h"
 #include "util.h"
 
-/* So often in so long the event loop may fail. */
+/* So often in a row the event loop may fail, with so many turns between two failures at most, and after so long it is tried again. */
 #define LOOP_FAILURES_MAX 16U
-#define LOOP_FAILURES_USEC (10 * UINT64_C(1000000))
+#define LOOP_TURNS_MAX 4U
+#define LOOP_PAUSE_USEC (10U * 1000U)
 
 /* How often READY=1 is tried, and after how long again. */
 #define READY_TRIES_MAX 10U
@@ -142,7 +142,7 @@ static int on_end(sd_event_source *s, const struct signalfd_siginfo *si, void *u
 }
 
 static void on_bus_lost(const char *why, void *userdata) {
-        log_error("Lost the bus: %s", why);
+        log_error("Lost the bus, and can't connect to it again: %s", why);
         (void) sd_event_exit(userdata, EXIT_FAILURE);
 }
 
@@ -278,16 +278,9 @@ static void tell_ready(void *userdata) {
                 (void) sd_event_add_time_relative(userdata, NULL, CLOCK_MONOTONIC, READY_AGAIN_USEC, 0, on_ready_again, userdata);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* Where memory or the like runs out in sd-event itself the loop stops, though with the next turn it may be there: not at once the end. */
 static int loop(sd_event *event) {
-        uint64_t first = 0;
+        uint64_t turn = 0, last = 0;
         unsigned n = 0;
 
         for (;;) {
@@ -295,15 +288,15 @@ static int loop(sd_event *event) {
 
                 if (r >= 0)
                         return r;
-                if (now_usec() - first > LOOP_FAILURES_USEC) {
-                        first = now_usec();
-                        n = 0;
-                }
-                if (++n > LOOP_FAILURES_MAX) {
+                (void) sd_event_get_iteration(event, &turn);
+                n = turn - last > LOOP_TURNS_MAX ? 1 : n + 1;
+                last = turn;
+                if (n > LOOP_FAILURES_MAX) {
                         log_error("The event loop fails again and again: %s; restarting is all that is left", strerror(-r));
                         return r;
                 }
                 log_warning("The event loop was interrupted and goes on: %s", strerror(-r));
+                (void) usleep(LOOP_PAUSE_USEC);
         }
 }
 
