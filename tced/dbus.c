@@ -38,9 +38,11 @@ struct DBus {
         Connection *connections;
         sd_event_source *listener; /* owns its fd */
         sd_event_source *pause; /* lets it listen again */
+        sd_event_source *watch, *turn; /* looks for connections that were given up; has the loop turn for them */
         uint64_t warned_usec; /* when a connection that was refused was logged last; 0: never */
         char *socket_path;
         bool socket_given; /* the service manager's: not tced's to remove */
+        bool user;         /* the session's bus is the bus */
         void (*lost)(const char *why, void *userdata);
         void *lost_userdata;
 };
@@ -57,6 +59,14 @@ static int attach_objects(Connection *c) {
                         return r;
         }
         return sd_bus_add_object_manager(c->bus, NULL, TCED_BUS_PATH);
+}
+
+Connection *connection_of(const DBus *d, sd_bus_message *m) {
+        Connection *c = d->connections;
+
+        while (c && c->bus != sd_bus_message_get_bus(m))
+                c = c->next;
+        return c;
 }
 
 static void connection_free(Connection *c) {
@@ -77,6 +87,41 @@ static void connection_free(Connection *c) {
                 viewer_clear(c->viewer);
         free(c->viewer);
         free(c);
+}
+
+/* Before the loop waits, and behind what sd-bus does then, of which it may be that a connection is given up: sd-bus tells it in the loop's next
+ * turn, which without this might be long in coming. */
+static int on_before_wait(sd_event_source *s, void *userdata) {
+        const DBus *d = userdata;
+
+        for (const Connection *c = d->connections; c; c = c->next)
+                if (sd_bus_is_open(c->bus) <= 0)
+                        return sd_event_source_set_enabled(d->turn, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int on_never(sd_event_source *s, uint64_t usec, void *userdata) {
+        return 0;
+}
+
+static int on_turn(sd_event_source *s, void *userdata) {
+        return 0;
+}
+
+static int watch_connections(DBus *d) {
+        sd_event *event = d->manager->event;
+        int r;
+
+        r = sd_event_add_defer(event, &d->turn, on_turn, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->turn, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(d->turn, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_add_time(event, &d->watch, CLOCK_MONOTONIC, UINT64_MAX, 0, on_never, d);
+        if (r >= 0)
+                r = sd_event_source_set_priority(d->watch, SD_EVENT_PRIORITY_IDLE);
+        return r < 0 ? r : sd_event_source_set_prepare(d->watch, on_before_wait);
 }
 
 /* What waits is answered when the loop has ended: the connection stays until dbus_free(). */
@@ -394,13 +439,6 @@ int dbus_listen(DBus *d, const char *path, int given) {
         return 0;
 }
 
-static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Connection *c = userdata;
-
-        c->dbus->lost("the bus closed the connection", c->dbus->lost_userdata);
-        return 0;
-}
-
 static int on_name_acquired(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *name;
         bool *acquired = userdata;
@@ -441,14 +479,30 @@ static int take_name(sd_bus *bus) {
         return 1;
 }
 
-int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), void *userdata) {
+static int connect_bus(DBus *d);
+
+/* The bus has ended, or sd-bus had no memory, or the like, for a message and gave the connection up. Who waits for an answer is told by the bus;
+ * nothing else hangs on the connection. */
+static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        DBus *d = c->dbus;
+        int r;
+
+        connection_free(c);
+        r = connect_bus(d);
+        if (r >= 0)
+                log_warning("The connection to the bus had ended, and was made again; who waited for an answer there was told that there is none");
+        else
+                d->lost(strerror(-r), d->lost_userdata);
+        return 0;
+}
+
+static int connect_bus(DBus *d) {
         sd_bus *bus = NULL;
         Connection *c;
         int r;
 
-        d->lost = lost;
-        d->lost_userdata = userdata;
-        r = user ? sd_bus_open_user_with_description(&bus, "tced") : sd_bus_open_system_with_description(&bus, "tced");
+        r = d->user ? sd_bus_open_user_with_description(&bus, "tced") : sd_bus_open_system_with_description(&bus, "tced");
         if (r < 0)
                 return r;
         c = connection_new(d, bus);
@@ -456,7 +510,7 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                 (void) sd_bus_unref(bus);
                 return -ENOMEM;
         }
-        c->polkit = !user;
+        c->polkit = !d->user;
         r = add_viewer(c);
         if (r >= 0)
                 r = permits_attach(c);
@@ -467,13 +521,20 @@ int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), voi
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
         if (r >= 0)
                 r = take_name(bus);
-        if (r >= 0 && !user)
+        if (r >= 0 && !d->user)
                 (void) dbus_systemd_attach(c);
         if (r >= 0)
                 r = attach_loop(c);
         if (r < 0)
                 connection_free(c);
         return r;
+}
+
+int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *, void *), void *userdata) {
+        d->user = user;
+        d->lost = lost;
+        d->lost_userdata = userdata;
+        return connect_bus(d);
 }
 
 /* Signals. One that can't be sent on a connection is that connection's trouble alone; it is about to end, or out of memory. */
@@ -575,10 +636,16 @@ static void on_host_changed(void *userdata) {
 
 int dbus_new(Manager *m, DBus **ret) {
         DBus *d = calloc(1, sizeof(*d));
+        int r;
 
         if (!d)
                 return -ENOMEM;
         d->manager = m;
+        r = watch_connections(d);
+        if (r < 0) {
+                (void) dbus_free(d);
+                return r;
+        }
         m->observer = (ManagerObserver) {
                 .machine_added = on_machine_added, .machine_removed = on_machine_removed, .machine_changed = on_machine_changed,
                 .table_changed = on_table_changed, .group_added = on_group_added, .group_removed = on_group_removed,
@@ -594,6 +661,8 @@ DBus *dbus_free(DBus *d) {
         d->manager->observer = (ManagerObserver) {};
         d->listener = sd_event_source_disable_unref(d->listener);
         d->pause = sd_event_source_disable_unref(d->pause);
+        d->watch = sd_event_source_disable_unref(d->watch);
+        d->turn = sd_event_source_disable_unref(d->turn);
         if (d->socket_path && !d->socket_given)
                 (void) unlink(d->socket_path);
         free(d->socket_path);

@@ -58,6 +58,8 @@ static inline void caller_clear(Caller *c) {
 
 /* The connection that a method or property is called on. */
 Connection *connection_current(sd_bus *bus);
+/* The one that a message came on, which was kept; NULL: it has ended meanwhile. */
+Connection *connection_of(const DBus *d, sd_bus_message *m);
 
 /* Finds out who called; with_process: takes hold of the process too. 0, or negative errno with *error set. */
 int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error);
@@ -160,7 +162,7 @@ int polkit_unasked(int r, const char *action, sd_bus_error *error);
 void polkit_stop(Connection *c);
 
 /* Answers RegisterMachine with the machine, once polkit, where it is to be asked, has said whether its VMM may have its limit of locked memory
- * raised, or has had its time. */
+ * raised, or has had its time. c NULL: the connection has ended. */
 void memlock_reply_registered(Connection *c, sd_bus_message *registration, const Machine *machine);
 
 /* Adds an interface's vtables and enumerators to a connection; the slots go with the bus. */

@@ -350,9 +350,9 @@ static void on_registered(Machine *machine, const Refusal *refusal, void *userda
         request_end(m);
 }
 
-/* A registration on the bus, whose connection stays as long as anything waits. */
+/* A registration on the bus, whose connection may be another when it is answered. */
 typedef struct OnBus {
-        Connection *connection;
+        DBus *dbus;
         sd_bus_message *message;
 } OnBus;
 
@@ -362,7 +362,7 @@ static void on_registered_on_bus(Machine *machine, const Refusal *refusal, void 
         if (!machine)
                 reply_refusal(b->message, refusal);
         else {
-                memlock_reply_registered(b->connection, b->message, machine);
+                memlock_reply_registered(connection_of(b->dbus, b->message), b->message, machine);
                 request_end(b->message);
         }
         free(b);
@@ -446,7 +446,7 @@ static int method_register_machine(sd_bus_message *m, void *userdata, sd_bus_err
         if (!on_bus)
                 manager_register(c->manager, r, on_registered, m);
         else {
-                *on_bus = (OnBus) { c, m };
+                *on_bus = (OnBus) { c->dbus, m };
                 manager_register(c->manager, r, on_registered_on_bus, on_bus);
         }
         return 1;

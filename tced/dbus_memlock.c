@@ -69,6 +69,6 @@ static int ask(Connection *c, sd_bus_message *registration, const Machine *machi
 void memlock_reply_registered(Connection *c, sd_bus_message *registration, const Machine *machine) {
         uint64_t need;
 
-        if (!c->polkit || !manager_wants_memlock(c->manager, machine, &need) || ask(c, registration, machine, need) < 0)
+        if (!c || !c->polkit || !manager_wants_memlock(c->manager, machine, &need) || ask(c, registration, machine, need) < 0)
                 reply_path(registration, machine->uuid);
 }

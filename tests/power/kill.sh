@@ -110,6 +110,7 @@ watched_restart() {
 }
 runs() { cmp -s "/proc/${unit[MainPID]}/exe" "$1"; }
 state_version() { sed -n '1s/^{"version":\([0-9]*\).*/\1/p' /run/tced/state.json; }
+on_bus() { busctl call org.tced1 /org/tced1 org.freedesktop.DBus.Peer Ping >/dev/null; }
 bad() { compgen -G '/run/tced/state.json.bad*'; }
 traced() { [[ ! -e /proc/$1 ]] || grep -qs '^TracerPid:.[1-9]' "/proc/$1/status"; }
 warnings() { dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'; }
@@ -172,6 +173,13 @@ through "a short watchdog" watched_restart
 through "stuck" stop_tced
 is "$(bad)" "" "nothing was set aside for all that"
 echo "# $SECONDS s: stuck"
+# As an upgrade of it may do. systemctl does without.
+systemctl restart dbus
+ok $? "the bus is restarted"
+wait_for 60 on_bus
+ok $? "tced is on the next one"
+is "$(systemctl show tced -P MainPID)" "${unit[MainPID]}" "it is the tced that was"
+is "$(machines)" "$machines" "and knows every VM"
 is "$(maps)" "$maps" "every VMM has the very tables that it had"
 ((cut_off >= kills))
 ok $? "at each kill questions were on their way, which the next tced answered"
