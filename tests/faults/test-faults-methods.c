@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Every method of every interface is called again and again, and each time another call of another function fails that tced makes meanwhile: an
- * answer or an error with a text, and then the same method does what it should, with the same objects, fds and memory as before. */
+ * answer or an error with a text, and then the same method does what it should, with the same objects, fds and memory as before. By the private
+ * socket ("socket"), by the system bus ("bus"), and those that polkit is asked for by a user there ("polkit"). Where sd-bus gives a connection up the
+ * caller is told that: by its end, or by the bus, to which tced connects again. */
 
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../bus/domain.h"
+#include "error.h"
 #include "tap.h"
 #include "world.h"
 
@@ -15,9 +18,9 @@
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
 #define PEER "org.freedesktop.DBus.Peer"
-/* Of one function that one method calls. */
-#define CALLS_MAX 80U
 #define GROWTH_KIB_MAX 3072
+/* Of one function that one method calls. */
+static const unsigned calls_max[] = { [OVER_SOCKET] = 80, [OVER_BUS] = 8, [OVER_POLKIT] = 16 };
 
 static const TestDomain domain = { .name = "faulty", .uuid = UUID_A };
 static const TestWindow added[] = {
@@ -27,8 +30,8 @@ static const TestWindow added[] = {
 
 /* ---- what is done before and after, without faults ---- */
 
-static int register_it(World *w, sd_bus_error *error) {
-        return register_windows(w->bus, "faulty", "", added, ELEMENTSOF(added), NO_UID, NULL, error);
+static int register_faulty(sd_bus *bus, sd_bus_error *error) {
+        return register_windows(bus, "faulty", "", added, ELEMENTSOF(added), NO_UID, NULL, error);
 }
 
 static char *its_path(World *w) {
@@ -44,7 +47,7 @@ static void unregister_it(World *w) {
 
 static void before_register(World *w) {
         unregister_it(w);
-        (void) register_it(w, NULL);
+        (void) register_faulty(w->bus, NULL);
 }
 
 static void before_claim(World *w) {
@@ -65,59 +68,70 @@ static void before_release(World *w) {
         (void) register_domain(w->bus, &domain, 0, NULL, NULL, NULL);
 }
 
-static int bind_group(World *w, const char *method, sd_bus_error *error) {
-        return call(w->bus, GROUP_UNBOUND, TCED_INTERFACE_GROUP, method, error, NULL, "t", UINT64_C(0));
+static int bind_group(sd_bus *bus, const char *method, sd_bus_error *error) {
+        return call(bus, GROUP_UNBOUND, TCED_INTERFACE_GROUP, method, error, NULL, "t", UINT64_C(0));
 }
 
+/* Of a Bind that had no answer it waits for the end. */
 static void unbind_it(World *w) {
-        (void) bind_group(w, "Release", NULL);
+        for (unsigned i = 0; i < 200; i++) {
+                _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+                if (bind_group(w->bus, "Release", &error) >= 0 || !sd_bus_error_has_name(&error, TCED_ERROR_GROUP_BUSY))
+                        return;
+                (void) usleep(10 * 1000);
+        }
 }
 
 static void bind_it(World *w) {
-        (void) bind_group(w, "Bind", NULL);
+        (void) bind_group(w->bus, "Bind", NULL);
 }
 
 /* ---- what is called ---- */
 
+static int run_register(World *w, sd_bus_error *error) {
+        return register_faulty(w->caller, error);
+}
+
 static int run_domain_plan(World *w, sd_bus_error *error) {
         _cleanup_free_ char *xml = domain_xml(&domain), *json = NULL;
 
-        return plan_domain(w->bus, xml, NULL, error, &json);
+        return plan_domain(w->caller, xml, NULL, error, &json);
 }
 
 static int run_domain_register(World *w, sd_bus_error *error) {
-        return register_domain(w->bus, &domain, 0, error, NULL, NULL);
+        return register_domain(w->caller, &domain, 0, error, NULL, NULL);
 }
 
 static int run_domain_release(World *w, sd_bus_error *error) {
-        return release_domain(w->bus, &domain, error);
+        return release_domain(w->caller, &domain, error);
 }
 
 static int run_claim(World *w, sd_bus_error *error) {
-        return claim(w->bus, w->scratch, error);
+        return claim(w->caller, w->scratch, error);
 }
 
 static int run_claim_with_pidfd(World *w, sd_bus_error *error) {
         _cleanup_fd_ int pidfd = (int) syscall(SYS_pidfd_open, getpid(), 0);
 
-        return call(w->bus, w->scratch, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", error, NULL, "ht", pidfd, UINT64_C(0));
+        return call(w->caller, w->scratch, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", error, NULL, "ht", pidfd, UINT64_C(0));
 }
 
 static int run_acquire(World *w, sd_bus_error *error) {
-        return acquire(w->bus, w->scratch, NULL, 0, error, NULL);
+        return acquire(w->caller, w->scratch, NULL, 0, error, NULL);
 }
 
 static int run_unregister(World *w, sd_bus_error *error) {
-        return unregister(w->bus, w->scratch, error);
+        return unregister(w->caller, w->scratch, error);
 }
 
 static int run_window(World *w, sd_bus_error *error) {
-        return call(w->bus, w->scratch, TCED_INTERFACE_MACHINE, "AcquireWindow", error, NULL, "uuttit", added[1].liobn + 1, 16U, UINT64_C(1) << 59,
+        return call(w->caller, w->scratch, TCED_INTERFACE_MACHINE, "AcquireWindow", error, NULL, "uuttit", added[1].liobn + 1, 16U, UINT64_C(1) << 59,
                     UINT64_C(256), 0, UINT64_C(0));
 }
 
 static int run_report(World *w, sd_bus_error *error) {
-        return call(w->bus, w->scratch, TCED_INTERFACE_MACHINE, "ReportTable", error, NULL, "usit", added[0].liobn, "kernel", 0, UINT64_C(0));
+        return call(w->caller, w->scratch, TCED_INTERFACE_MACHINE, "ReportTable", error, NULL, "usit", added[0].liobn, "kernel", 0, UINT64_C(0));
 }
 
 static int run_open_into(World *w, sd_bus_error *error) {
@@ -126,47 +140,47 @@ static int run_open_into(World *w, sd_bus_error *error) {
 
         (void) snprintf(path, sizeof(path), "%s/dev/vfio/vfio", w->host.dir);
         container = open(path, O_RDWR | O_CLOEXEC);
-        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "OpenInto", error, NULL, "th", UINT64_C(0), container);
+        return call(w->caller, GROUP_BOUND, TCED_INTERFACE_GROUP, "OpenInto", error, NULL, "th", UINT64_C(0), container);
 }
 
 static int run_audit_process(World *w, sd_bus_error *error) {
-        return call_manager(w->bus, "AuditProcess", error, "ut", (uint32_t) getpid(), UINT64_C(0));
+        return call_manager(w->caller, "AuditProcess", error, "ut", (uint32_t) getpid(), UINT64_C(0));
 }
 
 static int run_by_pid(World *w, sd_bus_error *error) {
-        return call_manager(w->bus, "GetMachineByPID", error, "u", (uint32_t) getpid());
+        return call_manager(w->caller, "GetMachineByPID", error, "u", (uint32_t) getpid());
 }
 
 static int run_probe(World *w, sd_bus_error *error) {
-        return call_manager(w->bus, "Probe", error, "bt", 0, UINT64_C(0));
+        return call_manager(w->caller, "Probe", error, "bt", 0, UINT64_C(0));
 }
 
 static int run_group_open(World *w, sd_bus_error *error) {
-        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "Open", error, NULL, "t", UINT64_C(0));
+        return call(w->caller, GROUP_BOUND, TCED_INTERFACE_GROUP, "Open", error, NULL, "t", UINT64_C(0));
 }
 
 static int run_group_probe(World *w, sd_bus_error *error) {
-        return call(w->bus, GROUP_BOUND, TCED_INTERFACE_GROUP, "Probe", error, NULL, "t", UINT64_C(0));
+        return call(w->caller, GROUP_BOUND, TCED_INTERFACE_GROUP, "Probe", error, NULL, "t", UINT64_C(0));
 }
 
 static int run_bind(World *w, sd_bus_error *error) {
-        return bind_group(w, "Bind", error);
+        return bind_group(w->caller, "Bind", error);
 }
 
 static int run_release(World *w, sd_bus_error *error) {
-        return bind_group(w, "Release", error);
+        return bind_group(w->caller, "Release", error);
 }
 
 static int run_log_level(World *w, sd_bus_error *error) {
-        return set_string(w->bus, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, "LogLevel", "info", error);
+        return set_string(w->caller, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, "LogLevel", "info", error);
 }
 
 static int run_get(World *w, sd_bus_error *error) {
-        return call(w->bus, TCED_BUS_PATH, PROPERTIES, "Get", error, NULL, "ss", TCED_INTERFACE_MANAGER, "KvmUsable");
+        return call(w->caller, TCED_BUS_PATH, PROPERTIES, "Get", error, NULL, "ss", TCED_INTERFACE_MANAGER, "KvmUsable");
 }
 
 static int run_get_all(World *w, sd_bus_error *error) {
-        return call(w->bus, TCED_BUS_PATH, PROPERTIES, "GetAll", error, NULL, "s", TCED_INTERFACE_MANAGER);
+        return call(w->caller, TCED_BUS_PATH, PROPERTIES, "GetAll", error, NULL, "s", TCED_INTERFACE_MANAGER);
 }
 
 /* run NULL: the object's method, with one string, or flags, or nothing. */
@@ -175,7 +189,7 @@ typedef struct Case {
         int (*run)(World *w, sd_bus_error *error);
         void (*before)(World *w), (*after)(World *w);
         const char *text;
-        bool flags;
+        bool flags, verb; /* verb: polkit is asked for it */
         const char *refused; /* with this error, behind TCED_ERROR_PREFIX, it is right */
 } Case;
 
@@ -186,43 +200,52 @@ static const Case cases[] = {
         { MANAGER, "ListMachines" },
         { MANAGER, "GetMachine", .text = "stays" },
         { MANAGER, "GetMachineByPID", run_by_pid, before_claim, unregister_it },
-        { MANAGER, "RegisterMachine", register_it, unregister_it, unregister_it },
+        { MANAGER, "RegisterMachine", run_register, unregister_it, unregister_it, .verb = true },
         { MANAGER, "PlanDomain", run_domain_plan },
-        { MANAGER, "RegisterDomain", run_domain_register, release_it, release_it },
-        { MANAGER, "ReleaseDomain", run_domain_release, before_release, release_it },
+        { MANAGER, "RegisterDomain", run_domain_register, release_it, release_it, .verb = true },
+        { MANAGER, "ReleaseDomain", run_domain_release, before_release, release_it, .verb = true },
         { MANAGER, "Audit", .flags = true },
         { MANAGER, "AuditProcess", run_audit_process, .refused = "NoSuchMachine" },
-        { MANAGER, "Probe", run_probe },
-        { MANAGER, "Rescan" },
-        { MANAGER, "Reload" },
+        { MANAGER, "Probe", run_probe, .verb = true },
+        { MANAGER, "Rescan", .verb = true },
+        { MANAGER, "Reload", .verb = true },
         { MANAGER, "Describe", .flags = true },
-        { TCED_INTERFACE_GROUP, "Open", run_group_open },
-        { TCED_INTERFACE_GROUP, "OpenInto", run_open_into },
-        { TCED_INTERFACE_GROUP, "Probe", run_group_probe },
-        { TCED_INTERFACE_GROUP, "Bind", run_bind, unbind_it, unbind_it },
-        { TCED_INTERFACE_GROUP, "Release", run_release, bind_it, unbind_it },
+        { TCED_INTERFACE_GROUP, "Open", run_group_open, .verb = true },
+        { TCED_INTERFACE_GROUP, "OpenInto", run_open_into, .verb = true },
+        { TCED_INTERFACE_GROUP, "Probe", run_group_probe, .verb = true },
+        { TCED_INTERFACE_GROUP, "Bind", run_bind, unbind_it, unbind_it, .verb = true },
+        { TCED_INTERFACE_GROUP, "Release", run_release, bind_it, unbind_it, .verb = true },
         { TCED_INTERFACE_MACHINE, "Claim", run_claim, before_register, unregister_it },
         { TCED_INTERFACE_MACHINE, "ClaimWithPidfd", run_claim_with_pidfd, before_register, unregister_it },
         { TCED_INTERFACE_MACHINE, "AcquireTables", run_acquire, before_claim, unregister_it },
         { TCED_INTERFACE_MACHINE, "AcquireWindow", run_window, before_claim, unregister_it },
         { TCED_INTERFACE_MACHINE, "ReportTable", run_report, before_claim, unregister_it },
-        { TCED_INTERFACE_MACHINE, "Unregister", run_unregister, before_register, unregister_it },
+        { TCED_INTERFACE_MACHINE, "Unregister", run_unregister, before_register, unregister_it, .verb = true },
         { PROPERTIES, "Get", run_get },
         { PROPERTIES, "GetAll", run_get_all },
-        { PROPERTIES, "Set", run_log_level },
+        { PROPERTIES, "Set", run_log_level, .verb = true },
         { OBJECT_MANAGER, "GetManagedObjects" },
         { INTROSPECTABLE, "Introspect" },
         { PEER, "Ping" },
         { PEER, "GetMachineId" },
 };
 
-static int run(World *w, const Case *c, sd_bus_error *error) {
+static int run_it(World *w, const Case *c, sd_bus_error *error) {
         if (c->run)
                 return c->run(w, error);
         if (c->text)
-                return call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "s", c->text);
-        return c->flags ? call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "t", UINT64_C(0))
-                        : call(w->bus, TCED_BUS_PATH, c->interface, c->method, error, NULL, "");
+                return call(w->caller, TCED_BUS_PATH, c->interface, c->method, error, NULL, "s", c->text);
+        return c->flags ? call(w->caller, TCED_BUS_PATH, c->interface, c->method, error, NULL, "t", UINT64_C(0))
+                        : call(w->caller, TCED_BUS_PATH, c->interface, c->method, error, NULL, "");
+}
+
+static int run(World *w, const Case *c, sd_bus_error *error) {
+        int r;
+
+        world_be_caller(w, true);
+        r = run_it(w, c, error);
+        world_be_caller(w, false);
+        return r;
 }
 
 /* Without a fault: all is there for it. */
@@ -239,6 +262,11 @@ static bool has_ended(const World *w) {
         return waitid(P_PID, (id_t) w->host.tced_pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
+/* The bus says so of a tced that is not there, or whose connection ended before it answered. */
+static bool is_closed(int r, const sd_bus_error *error) {
+        return r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE || r == -ESHUTDOWN || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY);
+}
+
 /* Once, with the fault; what comes behind the answer is given the time of another one. */
 static Outcome run_faulty(World *w, const Case *c, unsigned function, unsigned nth, unsigned which, char *why,
                           size_t size) {
@@ -250,15 +278,13 @@ static Outcome run_faulty(World *w, const Case *c, unsigned function, unsigned n
         world_arm(w, function, nth, which);
         r = run(w, c, &error);
         if (r >= 0 || error.name)
-                (void) call(w->bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "");
+                (void) call(w->caller, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "");
         world_disarm(w);
         outcome = world_outcome(w);
         *why = '\0';
         if (r < 0) {
                 /* For an error's text there may be no memory either. */
-                bool closed = r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE || r == -ESHUTDOWN;
-
-                outcome = closed ? OUTCOME_CLOSED : r != -ETIMEDOUT && (function == FAULT_malloc || !isempty(error.message)) ? OUTCOME_ERROR : OUTCOME_WRONG;
+                outcome = is_closed(r, &error) ? OUTCOME_CLOSED : r != -ETIMEDOUT && (function == FAULT_malloc || !isempty(error.message)) ? OUTCOME_ERROR : OUTCOME_WRONG;
                 (void) snprintf(why, size, "%s: %s", error.name ? error.name : strerror(-r), error.message ? error.message : "");
         }
         sd_bus_error_free(&error);
@@ -270,6 +296,10 @@ static bool reads_files(unsigned function) {
                function == FAULT_stat;
 }
 
+static bool answers(sd_bus *bus) {
+        return sd_bus_is_open(bus) > 0 && call(bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "") >= 0;
+}
+
 /* The same without: it must go well, and leave what there was. */
 static bool is_right(World *w, const Case *c, unsigned function, const char *objects) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -277,7 +307,7 @@ static bool is_right(World *w, const Case *c, unsigned function, const char *obj
         bool good;
         int r;
 
-        if (!sd_bus_is_open(w->bus) || call(w->bus, TCED_BUS_PATH, PEER, "Ping", NULL, NULL, "") < 0)
+        if (!answers(w->bus) || !answers(w->caller))
                 world_connect(w);
         /* What could not be read of /sys is read again by that. */
         if (reads_files(function))
@@ -314,29 +344,36 @@ static void revive(World *w) {
         wait_probed(w->bus);
 }
 
+/* One call of it fails, and what came of it, also afterwards. */
+static Outcome try_call(World *w, const Case *c, unsigned function, unsigned nth, unsigned which, const char *objects) {
+        char why[256];
+        Outcome outcome = run_faulty(w, c, function, nth, which, why, sizeof(why));
+
+        bool ended = has_ended(w);
+
+        if (ended)
+                revive(w);
+        if (is_right(w, c, function, objects) && !ended && outcome != OUTCOME_WRONG)
+                return outcome;
+        printf("#   %s: %s\n", c->method, *why ? why : "not as before");
+        world_show_stack(w);
+        /* So that one fault is not told of again and again. */
+        (void) call_manager(w->bus, "Rescan", NULL, "");
+        if (c->after)
+                c->after(w);
+        return OUTCOME_WRONG;
+}
+
 static void try_function(World *w, const Case *c, unsigned function, unsigned count, const char *objects) {
-        unsigned n = count < CALLS_MAX ? count : CALLS_MAX, wrong = 0;
+        unsigned n = count < calls_max[w->over] ? count : calls_max[w->over], wrong = 0;
         int after;
 
         for (unsigned i = 0; i < n && wrong < 6; i++) {
                 unsigned nth = 1 + (unsigned) ((uint64_t) i * count / n);
                 /* So that each error is tried of a function that a method calls once. */
                 unsigned which = nth + (unsigned) (c - cases);
-                char why[256];
-                Outcome outcome = run_faulty(w, c, function, nth, which, why, sizeof(why));
-                bool ended = has_ended(w);
+                Outcome outcome = try_call(w, c, function, nth, which, objects);
 
-                if (ended)
-                        revive(w);
-                if (!is_right(w, c, function, objects) || ended || outcome == OUTCOME_WRONG) {
-                        printf("#   %s: %s\n", c->method, *why ? why : "not as before");
-                        world_show_stack(w);
-                        outcome = OUTCOME_WRONG;
-                        /* So that one fault is not told of again and again. */
-                        (void) call_manager(w->bus, "Rescan", NULL, "");
-                        if (c->after)
-                                c->after(w);
-                }
                 world_note(w, function, which, outcome);
                 wrong += outcome == OUTCOME_WRONG;
         }
@@ -344,6 +381,10 @@ static void try_function(World *w, const Case *c, unsigned function, unsigned co
         if (after > w->fds)
                 printf("#   %d fds instead of %d\n", after, w->fds);
         tap_ok(wrong == 0 && after <= w->fds, "%s.%s: %s fails, %u of %u calls", c->interface, c->method, fault_name(function), n, count);
+}
+
+static bool is_for(Over over, const Case *c) {
+        return over != OVER_POLKIT || c->verb;
 }
 
 static void try_method(World *w, const Case *c, const char *only, const char *objects) {
@@ -388,28 +429,40 @@ static void test_complete(World *w) {
         tap_ok(true, "each method that the daemon tells of has a case");
 }
 
-int main(void) {
-        const char *only_method = getenv("FAULTS_METHOD"), *only = getenv("FAULTS_ONLY");
-        _cleanup_free_ char *objects = NULL;
+/* Without a fault and with them; only: the one method and the one function, or NULL. */
+static void try_all(World *w, const char *only_method, const char *only) {
+        _cleanup_free_ char *objects = managed_objects(w->bus);
         long resident;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (is_for(w->over, &cases[i]))
+                        (void) is_right(w, &cases[i], _FAULT_FUNCTION_MAX, objects);
+        w->fds = settled_fds(w->host.tced_pid);
+        resident = resident_kib(w->host.tced_pid);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (is_for(w->over, &cases[i]) && (!only_method || streq(only_method, cases[i].method)))
+                        try_method(w, &cases[i], only, objects);
+        printf("# %ld KiB of memory before, %ld after\n", resident, resident_kib(w->host.tced_pid));
+        tap_ok(resident_kib(w->host.tced_pid) <= resident + GROWTH_KIB_MAX, "it has no more memory than before");
+}
+
+int main(int argc, char **argv) {
+        static const char *const names[] = { [OVER_SOCKET] = "socket", [OVER_BUS] = "bus", [OVER_POLKIT] = "polkit" };
+        char title[64];
         World w;
 
-        if (!world_init(&w, 300)) {
-                tap_skip(WORLD_NEEDS, "faults");
-                return tap_done();
-        }
-        test_complete(&w);
-        objects = managed_objects(w.bus);
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                (void) is_right(&w, &cases[i], _FAULT_FUNCTION_MAX, objects);
-        w.fds = settled_fds(w.host.tced_pid);
-        resident = resident_kib(w.host.tced_pid);
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                if (!only_method || streq(only_method, cases[i].method))
-                        try_method(&w, &cases[i], only, objects);
-        printf("# %ld KiB of memory before, %ld after\n", resident, resident_kib(w.host.tced_pid));
-        tap_ok(resident_kib(w.host.tced_pid) <= resident + GROWTH_KIB_MAX, "it has no more memory than before");
-        world_print(&w, "faults of methods");
-        tap_ok(world_done(&w), "tced ends well");
-        return tap_done();
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (argc == 2 && streq(argv[1], names[i])) {
+                        if (!world_init(&w, (Over) i, 300)) {
+                                tap_skip(WORLD_NEEDS, "faults");
+                                return tap_done();
+                        }
+                        test_complete(&w);
+                        try_all(&w, getenv("FAULTS_METHOD"), getenv("FAULTS_ONLY"));
+                        (void) snprintf(title, sizeof(title), "faults of methods: %s", names[i]);
+                        world_print(&w, title);
+                        tap_ok(world_done(&w), "tced ends well");
+                        return tap_done();
+                }
+        bail_out("usage: test-faults-methods socket|bus|polkit");
 }

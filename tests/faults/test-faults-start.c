@@ -216,7 +216,7 @@ int main(void) {
         World w;
 
         verbose = getenv("FAULTS_VERBOSE");
-        if (!world_init(&w, 300)) {
+        if (!world_init(&w, OVER_SOCKET, 300)) {
                 tap_skip(WORLD_NEEDS, "faults");
                 return tap_done();
         }

@@ -4,12 +4,16 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "../bus/fake-bind.h"
+#include "../bus/polkit.h"
 #include "tap.h"
 
 /* So long may a call take. */
 #define CALL_SECONDS 2
+/* nobody: the bus knows no user without a name. */
+#define USER ((uid_t) 65534)
 
 static const struct {
         const char *name;
@@ -59,6 +63,8 @@ static void make_page(World *w, const char *layer) {
 }
 
 static void make_host(Host *h) {
+        char path[64];
+
         h->tced = getenv("TCED_ON_FAKE_KVM");
         (void) setenv("TCED_FAKE_VFIO", h->dir, 1);
         host_write(h, "dev/kvm", "%s", "");
@@ -69,27 +75,41 @@ static void make_host(Host *h) {
         host_add_group(h, 5, "0000:02:00.0", "vfio-pci");
         host_add_group(h, 7, ADDRESS, "e1000e");
         set_mode(h, "");
+        /* As udev has it: a user opens it, too. */
+        (void) snprintf(path, sizeof(path), "%s/dev/vfio/vfio", h->dir);
+        (void) chmod(path, 0666);
+}
+
+static sd_bus *connect_to(const char *address, bool is_bus) {
+        sd_bus *bus = NULL;
+
+        if (try_address(address, is_bus, &bus) < 0)
+                return NULL;
+        (void) sd_bus_set_method_call_timeout(bus, CALL_SECONDS * UINT64_C(1000000));
+        return bus;
+}
+
+void world_be_caller(const World *w, bool be) {
+        uid_t uid = be && w->over == OVER_POLKIT ? USER : 0;
+
+        if (setresuid(uid, uid, 0) < 0)
+                bail_out("setresuid: %s", strerror(errno));
 }
 
 void world_connect(World *w) {
         char address[128];
-        sd_bus *bus = NULL;
-        int r;
 
+        w->caller = sd_bus_flush_close_unref(w->caller);
         w->bus = sd_bus_flush_close_unref(w->bus);
         (void) snprintf(address, sizeof(address), "unix:path=%s", w->host.socket);
-        r = sd_bus_new(&bus);
-        if (r >= 0)
-                r = sd_bus_set_address(bus, address);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, 1);
-        if (r >= 0)
-                r = sd_bus_set_method_call_timeout(bus, CALL_SECONDS * UINT64_C(1000000));
-        if (r >= 0)
-                r = sd_bus_start(bus);
-        if (r >= 0)
-                w->bus = TAKE_PTR(bus);
-        (void) sd_bus_flush_close_unref(bus);
+        w->bus = connect_to(address, false);
+        if (w->over == OVER_SOCKET) {
+                w->caller = sd_bus_ref(w->bus);
+                return;
+        }
+        world_be_caller(w, true);
+        w->caller = connect_to(w->host.address, true);
+        world_be_caller(w, false);
 }
 
 Outcome world_outcome(const World *w) {
@@ -104,12 +124,12 @@ Outcome world_outcome(const World *w) {
         return OUTCOME_UNMET;
 }
 
-bool world_init(World *w, unsigned seconds) {
+bool world_init(World *w, Over over, unsigned seconds) {
         const char *layer = getenv("FAULT_LAYER");
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Host *h = &w->host;
 
-        *w = (World) {};
+        *w = (World) { .over = over };
         host_init(h, seconds);
         make_host(h);
         if (geteuid() != 0 || !host_start_bus(h)) {
@@ -119,6 +139,8 @@ bool world_init(World *w, unsigned seconds) {
         if (isempty(layer))
                 bail_out("FAULT_LAYER is not set: meson test runs it");
         w->helper = start_helper(h);
+        if (over == OVER_POLKIT)
+                w->polkit = polkit_start(h, "yes");
         make_page(w, layer);
         if (!host_start_tced(h, NULL))
                 bail_out("tced does not start");
@@ -132,9 +154,12 @@ bool world_init(World *w, unsigned seconds) {
 bool world_done(World *w) {
         bool well;
 
+        w->caller = sd_bus_flush_close_unref(w->caller);
         w->bus = sd_bus_flush_close_unref(w->bus);
         well = host_end_tced(&w->host);
         actor_kill(&w->helper);
+        if (w->over == OVER_POLKIT)
+                actor_kill(&w->polkit);
         free(w->machine);
         free(w->scratch);
         return host_end(&w->host) && well;

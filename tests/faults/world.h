@@ -9,7 +9,7 @@
 typedef enum Outcome {
         OUTCOME_WELL,    /* nothing was to be seen of the fault */
         OUTCOME_ERROR,   /* an error of D-Bus with a text */
-        OUTCOME_CLOSED,  /* the connection was closed, as libsystemd does it */
+        OUTCOME_CLOSED,  /* libsystemd closed the connection; on the system bus the bus says that there is no answer */
         OUTCOME_REFUSED, /* tced said why and did not start */
         OUTCOME_UNMET,   /* the call was not made this time */
         OUTCOME_SPARED,  /* a library that does not outlive it made the call (layer.c) */
@@ -17,11 +17,20 @@ typedef enum Outcome {
         _OUTCOME_MAX,
 } Outcome;
 
+/* How the calls reach it that are to meet the faults. */
+typedef enum Over {
+        OVER_SOCKET, /* root, on the private socket */
+        OVER_BUS,    /* root, on the system bus */
+        OVER_POLKIT, /* a user there whom polkit allows everything */
+} Over;
+
 typedef struct World {
         Host host;
-        Actor helper;
+        Actor helper, polkit;
         FaultControl *control;
-        sd_bus *bus;   /* on the private socket */
+        Over over;
+        sd_bus *bus;    /* root's, on the private socket, for what is done without faults */
+        sd_bus *caller; /* the one whose calls meet them; may be the same */
         char *machine; /* registered for good, not claimed */
         char *scratch; /* the path of another one */
         int fds;       /* that tced has at rest */
@@ -39,9 +48,11 @@ extern const TestWindow world_windows[2];
 
 /* The host, with a tced that has the machine. false: it can't be had here. */
 #define WORLD_NEEDS "it needs root and a dbus-daemon"
-bool world_init(World *w, unsigned seconds);
-/* A connection anew; NULL where that fails. */
+bool world_init(World *w, Over over, unsigned seconds);
+/* Connections anew; NULL where that fails. */
 void world_connect(World *w);
+/* Is this process the caller's, as tced sees it, or root's? */
+void world_be_caller(const World *w, bool be);
 /* Of a fault that left no trace. */
 Outcome world_outcome(const World *w);
 bool world_done(World *w);
