@@ -563,6 +563,8 @@ static void on_machine_removed(Machine *machine, void *userdata) {
 
         (void) path_of_machine(path, machine);
         FOREACH_CONNECTION(c, d) {
+                if (c->of_vm && process_same(&c->process, &machine->process))
+                        c->of_vm = false;
                 if (!connection_hears(c, machine))
                         continue;
                 (void) sd_bus_emit_signal(c->bus, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "MachineRemoved", "so", machine->name, path);

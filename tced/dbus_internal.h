@@ -34,7 +34,7 @@ struct Connection {
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
         sd_event_source *ended, *left; /* its end; how long its connection may outlive it */
-        bool of_vm;      /* which claimed a VM that root registered: the limit of its user is not for it */
+        bool of_vm;      /* which has claimed a VM that root registered: the limit of its user is not for it */
         Viewer *viewer;  /* of the bus */
         bool polkit;         /* may be there: it is the system bus */
         Question *questions; /* to it */

@@ -433,6 +433,7 @@ static void test_sends_itself(Host *h, int fds) {
 
 static void test_limit(const Host *h, int fds) {
         _cleanup_free_ char *path = NULL, *log = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
         Vm vm = { .h = h };
         Actor a, b, greedy, machine;
         unsigned lines = 0;
@@ -465,8 +466,16 @@ static void test_limit(const Host *h, int fds) {
         for (const char *at = log; (at = strstr(at, "Refused a connection")); at++)
                 lines++;
         tap_ok(lines >= 2 && lines <= 6, "who is refused again and again does not fill the log: %u lines", lines);
-        actor_kill(&machine);
         actor_kill(&greedy);
+        actor_kill(&b);
+        {
+                _cleanup_bus_ sd_bus *bus = open_peer(h);
+
+                went_well(unregister(bus, path, &error), &error, "the VM is none any more");
+        }
+        b = actor_start(OTHER_UID, open_all, (void *) h);
+        tap_eq(actor_hear(&b), '0', "and its connections, which it still has, count for its user");
+        actor_kill(&machine);
         actor_kill(&b);
         actor_kill(&a);
         tap_ok(wait_fds(h->tced_pid, fds) <= fds, "they are gone with their process");
