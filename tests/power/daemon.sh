@@ -134,6 +134,22 @@ systemctl stop tced
 [[ -S /run/tced/socket ]]
 ok $? "that socket stays"
 systemctl stop tced.socket tced 2>/dev/null
+
+# In the unit's sandbox, too: what others may have left in the places of its files holds up no start, and each is told of. test-hostile-files has
+# more of each.
+mkdir -p /etc/tced/tced.conf.d /etc/tced/rules.d
+mkfifo /etc/tced/rules.d/10-fifo.rule
+ln -s /dev/zero /etc/tced/rules.d/10-endless.rule
+truncate -s 100M /etc/tced/tced.conf.d/10-large.conf
+rm -f /run/tced/state.json && mkfifo /run/tced/state.json
+timeout 60 systemctl start tced
+ok $? "it starts among FIFOs, an endless file and a large one"
+for file in 10-fifo.rule 10-endless.rule 10-large.conf state.json; do
+        journalctl -q -u tced -o cat | grep -q "$file.*\(no regular file\|too large\|set aside\)"
+        ok $? "and tells of $file" || journalctl -q -u tced -o cat | tail -n 20 | sed 's/^/# /'
+done
+rm -r /etc/tced/rules.d/10-* /etc/tced/tced.conf.d/10-* /run/tced/state.json.bad*
+systemctl stop tced
 ! journalctl -u tced -u tced-bind -o cat | grep -E 'Assertion|ABRT|SEGV|core-dump' 
 ok $? "nothing in its journal that should not be"
 systemctl stop tced tced-bind.socket tced-bind
