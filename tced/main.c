@@ -215,6 +215,7 @@ static int take_listener(StoredFds *fds, const char *path) {
         if (sd_is_socket_unix(given->fd, SOCK_STREAM, 1, path, 0) <= 0) {
                 log_warning("What " TCED_SOCKET_UNIT " handed over does not listen on %s and is of no use; see ListenStream= in "
                             "`systemctl cat " TCED_SOCKET_UNIT "`, and --socket=", path);
+                (void) fd_close(TAKE_FD(given->fd));
                 return -EBADF;
         }
         return TAKE_FD(given->fd);
