@@ -72,7 +72,8 @@ polkit_files() {
 	    if (action.id == "org.tced1.register")
 	        return action.lookup("machine").indexOf("good") == 0 ? polkit.Result.YES : polkit.Result.NO;
 	    if (action.id == "org.tced1.raise-memlock")
-	        return polkit.Result.NOT_HANDLED;
+	        return action.lookup("machine") == "good-raised" && action.lookup("bytes") == "0" ?
+	            polkit.Result.YES : polkit.Result.NO;
 	    return polkit.Result.YES;
 	});
 	END
@@ -202,6 +203,12 @@ ok $? "nor to bind it by force"
 register "$allowed" bad
 says 'polkit does not allow you org.tced1.register'
 ok $? "a rule for some names of machines does not allow others"
+# Asked by the way, of a user's VM: it is known also without.
+raises() { ! grep -q "limit of $1 is not raised: .*raise-memlock: its rules say no" "$dir/tced.log"; }
+register "$allowed" good-raised && raises good-raised
+ok $? "raise-memlock: for the VM that a rule allows it"
+register "$allowed" good-other && ! raises good-other
+ok $? "raise-memlock: not for another, which is known all the same, and the log says so"
 # Whose own rights these would be.
 name=$(busctl --address="$bus" call org.freedesktop.DBus / org.freedesktop.DBus GetNameOwner s org.tced1 | sed 's/.*"\(.*\)"/\1/')
 as "$asked" busctl --address="$bus" call org.freedesktop.PolicyKit1 /org/freedesktop/PolicyKit1/Authority \
