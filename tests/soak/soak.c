@@ -27,7 +27,7 @@
 #define MEMORY_KIB 6144
 #define SAMPLES_MAX 4096U
 /* For tools/test. */
-#define SECONDS (IS_SANITIZED ? "20" : "60")
+#define SECONDS (IS_SANITIZED ? "20" : "120")
 
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_SANITIZED true
