@@ -27,6 +27,8 @@
 #define ACCEPT_PAUSE_USEC (1000U * 1000U)
 /* How long another may take to give the name up before it counts as one that stays. */
 #define NAME_PATIENCE_USEC (2U * 1000U * 1000U)
+/* How often a bus is tried that hangs up at once. */
+#define BUS_TRIES 3U
 /* How long a connection may outlive the process that made it: what that sent last is answered meanwhile. */
 #define LEFT_USEC (5U * 1000U * 1000U)
 
@@ -486,10 +488,12 @@ static int connect_bus(DBus *d);
 static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         DBus *d = c->dbus;
-        int r;
+        int r = -ENOTCONN;
 
         connection_free(c);
-        r = connect_bus(d);
+        /* One that is just ending may let tced in once more. */
+        for (unsigned i = 0; i < BUS_TRIES && (r == -ENOTCONN || r == -ECONNRESET); i++)
+                r = connect_bus(d);
         if (r >= 0)
                 log_warning("The connection to the bus had ended, and was made again; who waited for an answer there was told that there is none");
         else

@@ -159,8 +159,8 @@ static void test_gone(Host *h, sd_bus *peer) {
         h->bus_pid = 0;
         tap_eq(wait_exit(h->tced_pid), EXIT_FAILURE, "where there is no bus any more tced ends");
         h->tced_pid = 0;
-        /* Refused, or reset where it was still connected to as its bus ended. */
-        tap_ok(host_log_has(h, "Lost the bus, and can't connect to it again: Connection re"), "and says why");
+        /* It may still be let in by one that is just ending. */
+        tap_ok(host_log_has(h, "Lost the bus, and can't connect to it again: "), "and says why");
         host_remove(h, "bus");
         if (!host_start_bus(h) || !host_restart_tced(h, NULL))
                 bail_out("neither bus nor tced start again");
