@@ -74,7 +74,7 @@ typedef enum FaultState {
 
 typedef struct FaultControl {
         _Atomic unsigned armed;
-        unsigned function, nth; /* from 1 */
+        unsigned function, nth; /* from 1; 0: each of them */
         int error;
         _Atomic unsigned fired; /* FaultState */
         _Atomic unsigned counts[_FAULT_FUNCTION_MAX];

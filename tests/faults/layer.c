@@ -104,7 +104,7 @@ static __attribute__((noinline)) bool fails(FaultFunction function) {
         if (!control || inside || !atomic_load(&control->armed))
                 return false;
         n = atomic_fetch_add(&control->counts[function], 1) + 1;
-        if (control->function != function || control->nth != n)
+        if (control->function != function || (control->nth != n && control->nth != 0))
                 return false;
         inside = true;
         ours = record_stack(function);

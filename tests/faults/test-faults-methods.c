@@ -429,6 +429,26 @@ static void test_complete(World *w) {
         tap_ok(true, "each method that the daemon tells of has a case");
 }
 
+/* One call in a row fails for good, without which the loop can't wait: then another tced is better than one that never answers. */
+static void test_for_good(World *w) {
+        _cleanup_free_ char *objects = managed_objects(w->bus), *after = NULL, *log = NULL;
+
+        world_arm(w, FAULT_timerfd_settime, 0, 0);
+        /* The end of a connection sets a timer. */
+        world_connect(w);
+        tap_eq(wait_exit(w->host.tced_pid), EXIT_FAILURE, "where the loop fails for good tced ends");
+        world_disarm(w);
+        w->host.tced_pid = 0;
+        log = host_log(&w->host);
+        tap_ok(strstr(log, "The event loop fails again and again: Cannot allocate memory; restarting is all that is left"), "and says so");
+        if (!host_restart_tced(&w->host, NULL))
+                bail_out("tced does not start again");
+        world_connect(w);
+        wait_probed(w->bus);
+        after = managed_objects(w->bus);
+        tap_streq(after, objects, "the next one knows what it knew");
+}
+
 /* Without a fault and with them; only: the one method and the one function, or NULL. */
 static void try_all(World *w, const char *only_method, const char *only) {
         _cleanup_free_ char *objects = managed_objects(w->bus);
@@ -459,6 +479,8 @@ int main(int argc, char **argv) {
                         }
                         test_complete(&w);
                         try_all(&w, getenv("FAULTS_METHOD"), getenv("FAULTS_ONLY"));
+                        if (w.over == OVER_SOCKET)
+                                test_for_good(&w);
                         (void) snprintf(title, sizeof(title), "faults of methods: %s", names[i]);
                         world_print(&w, title);
                         tap_ok(world_done(&w), "tced ends well");

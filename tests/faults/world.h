@@ -61,7 +61,7 @@ const char *fault_name(unsigned function);
 /* How many errors it may have; the one that a number stands for, which may be greater. */
 unsigned fault_errors(unsigned function);
 int fault_error(unsigned function, unsigned which);
-/* The nth call of a function fails from now on; _FAULT_FUNCTION_MAX: none does, they are counted. */
+/* The nth call of a function fails from now on, or each (0); _FAULT_FUNCTION_MAX: none does, they are counted. */
 void world_arm(World *w, unsigned function, unsigned nth, unsigned which);
 void world_disarm(World *w);
 void world_note(World *w, unsigned function, unsigned which, Outcome outcome);
