@@ -383,7 +383,7 @@ static bool is_for(Over over, const Case *c) {
 }
 
 static void try_method(World *w, const Case *c, const char *only, const char *objects) {
-        unsigned counts[_FAULT_FUNCTION_MAX];
+        unsigned counts[_FAULT_FUNCTION_MAX], calls = 0;
         char why[256];
 
         if (run_faulty(w, c, _FAULT_FUNCTION_MAX, 0, 0, why, sizeof(why)) != (c->refused ? OUTCOME_ERROR : OUTCOME_UNMET)) {
@@ -391,7 +391,9 @@ static void try_method(World *w, const Case *c, const char *only, const char *ob
                 return;
         }
         for (size_t i = 0; i < _FAULT_FUNCTION_MAX; i++)
-                counts[i] = atomic_load(&w->control->counts[i]);
+                calls += counts[i] = atomic_load(&w->control->counts[i]);
+        if (calls == 0)
+                tap_ok(false, "%s.%s: tced makes calls for it", c->interface, c->method);
         if (c->after)
                 c->after(w);
         for (unsigned f = 0; f < _FAULT_FUNCTION_MAX; f++)
@@ -477,7 +479,7 @@ int main(int argc, char **argv) {
                         if (w.over == OVER_SOCKET)
                                 test_for_good(&w);
                         (void) snprintf(title, sizeof(title), "faults of methods: %s", names[i]);
-                        world_print(&w, title);
+                        tap_ok(world_print(&w, title) > 0, "there were faults");
                         tap_ok(world_done(&w), "tced ends well");
                         return tap_done();
                 }

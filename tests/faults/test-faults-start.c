@@ -242,7 +242,7 @@ int main(void) {
                         try_function(&w, f, counts[f], most, &want);
         put_back(&w.host);
         tap_ok(host_restart_tced(&w.host, NULL), "it starts afterwards");
-        world_print(&w, "faults at the start");
+        tap_ok(world_print(&w, "faults at the start") > 0, "there were faults");
         right_clear(&want);
         free(state);
         (void) close(own_pidfd);

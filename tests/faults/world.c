@@ -197,7 +197,7 @@ void world_show_stack(const World *w) {
         putchar('\n');
 }
 
-void world_print(const World *w, const char *title) {
+unsigned world_print(const World *w, const char *title) {
         static const char *const columns[_OUTCOME_MAX] = { "well", "error", "closed", "refused", "not met", "spared", "WRONG" };
         unsigned total[_OUTCOME_MAX] = {}, all = 0;
 
@@ -225,4 +225,5 @@ void world_print(const World *w, const char *title) {
         for (size_t i = 0; i < _OUTCOME_MAX; i++)
                 printf(" %7u", total[i]);
         putchar('\n');
+        return all - total[OUTCOME_UNMET] - total[OUTCOME_SPARED];
 }

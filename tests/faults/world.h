@@ -67,5 +67,5 @@ void world_disarm(World *w);
 void world_note(World *w, unsigned function, unsigned which, Outcome outcome);
 /* As comments: which call it was that failed, as addresses for addr2line. */
 void world_show_stack(const World *w);
-/* The table of what was tried, as comments. */
-void world_print(const World *w, const char *title);
+/* The table of what was tried, as comments; how many calls did fail: none does where the layer is not there. */
+unsigned world_print(const World *w, const char *title);
