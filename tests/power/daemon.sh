@@ -18,11 +18,14 @@ ok $? "systemctl start tced"
 pid=$(pid_of tced)
 is "$(ps -o user= -p "$pid")" tced "it runs as a user of its own"
 like "$(grep CapEff "/proc/$pid/status")" '*0000000001080000' "with CAP_SYS_PTRACE and CAP_SYS_RESOURCE and nothing else"
-read_only=0
+writes() { nsenter -t "$pid" -m sh -c ": >'$1'" 2>/dev/null; }
+writes /run/tced/of-the-test
+read_only=$?
+rm -f /run/tced/of-the-test
 for path in bus/pci/drivers_probe "devices/pci0001:00/$alone/driver_override" module/kvm/parameters/halt_poll_ns; do
-        [[ ! -e /sys/$path ]] || ! nsenter -t "$pid" -m sh -c "echo >/sys/$path" 2>/dev/null || read_only=1
+        [[ ! -e /sys/$path ]] || ! writes "/sys/$path" || read_only=1
 done
-ok $read_only "/sys is read-only to it, also for root"
+ok $read_only "/sys is read-only to it, also for root, as /run/tced is not"
 
 # What a sandbox refuses is in the kernel's log, where tools/test looks for calls of tced's.
 systemd-run --quiet --wait -p 'SystemCallFilter=~symlink symlinkat' -p SystemCallErrorNumber=EPERM ln -s nowhere /tmp/refused 2>/dev/null

@@ -136,6 +136,7 @@ ask 0
 ask 1
 take_answers "all at work"
 machines=$(machines) answers=$have maps=$(maps)
+is "$(grep -c memfd:tced <<<"$maps") $(grep -c kvm-spapr-tce <<<"$maps")" "${#names[@]} ${#names[@]}" "each has one table mapped that is a memfd, and one of the kernel's"
 [[ $(grep -cE ' 71000001=user,exits=11,.* 80000000=kernel,exits=1,' <<<"$answers") == "${#names[@]}" ]]
 ok $? "each guest's hypercalls come to its VMM on the one table, and end in the kernel on the other" || echo "# ${answers//$'\n'/$'\n'# }"
 look_at_unit

@@ -33,6 +33,8 @@ start_vmms
 
 before=$(machines)
 for pid in "${pids[@]}" $hand; do tables "$pid"; done >"$logs/tables.before"
+[[ $(wc -l <"$logs/tables.before") -ge $((2 * (${#names[@]} + 1))) ]]
+ok $? "each VMM has its tables mapped"
 count=$(reads stock a)
 for i in {1..10}; do
         killed_and_back

@@ -19,6 +19,7 @@ wait_for 10 stored_is ${#names[@]}
 ok $? "the fd store has their processes"
 before=$(machines)
 for pid in "${pids[@]}"; do tables "$pid"; done >"$logs/tables.before"
+is "$(grep -c memfd:tced "$logs/tables.before") $(grep -c kvm-spapr-tce "$logs/tables.before")" "${#names[@]} ${#names[@]}" "each has two of them mapped"
 like "$before" '*"state":"handed-out"*"state":"made"*' "their tables were handed out, and made"
 
 # Again and again, and under load: kill.sh; restart-qemu.sh, with a stock QEMU beside them.
