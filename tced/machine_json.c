@@ -510,9 +510,8 @@ static int read_rest(const JsonPlace *at, const Table *states, Machine *machine)
         return r < 0 ? r : machine_update_findings(machine);
 }
 
-static int read_machine(const JsonPlace *at, void *userdata) {
+static int read_machine(const JsonPlace *at, StateReader *reader) {
         _cleanup_free_ Table *states = NULL;
-        StateReader *reader = userdata;
         Machine *machine = NULL;
         const char *name = NULL;
         Plan plan = {};
@@ -538,17 +537,22 @@ static int read_machine(const JsonPlace *at, void *userdata) {
         return read_rest(at, states, machine);
 }
 
-/* Leaves out what can't be read. */
-static int read_machine_if_possible(const JsonPlace *at, void *userdata) {
-        StateReader *reader = userdata;
+/* lenient: leaves out what can't be read, or is none. */
+static int read_machines(const JsonPlace *array, bool lenient, StateReader *reader) {
         State *s = &reader->state;
-        size_t before = s->n_machines;
-        int r = read_machine(at, userdata);
 
-        if (r >= 0 || r == -ENOMEM)
-                return r;
-        while (s->n_machines > before)
-                (void) machine_free(s->machines[--s->n_machines]);
+        for (size_t i = 0, n = json_read_length(array); i < n; i++) {
+                size_t before = s->n_machines;
+                JsonPlace item;
+                int r = json_read_item(array, i, json_type_object, &item);
+
+                if (r >= 0)
+                        r = read_machine(&item, reader);
+                if (r < 0 && (!lenient || r == -ENOMEM))
+                        return r;
+                while (r < 0 && s->n_machines > before)
+                        (void) machine_free(s->machines[--s->n_machines]);
+        }
         return 0;
 }
 
@@ -640,7 +644,7 @@ static int read_state(const char *text, size_t size, const char *boot, bool leni
                         r = missing(&document, "machines");
         }
         if (r >= 0)
-                r = json_read_each(&document, "machines", lenient ? read_machine_if_possible : read_machine, &reader);
+                r = read_machines(&machines, lenient, &reader);
         if (r >= 0)
                 r = check_unique(&document, lenient, &reader.state);
         (void) json_object_put(document.value);

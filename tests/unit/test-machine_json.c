@@ -11,6 +11,7 @@
 
 #define UUID "0123456789abcdef0123456789abcdef"
 #define UUID_2 "1123456789abcdef0123456789abcdef"
+#define UUID_3 "2123456789abcdef0123456789abcdef"
 #define BOOT "00112233445566778899aabbccddeeff"
 
 static void on_ended(Machine *machine, void *userdata) {
@@ -335,6 +336,65 @@ static void test_hostile(void) {
         state_clear(&state);
 }
 
+static char *line_of(const char *name, const char *uuid) {
+        Machine *m = make_machine(name, uuid, MACHINE_SOURCE_BUS);
+        char *line = NULL;
+
+        (void) machine_to_json(m, &line);
+        (void) machine_free(m);
+        return line;
+}
+
+/* What can't be read of a state is left out, the other machines are taken up; where its head can't, nothing is. */
+static void test_rest(void) {
+        _cleanup_free_ char *text = whole_document(), *line = line_of("good", UUID_2), *end = NULL;
+        State state = {};
+
+        if (asprintf(&end, ",\n%s" STATE_TAIL, line) < 0)
+                exit(EXIT_FAILURE);
+        for (size_t i = 0; i < ELEMENTSOF(hostile); i++) {
+                _cleanup_free_ char *bad = replaced(text, hostile[i].what, hostile[i].by), *both = NULL;
+                bool newer = strstr(hostile[i].text, "newer"), machine = strncmp(hostile[i].text, "machines[0]", strlen("machines[0]")) == 0;
+                /* One more was put before two that are good. */
+                size_t want = newer || strncmp(hostile[i].what, "\"machines\":", strlen("\"machines\":")) == 0 ? 2 : 1;
+                int r;
+
+                /* Behind the end there is no place for one. */
+                if (streq(hostile[i].what, STATE_TAIL + 1))
+                        continue;
+                both = replaced(bad, STATE_TAIL, end);
+                r = state_read_rest(both, strlen(both), BOOT, on_ended, NULL, &state);
+                if (newer || machine)
+                        tap_ok(r == 0 && state.n_machines == want && streq(state.machines[want - 1]->name, "good"), "%s: all else is taken up: %d, %zu",
+                               hostile[i].name, r, state.n_machines);
+                else
+                        tap_ok(r == -EINVAL && state.n_machines == 0, "%s: nothing is: %d", hostile[i].name, r);
+                state_clear(&state);
+        }
+}
+
+/* Which of two of a name, or of a UUID, is the right one can't be told. */
+static void test_rest_twice(void) {
+        static const struct {
+                const char *name, *uuid;
+        } doubles[] = { { "twice", UUID_3 }, { "another", UUID } };
+        _cleanup_free_ char *good = line_of("good", UUID_2), *first = line_of("twice", UUID);
+
+        for (size_t i = 0; i < ELEMENTSOF(doubles); i++) {
+                _cleanup_free_ char *second = line_of(doubles[i].name, doubles[i].uuid), *lines = NULL, *text = NULL;
+                State state = {};
+                int r;
+
+                if (asprintf(&lines, "%s,\n%s,\n%s", first, good, second) < 0)
+                        exit(EXIT_FAILURE);
+                text = document(lines);
+                r = state_read_rest(text, strlen(text), BOOT, on_ended, NULL, &state);
+                tap_ok(r == 0 && state.n_machines == 1 && streq(state.machines[0]->name, "good"), "two of one %s: neither is taken up, a third is",
+                       i == 0 ? "name" : "UUID");
+                state_clear(&state);
+        }
+}
+
 /* Cut off anywhere, one bit or byte wrong anywhere: it is read or it is not, and nothing else happens (sanitizers look on). */
 static void test_damaged(void) {
         _cleanup_free_ char *text = whole_document();
@@ -369,6 +429,8 @@ int main(void) {
         test_bare();
         test_many();
         test_hostile();
+        test_rest();
+        test_rest_twice();
         test_damaged();
         return tap_done();
 }
