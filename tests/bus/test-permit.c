@@ -4,8 +4,9 @@
  * can be another. */
 
 #include <assert.h>
+#include <pwd.h>
 
-#include "client.h"
+#include "domain.h"
 #include "error.h"
 #include "polkit.h"
 #include "tap.h"
@@ -16,6 +17,8 @@
 #define ADDRESS "0000:01:00.0"
 /* dbus_polkit.c's QUESTIONS_PER_USER_MAX. */
 #define PER_USER_MAX 16U
+/* Its QUESTIONS_MAX. */
+#define ALL_MAX 96U
 
 #define DOMAIN_XML "<domain type='kvm'><name>dom</name><uuid>11111111-2222-3333-4444-555555555555</uuid><memory unit='KiB'>1048576</memory>" \
         "<vcpu>1</vcpu><os><type arch='ppc64le' machine='pseries-9.2'>hvm</type></os><devices></devices></domain>"
@@ -77,21 +80,21 @@ static sd_bus_message *register_others(sd_bus *bus, const World *w) {
         return register_for(bus, w, OTHER);
 }
 
-static sd_bus_message *register_domain(sd_bus *bus, const World *w) {
+static sd_bus_message *make_register_domain(sd_bus *bus, const World *w) {
         sd_bus_message *m = make(bus, w, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "RegisterDomain");
 
         (void) sd_bus_message_append(m, "st", DOMAIN_XML, UINT64_C(8));
         return m;
 }
 
-static sd_bus_message *release_domain(sd_bus *bus, const World *w) {
+static sd_bus_message *make_release_domain(sd_bus *bus, const World *w) {
         sd_bus_message *m = make(bus, w, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "ReleaseDomain");
 
         (void) sd_bus_message_append(m, "st", DOMAIN_XML, UINT64_C(0));
         return m;
 }
 
-static sd_bus_message *plan_domain(sd_bus *bus, const World *w) {
+static sd_bus_message *make_plan_domain(sd_bus *bus, const World *w) {
         sd_bus_message *m = make(bus, w, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "PlanDomain");
 
         (void) sd_bus_message_append(m, "sa{sv}t", "dom", 0, UINT64_C(0));
@@ -157,9 +160,9 @@ static const Verb verbs[] = {
         { "Reload", TCED_POLKIT_RELOAD, "", reload, NULL },
         { "RegisterMachine, its own", TCED_POLKIT_REGISTER, "machine=new uuid= owner=65534 ", register_own, NULL },
         { "RegisterMachine, another's", TCED_POLKIT_REGISTER, "machine=new uuid= owner=1 ", register_others, NULL },
-        { "RegisterDomain", TCED_POLKIT_REGISTER, "domain=dom uuid=11111111222233334444555555555555 ", register_domain, "InvalidArgument" },
-        { "ReleaseDomain", TCED_POLKIT_UNREGISTER, "domain=dom uuid=11111111222233334444555555555555 ", release_domain, "NoSuchMachine" },
-        { "PlanDomain", TCED_POLKIT_PLAN_DOMAIN, "domain=dom ", plan_domain, "LibvirtUnavailable" },
+        { "RegisterDomain", TCED_POLKIT_REGISTER, "domain=dom uuid=11111111222233334444555555555555 ", make_register_domain, "InvalidArgument" },
+        { "ReleaseDomain", TCED_POLKIT_UNREGISTER, "domain=dom uuid=11111111222233334444555555555555 ", make_release_domain, "NoSuchMachine" },
+        { "PlanDomain", TCED_POLKIT_PLAN_DOMAIN, "domain=dom ", make_plan_domain, "LibvirtUnavailable" },
         { "Open", TCED_POLKIT_OPEN_GROUP, "group=7 devices=" ADDRESS, group_open, "GroupNotViable" },
         { "OpenInto", TCED_POLKIT_OPEN_GROUP, "group=7 devices=" ADDRESS, group_open_into, "InvalidArgument" },
         { "Group.Probe", TCED_POLKIT_PROBE, "group=7 devices=" ADDRESS, group_probe, "GroupNotViable" },
@@ -295,6 +298,79 @@ static void is_asked_still(int fd, void *userdata) {
         actor_say(fd, error.name && strstr(error.name, "NotAuthorized") ? 'y' : 'n');
 }
 
+typedef struct Crowd {
+        const World *w;
+        unsigned n; /* questions of each */
+} Crowd;
+
+/* So many; says when the daemon has read them, and then whether each was answered by a no. */
+static void ask_some(int fd, void *userdata) {
+        const Crowd *crowd = userdata;
+        sd_bus *bus = open_bus(crowd->w->h);
+        unsigned answers = 0;
+
+        for (unsigned i = 0; i < crowd->n; i++) {
+                _cleanup_message_ sd_bus_message *m = rescan(bus, crowd->w);
+
+                (void) sd_bus_call_async(bus, NULL, m, on_late, &answers, 60 * UINT64_C(1000000));
+        }
+        (void) sd_bus_flush(bus);
+        (void) count_machines(bus);
+        actor_say(fd, answers == 0 ? 'a' : 'n');
+        while (answers < crowd->n)
+                if (sd_bus_process(bus, NULL) == 0 && sd_bus_wait(bus, 40 * UINT64_C(1000000)) <= 0)
+                        break;
+        actor_say(fd, answers == crowd->n ? 'y' : 'n');
+}
+
+static void one_of_many(void *userdata) {
+        const World *w = userdata;
+        _cleanup_bus_ sd_bus *bus = open_bus(w->h);
+        _cleanup_message_ sd_bus_message *m = rescan(bus, w);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        refused(sd_bus_call(bus, m, 0, &error, NULL), &error, "LimitExceeded", "or 96 in all", "one more, of a user who has none yet, is refused");
+}
+
+/* Users whom the bus knows, beside the two. */
+static bool next_user(uid_t *ret) {
+        const struct passwd *user;
+
+        while ((user = getpwent()))
+                if (user->pw_uid != 0 && user->pw_uid != USER && user->pw_uid != OTHER) {
+                        *ret = user->pw_uid;
+                        return true;
+                }
+        return false;
+}
+
+/* More of them ask until there are as many questions as there may be; taken: so many there are. */
+static void test_crowd(World *w, unsigned taken) {
+        enum { USERS = 5 };
+        Crowd crowds[USERS];
+        Actor actors[USERS];
+        unsigned asked = 0, answered = 0;
+        uid_t uid;
+
+        setpwent();
+        for (unsigned i = 0; i < USERS; i++) {
+                crowds[i] = (Crowd) { w, ALL_MAX - taken < PER_USER_MAX ? ALL_MAX - taken : PER_USER_MAX };
+                if (!next_user(&uid))
+                        bail_out("there are too few users here");
+                taken += crowds[i].n;
+                actors[i] = actor_start(uid, ask_some, &crowds[i]);
+                asked += actor_hear(&actors[i]) == 'a';
+        }
+        tap_ok(asked == USERS && taken == ALL_MAX && next_user(&uid), "%u questions of several users wait for polkit", taken);
+        run_as(uid, NULL, 0, one_of_many, w);
+        endpwent();
+        for (unsigned i = 0; i < USERS; i++) {
+                answered += actor_hear(&actors[i]) == 'y';
+                (void) actor_end(&actors[i]);
+        }
+        tap_eq(answered, USERS, "and each of theirs is answered");
+}
+
 static void test_slow(World *w, sd_bus *root) {
         _cleanup_free_ char *machine = register_small(root, "theirs", 1, NO_UID), *question = NULL;
         Actor user, other;
@@ -315,6 +391,7 @@ static void test_slow(World *w, sd_bus *root) {
         }
         tap_ok(strstr(question, TCED_POLKIT_RESCAN), "another user's question is still put");
         tap_eq(count_machines(root), 1, "root waits for nobody");
+        test_crowd(w, PER_USER_MAX + 1);
         tap_eq(actor_hear(&user), 'y', "a polkit that says nothing has said no, to each");
         tap_eq(actor_hear(&other), 'y', "also to the other");
         (void) actor_end(&user);
@@ -361,7 +438,63 @@ static void test_meanwhile(World *w, sd_bus *root) {
         }
 }
 
-/* ---- tced ends, or hears of another than libvirt's hook ---- */
+static void wait_asked(const World *w) {
+        _cleanup_free_ char *question = NULL;
+
+        for (unsigned i = 0; i < HARNESS_PATIENCE * 50 && (!question || !*question); i++) {
+                (void) usleep(20 * 1000);
+                free(question);
+                question = polkit_asked(w->h);
+        }
+}
+
+static void unregister_or_say_why(int fd, void *userdata) {
+        const World *w = userdata;
+        sd_bus *bus = open_bus(w->h);
+        _cleanup_message_ sd_bus_message *m = machine_unregister(bus, w);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call(bus, m, 0, &error, NULL);
+
+        actor_say(fd, r >= 0 ? 'd' : error.name && streq(error.name, SD_BUS_ERROR_UNKNOWN_OBJECT) ? 'u' : 'n');
+}
+
+static void test_no_hook(const World *w) {
+        _cleanup_free_ char *state = NULL;
+        char path[96];
+
+        (void) snprintf(path, sizeof(path), "%s/" TCED_STATE_NAME, w->h->dir);
+        state = read_whole(path);
+        tap_ok(strstr(state, "\"hook_called\":0,"), "whom polkit allowed to register and release domains was not taken for libvirt's hook");
+}
+
+/* While polkit is asked its user becomes one whom libvirt runs VMs as, of whose processes none sees the VMs of others. */
+static void test_guest_meanwhile(World *w, sd_bus *root) {
+        const TestDomain first = { .name = "first", .uuid = UUID_A },
+                         own = { .name = "own", .uuid = UUID_B,
+                                 .rest = "<seclabel type='static' model='dac' relabel='yes'><label>+65534:+65534</label></seclabel>" };
+
+        for (unsigned i = 0; i < 2; i++) {
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                Actor user;
+
+                went_well(register_domain(root, &first, 0, &error, NULL, NULL), &error, "a domain of libvirt's");
+                w->machine = PATH_A;
+                w->on_peer = w->interactive = false;
+                polkit_set_mode(w->h, "wait");
+                user = actor_start(USER, unregister_or_say_why, w);
+                wait_asked(w);
+                if (i == 1)
+                        went_well(register_domain(root, &own, 0, &error, NULL, NULL), &error, "while polkit is asked, one that runs as who asked");
+                polkit_set_mode(w->h, "yes");
+                tap_eq(actor_hear(&user), i == 0 ? 'd' : 'u', "polkit allows to unregister it, and its user %s", i == 0 ? "does" : "sees it no more");
+                (void) actor_end(&user);
+                tap_eq(count_machines(root), i == 0 ? 0 : 2, "so %s", i == 0 ? "it is gone" : "both are there");
+        }
+        (void) release_domain(root, &first, NULL);
+        (void) release_domain(root, &own, NULL);
+}
+
+/* ---- tced ends ---- */
 
 static void wait_to_the_end(int fd, void *userdata) {
         World w = *(const World *) userdata;
@@ -374,13 +507,9 @@ static void wait_to_the_end(int fd, void *userdata) {
 }
 
 static void test_end(World *w) {
-        _cleanup_free_ char *question = NULL, *state = NULL;
-        char path[96];
+        _cleanup_free_ char *question = NULL;
         Actor user;
 
-        (void) snprintf(path, sizeof(path), "%s/" TCED_STATE_NAME, w->h->dir);
-        state = read_whole(path);
-        tap_ok(strstr(state, "\"hook_called\":0,"), "whom polkit allowed to register and release domains was not taken for libvirt's hook");
         w->on_peer = w->interactive = false;
         polkit_set_mode(w->h, "hang");
         user = actor_start(USER, wait_to_the_end, w);
@@ -433,6 +562,8 @@ int main(void) {
                         test_verb(&w, root);
                 }
                 test_meanwhile(&w, root);
+                test_no_hook(&w);
+                test_guest_meanwhile(&w, root);
                 test_slow(&w, root);
         }
         host_remove(&h, "polkit.asked");
