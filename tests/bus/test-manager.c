@@ -175,6 +175,51 @@ static void test_probe(sd_bus *bus, sd_bus *listener) {
         tap_ok(strstr(s.text, " ProbeState") && strstr(s.text, " Capabilities") && strstr(s.text, " KvmUsable"), "with what it may change");
 }
 
+/* What the property Limits says of a setting; -1: it does not. */
+static int64_t limit_of(sd_bus *bus, const char *setting) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *name;
+        uint64_t value;
+
+        if (sd_bus_get_property(bus, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "Limits", NULL, &reply, "a{st}") < 0 ||
+            sd_bus_message_enter_container(reply, 'a', "{st}") < 0)
+                return -1;
+        while (sd_bus_message_read(reply, "{st}", &name, &value) > 0)
+                if (streq(name, setting))
+                        return (int64_t) value;
+        return -1;
+}
+
+/* Each that the installed file shows under [Limits], with a value of its own. */
+static void test_limits(const Host *h, sd_bus *bus) {
+        _cleanup_free_ char *shipped = NULL;
+        char path[512], conf[4096] = "[Limits]\n";
+        const char *names[64];
+        size_t n = 0;
+        char *at, *end;
+
+        (void) snprintf(path, sizeof(path), "%s/tced.conf", getenv("TCED_DATA"));
+        shipped = read_whole(path);
+        at = strstr(shipped, "\n[Limits]");
+        end = at ? strstr(at, "\n[Probe]") : NULL;
+        if (!tap_ok(end, "the limits in %s", path))
+                return;
+        *end = '\0';
+        for (char *save, *line = strtok_r(at, "\n", &save); line && n < ELEMENTSOF(names); line = strtok_r(NULL, "\n", &save))
+                if (line[0] == '#' && line[1] >= 'A' && line[1] <= 'Z' && strchr(line, '=')) {
+                        *strchr(line, '=') = '\0';
+                        names[n++] = line + 1;
+                        (void) snprintf(conf + strlen(conf), sizeof(conf) - strlen(conf), "%s=%zu\n", line + 1, 5000 + n);
+                }
+        host_write(h, "root/etc/tced/tced.conf", "%s", conf);
+        (void) call_manager(bus, "Reload", NULL, "");
+        for (size_t i = 0; i < n; i++)
+                tap_eq(limit_of(bus, names[i]), 5001 + (int64_t) i, "the property Limits has %s=", names[i]);
+        tap_ok(n >= 16, "%zu limits", n);
+        host_remove(h, "root/etc");
+        (void) call_manager(bus, "Reload", NULL, "");
+}
+
 /* Something of the default that Describe shows. */
 static bool described(sd_bus *bus, const char *text) {
         _cleanup_free_ char *json = describe_text(bus);
@@ -370,6 +415,7 @@ static void test_all(Host *h, sd_bus *bus, sd_bus *listener) {
         test_machine_signals(bus, listener);
         test_probe(bus, listener);
         test_reload(h, bus, listener);
+        test_limits(h, bus);
         test_hangup(h, bus);
         test_rescan(h, bus, listener);
         test_holder(bus, listener);
