@@ -29,7 +29,6 @@ static void lines_add(Lines *l, char *line) {
         l->items[l->n++] = line;
 }
 
-/* "" where the attribute is not there. */
 /* EmitsChangedSignal's default, and privileges, which the specification does not have. */
 static const char *annotation(xmlNode *member, const char *name, const char *fallback) {
         for (xmlNode *n = member->children; n; n = n->next)

@@ -6,7 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 
-#include "client.h"
+#include "fuzz-calls.h"
 #include "tap.h"
 
 /* Users of this host, since dbus-daemon turns others away: one without any right, and two that are made members. */
@@ -165,35 +165,43 @@ static void try_methods(void *userdata) {
         }
 }
 
-/* A method that is not in the table is one that nobody thought about. */
-static void test_complete(const World *w, sd_bus *bus) {
-        static const char *const interfaces[] = { TCED_INTERFACE_MANAGER, TCED_INTERFACE_GROUP, TCED_INTERFACE_MACHINE,
-                                                  TCED_INTERFACE_TABLE, LOG_CONTROL_INTERFACE };
-        char table[128], begin[64];
+static bool is_standard(const char *interface) {
+        for (size_t i = 0; i < ELEMENTSOF(standard); i++)
+                if (streq(standard[i], interface))
+                        return true;
+        return false;
+}
 
-        (void) snprintf(table, sizeof(table), "%s/table/80000001", w->machine);
-        for (size_t i = 0; i < ELEMENTSOF(interfaces); i++) {
-                const char *path = i == 3 ? table : i == 4 ? LOG_CONTROL_PATH : object_of(w, interfaces[i]);
-                _cleanup_free_ char *xml = introspect(bus, path);
-                char *at, *end;
+/* Are its properties among those that are tried below? */
+static bool has_tried_properties(const char *interface) {
+        static const char *const interfaces[] = { TCED_INTERFACE_MANAGER, TCED_INTERFACE_GROUP, TCED_INTERFACE_MACHINE, TCED_INTERFACE_TABLE,
+                                                  LOG_CONTROL_INTERFACE };
 
-                (void) snprintf(begin, sizeof(begin), "<interface name=\"%s\">", interfaces[i]);
-                at = xml ? strstr(xml, begin) : NULL;
-                end = at ? strstr(at, "</interface>") : NULL;
-                if (!tap_ok(end, "%s is there", interfaces[i]))
-                        continue;
-                *end = '\0';
-                while ((at = strstr(at, "<method name=\""))) {
-                        bool known = false;
+        for (size_t i = 0; i < ELEMENTSOF(interfaces); i++)
+                if (streq(interfaces[i], interface))
+                        return true;
+        return false;
+}
 
-                        at += strlen("<method name=\"");
-                        *strchr(at, '"') = '\0';
-                        for (size_t j = 0; j < ELEMENTSOF(rows); j++)
-                                known |= streq(rows[j].interface, interfaces[i]) && streq(rows[j].method, at);
-                        tap_ok(known, "it is written down here who may call %s.%s", interfaces[i], at);
-                        at += strlen(at) + 1;
-                }
+/* A method that is not in the table is one that nobody thought about: of any interface, of any object there is. */
+static void test_complete(sd_bus *bus, const char *where) {
+        bool found[ELEMENTSOF(rows)] = {};
+        Targets all = {};
+
+        targets_look(&all, bus);
+        for (size_t i = 0; i < all.n_targets; i++) {
+                const Target *t = &all.targets[i];
+                bool known = is_standard(t->interface) || (t->property && has_tried_properties(t->interface));
+
+                for (size_t j = 0; !t->property && j < ELEMENTSOF(rows); j++)
+                        if (streq(rows[j].interface, t->interface) && streq(rows[j].method, t->member))
+                                known = found[j] = true;
+                if (!known)
+                        tap_ok(false, "%s: it is written down here who may use %s.%s of %s", where, t->interface, t->member, t->path);
         }
+        for (size_t j = 0; j < ELEMENTSOF(rows); j++)
+                tap_ok(found[j], "%s: %s.%s is there", where, rows[j].interface, rows[j].method);
+        targets_done(&all);
 }
 
 /* Cuts the attribute's value out of an element, and gives it: name="LogLevel". */
@@ -239,9 +247,8 @@ static void try_properties(void *userdata) {
 
                         if (strstr(line, "<interface ")) {
                                 (void) snprintf(interface, sizeof(interface), "%s", attribute(line, "name"));
-                                known = strncmp(interface, "org.tced1.", 10) == 0 || streq(interface, LOG_CONTROL_INTERFACE);
-                                for (size_t j = 0; j < ELEMENTSOF(standard); j++)
-                                        known |= streq(interface, standard[j]);
+                                known = strncmp(interface, "org.tced1.", 10) == 0 || streq(interface, LOG_CONTROL_INTERFACE) ||
+                                        is_standard(interface);
                                 tap_ok(known, "%s: the interface %s is one that is thought of", path, interface);
                         }
                         if (!strstr(line, "<property "))
@@ -502,7 +509,7 @@ static void try_to_unregister(void *userdata) {
 }
 
 static void test_world(World *w) {
-        _cleanup_bus_ sd_bus *root = open_bus(w->host);
+        _cleanup_bus_ sd_bus *root = open_bus(w->host), *peer = open_peer(w->host);
         _cleanup_free_ char *machine = NULL, *offered = NULL, *given_up = NULL;
         TestWindow vfio = { "vfio", "0000:01:00.0", 0x80000001, 0, 1 << 20, 12, 0, 7 };
 
@@ -512,7 +519,8 @@ static void test_world(World *w) {
         w->machine = machine;
         w->offered = offered;
         (void) claim(root, machine, NULL);
-        test_complete(w, root);
+        test_complete(root, "bus");
+        test_complete(peer, "private socket");
         for (unsigned i = 0; i < 2; i++) {
                 w->on_peer = i == 1;
                 run_as(nobody_uid, NULL, 0, try_methods, w);
