@@ -52,6 +52,7 @@ has() {
         point $? "${1##*/}: $2" "$(diff <(echo "$want") <(echo "$have"))"
 }
 has "$units/tced.service" DeviceAllow '/dev/kvm rw' '/dev/vfio/vfio rw'
+has "$units/tced.service" LimitDATA 2G
 has "$units/tced.service" CapabilityBoundingSet 'CAP_SYS_PTRACE CAP_SYS_RESOURCE'
 for unit in tced-bind.service tced-bind-work@.service; do
         has "$units/$unit" DeviceAllow 'char-vfio rw'
