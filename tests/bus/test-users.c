@@ -443,9 +443,12 @@ static void try_offered(void *userdata) {
 static void try_offered_to_another(void *userdata) {
         const World *w = userdata;
         _cleanup_bus_ sd_bus *bus = open_bus(w->host), *peer = open_peer(w->host);
+        _cleanup_fd_ int own = sys_pidfd_open(getpid(), 0);
         sd_bus_error error = SD_BUS_ERROR_NULL;
 
         refused(claim(bus, w->offered, &error), &error, "NotAuthorized", "offered|user", "another user can't claim it on the bus");
+        refused(call(bus, w->offered, TCED_INTERFACE_MACHINE, "ClaimWithPidfd", &error, NULL, "ht", own, UINT64_C(0)), &error, "NotAuthorized",
+                "offered|user", "nor with its own pidfd");
         refused(claim(peer, w->offered, &error), &error, SD_BUS_ERROR_UNKNOWN_OBJECT, "", "nor see it on the private socket");
         refused(unregister(bus, w->offered, &error), &error, "NotAuthorized", "offered|root", "nor unregister it");
 }
