@@ -58,7 +58,24 @@ for unit in tced-bind.service tced-bind-work@.service; do
         has "$units/$unit" DeviceAllow 'char-vfio rw'
         has "$units/$unit" CapabilityBoundingSet CAP_DAC_OVERRIDE
 done
+for unit in tced.service tced-bind.service tced-bind-work@.service; do has "$units/$unit" KeyringMode private; done
 has "$units/tced-bind-work@.service" ReadWritePaths '/sys/bus/pci /sys/devices /run/tced-bind/groups'
+for unit in tced.service tced-bind.service; do
+        has "$units/$unit" ReadOnlyPaths '/sys/bus /sys/class /sys/devices /sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/power'
+done
+has "$units/tced-bind-work@.service" ReadOnlyPaths \
+        '/sys/bus /sys/class /sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/fs -/sys/kernel -/sys/power'
+# refuses UNIT CALL...: of the groups that it has, exactly these are taken out again.
+refuses() {
+        local have want
+        have=$(sed -n 's/^SystemCallFilter=~//p' "$units/$1" | tr ' ' '\n' | sort)
+        want=$(printf '%s\n' "${@:2}" | sort)
+        [[ $have == "$want" ]]
+        point $? "$1: calls that it does without" "$(diff <(echo "$want") <(echo "$have"))"
+}
+without=({,f,l}{set,remove}xattr futimesat link{,at} mknod{,at} symlink{,at} truncate{,64} utime utimes utimensat{,_time64})
+refuses tced.service "${without[@]}" execveat rt_{,tg}sigqueueinfo setns unshare
+for unit in tced-bind.service tced-bind-work@.service; do refuses "$unit" "${without[@]}"; done
 # Who may reach them: tced, and tced-bind, which is root.
 has "$sources/tced-bind.socket" SocketUser tced
 has "$sources/tced-bind.socket" SocketMode 0600
