@@ -184,10 +184,6 @@ int wait_fds(pid_t pid, int most) {
         return n;
 }
 
-bool keeps_what_is_freed(void) {
-        return getenv("ASAN_OPTIONS") || getenv("TCED_SLACK");
-}
-
 long resident_kib(pid_t pid) {
         char path[32];
         _cleanup_free_ char *text = NULL;

@@ -37,14 +37,6 @@ static void on_alarm(int signal_number) {
         _exit(1);
 }
 
-/* How many times as long as usual all may take: under valgrind, which tools/test-native says. */
-static unsigned slack(void) {
-        const char *text = getenv("TCED_SLACK");
-        int factor = text ? atoi(text) : 0;
-
-        return factor > 0 ? (unsigned) factor : 1;
-}
-
 void host_init(Host *h, unsigned seconds) {
         static const char *const folders[] = { "sys/kernel/iommu_groups", "dev", "root", "run", "libvirt" };
 
@@ -128,6 +120,7 @@ pid_t spawn(const Spawn *s) {
         program = open(s->argv[0], O_PATH | O_CLOEXEC);
         if (s->uid != 0 && setgroups(0, NULL) < 0)
                 _exit(126);
+        valgrind_log_to(s->uid);
         become(s->uid);
         (void) signal(SIGPIPE, SIG_DFL);
         if (s->n_fds > 0) {
@@ -149,7 +142,7 @@ int wait_exit(pid_t pid) {
         if (fd < 0)
                 bail_out("pidfd_open: %s", strerror(-fd));
         if (poll(&pfd, 1, HARNESS_PATIENCE * 1000) == 0) {
-                printf("# process %d did not end in %d s and is killed\n", (int) pid, HARNESS_PATIENCE);
+                printf("# process %d did not end in %u s and is killed\n", (int) pid, HARNESS_PATIENCE);
                 (void) kill(pid, SIGKILL);
         }
         if (waitpid(pid, &status, 0) != pid)

@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "slack.h"
+
 /* Seconds that anything here may take, also with sanitizers on a busy machine. */
-#define HARNESS_PATIENCE 30
+#define HARNESS_PATIENCE (30 * slack())
 
 #define NO_UID ((uid_t) -1)
 
@@ -103,8 +105,6 @@ void host_remove_group(const Host *h, unsigned number);
 /* Open file descriptors of a process; resident memory in KiB. -1: can't be told. */
 int count_fds(pid_t pid);
 long resident_kib(pid_t pid);
-/* Does it run where what is freed is kept for a while, so that its memory tells nothing: sanitizers, valgrind? */
-bool keeps_what_is_freed(void);
 /* The same when it has not changed for a moment: a file that is being written is open, too. */
 int settled_fds(pid_t pid);
 /* Waits until a process has no more than so many fds open (closing may lag behind an answer); how many it has then. */

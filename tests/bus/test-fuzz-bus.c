@@ -152,8 +152,7 @@ static void test_rounds(const Host *h, uint64_t seed, uid_t nobody, gid_t group)
         after = resident_kib(h->tced_pid);
         tap_eq(count_machines(bus), 0, "no machine is left");
         tap_ok(wait_fds(h->tced_pid, fds) <= fds, "no fd is left");
-        /* A sanitizer keeps what is freed for a while. */
-        tap_ok(after < before + 8192 || keeps_what_is_freed(), "nor memory: %ld KiB, then %ld KiB", before, after);
+        tap_memory(before, after, 8192, "nor memory");
 }
 
 static const struct group *some_group(gid_t other) {

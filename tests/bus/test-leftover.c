@@ -15,7 +15,7 @@
 #include "tced.h"
 
 #define PATTERN UINT64_C(0x5ec2e75ec2e75003)
-#define PATIENCE UINT64_C(60000000)
+#define PATIENCE (slack() * UINT64_C(60000000))
 #define VMS 60
 
 static const struct tced_window windows[] = {

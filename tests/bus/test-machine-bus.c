@@ -341,8 +341,7 @@ static void test_two_hundred(const Host *h, sd_bus *bus, int fds) {
         tap_eq(good, 800, "all were registered and unregistered, twice");
         tap_eq(count_machines(bus), 0, "none is left");
         tap_ok(wait_fds(h->tced_pid, fds) <= fds, "no fd is left");
-        /* A sanitizer keeps what is freed for a while. */
-        tap_ok(after < before + 8192 || keeps_what_is_freed(), "nor memory: %ld KiB, then %ld KiB", before, after);
+        tap_memory(before, after, 8192, "nor memory");
 }
 
 /* A client that can't take fds learns that, and loses nothing. */

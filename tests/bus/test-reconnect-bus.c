@@ -14,7 +14,7 @@
 #include "tap.h"
 #include "tced.h"
 
-#define PATIENCE UINT64_C(10000000)
+#define PATIENCE (slack() * UINT64_C(10000000))
 #define DEADLINE UINT64_C(300000)
 #define N_WINDOWS 20U
 

@@ -14,7 +14,7 @@
 #include "kvm-abi.h"
 #include "tap.h"
 
-#define PATIENCE UINT64_C(10000000) /* for what has to work, also where the machine is busy */
+#define PATIENCE (slack() * UINT64_C(10000000)) /* for what has to work, also where the machine is busy */
 #define DEADLINE UINT64_C(200000)   /* for what has to time out */
 #define VM_FD 1000                  /* the fake kernel's VM */
 

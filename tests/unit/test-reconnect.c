@@ -13,7 +13,7 @@
 #include "kvm-abi.h"
 #include "tap.h"
 
-#define PATIENCE UINT64_C(10000000)
+#define PATIENCE (slack() * UINT64_C(10000000))
 #define DEADLINE UINT64_C(200000)
 #define VM_FD 1000
 #define N_USER 20U
