@@ -86,6 +86,9 @@ static int run_dot(int graph) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return -errno;
+        /* So a posix_spawnp(3) may say, too, that there is no such program: where its child has a memory of its own. */
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+                return -ENOENT;
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
