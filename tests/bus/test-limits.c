@@ -289,7 +289,7 @@ static void test_full_run(Host *h) {
             asprintf(&state, "--state=%s/state", where) < 0)
                 bail_out("no memory");
         host_mkdir(h, "small");
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
             mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, "size=32k") < 0) {
                 tap_skip("no file system can be mounted here", "a full /run");
                 return;
