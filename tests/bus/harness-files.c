@@ -165,7 +165,7 @@ int settled_fds(pid_t pid) {
         for (unsigned same = 0, i = 0; same < 3 && i < HARNESS_PATIENCE * 100; i++) {
                 int before = n;
 
-                (void) usleep(10 * 1000);
+                (void) usleep(10 * 1000 * slack());
                 n = count_fds(pid);
                 same = n == before ? same + 1 : 0;
         }
