@@ -445,6 +445,30 @@ static void test_progress(void) {
         stop_peer(peer);
 }
 
+/* What a dot's exit status tells; 127 is what a posix_spawnp(3) has that could not say at once that there is none. */
+static void test_dots(char *option) {
+        static const struct {
+                const char *name, *script, *error;
+        } cases[] = {
+                { "a dot that fails", "#!/bin/sh\nexit 3\n", "tcectl: dot could not draw the picture" },
+                { "a dot that could not be started", "#!/bin/sh\nexit 127\n", "tcectl: Graphviz's dot, which draws the picture, is not here" },
+        };
+        static Run result;
+        char dot[96], *path = strdup(getenv("PATH"));
+
+        (void) snprintf(dot, sizeof(dot), "%s/dot", folder);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                put_file(dot, cases[i].script);
+                (void) chmod(dot, 0755);
+                (void) setenv("PATH", folder, 1);
+                RUN(&result, (char *) "topology", (char *) "--svg", option);
+                (void) setenv("PATH", path, 1);
+                tap_ok(result.status == 1 && strncmp(result.err, cases[i].error, strlen(cases[i].error)) == 0, "%s", cases[i].name);
+        }
+        (void) unlink(dot);
+        free(path);
+}
+
 /* Another host's answer, from a file, and a picture of it where there is a dot, and where there is none. */
 static void test_elsewhere(void) {
         static Run result;
@@ -473,6 +497,7 @@ static void test_elsewhere(void) {
         tap_streq(result.err, "tcectl: Graphviz's dot, which draws the picture, is not here. Install the package graphviz, or take the graph to "
                               "where it is: tcectl topology --dot\n", "a picture without dot: both remedies");
         tap_streq(result.out, "", "a picture without dot: nothing of it");
+        test_dots(option);
         RUN(&result, (char *) "topology", (char *) "--svg", option);
         if (result.status != 0 && strstr(result.err, "is not here"))
                 tap_skip("there is no dot: tools/setup tests", "a picture");
