@@ -241,6 +241,52 @@ static void test_tables(Host *h, sd_bus *root) {
         (void) actor_end(&alice);
 }
 
+/* Two tables of 4 KiB are what a user may have; 'y': that was as it should be. */
+static void alice_has_bytes(int fd, void *userdata) {
+        sd_bus *bus = open_peer(userdata);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        TestWindow w[3] = { small_window(0), small_window(1), small_window(2) };
+        bool right;
+
+        right = is_refused(register_windows(bus, "alice", "", w, 3, NO_UID, NULL, &error), &error, "LimitExceeded",
+                           "TableBytesPerUserMax=8192 would be exceeded|0 are taken, 12288 more");
+        free(register_small(bus, "alice", 2, NO_UID));
+        right = right && is_refused(register_windows(bus, "more", "", w, 1, NO_UID, NULL, &error), &error, "LimitExceeded",
+                                    "TableBytesPerUserMax=8192 would be exceeded|8192 are taken, 4096 more");
+        actor_say(fd, right ? 'y' : 'n');
+        (void) actor_listen(fd);
+}
+
+static void bob_has_bytes(void *userdata) {
+        _cleanup_bus_ sd_bus *bus = open_peer(userdata);
+
+        free(register_small(bus, "bob", 2, NO_UID));
+        tap_eq(count_machines(bus), 1, "another user has as many");
+}
+
+static void test_bytes(Host *h, sd_bus *root) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        TestWindow w[2] = { small_window(0), small_window(1) };
+        _cleanup_free_ char *path = NULL;
+        Actor alice;
+
+        host_write(h, "root/etc/tced/tced.conf", "[Manager]\nGroup=%s\n[Limits]\nTableBytesMax=16K\nTableBytesPerUserMax=8K\n",
+                   getgrgid(group)->gr_name);
+        went_well(call_manager(root, "Reload", &error, ""), &error, "limits of bytes");
+        alice = actor_start(ALICE, alice_has_bytes, h);
+        tap_eq(actor_hear(&alice), 'y', "a user has no more bytes than TableBytesPerUserMax, in one VM or in more");
+        run_as(BOB, &group, 1, bob_has_bytes, h);
+        for (unsigned i = 0; i < 100 && usage_of(root, "TableBytesMax") > 8192; i++)
+                (void) usleep(50000);
+        tap_eq(usage_of(root, "TableBytesMax"), 8192, "Usage counts them; those of a user who is gone are gone");
+        path = register_small(root, "root", 1, NO_UID);
+        refused(register_windows(root, "more", "", w, 2, NO_UID, NULL, &error), &error, "LimitExceeded",
+                "TableBytesMax=16384 would be exceeded|12288 are taken, 8192 more", "root has no more than TableBytesMax either");
+        (void) unregister(root, path, NULL);
+        actor_tell(&alice, 'e');
+        (void) actor_end(&alice);
+}
+
 static void nobody_plans(void *userdata) {
         const char *const *texts = userdata;
         _cleanup_bus_ sd_bus *bus = open_address(texts[0], true);
@@ -391,6 +437,7 @@ int main(void) {
 
                 test_tables(&h, root);
                 test_domain_bytes(&h, root);
+                test_bytes(&h, root);
         }
         host_stop_tced(&h);
         test_full_run(&h);
