@@ -30,12 +30,15 @@ int proof_from_string(const char *text) {
 /* What does not fit is cut: a reason is for people, and one that is long is none. */
 void outcome_set(Outcome *o, Proof proof, const char *format, ...) {
         va_list ap;
+        size_t length;
 
         o->proof = proof;
         va_start(ap, format);
         (void) vsnprintf(o->why, sizeof(o->why), format, ap);
         va_end(ap);
-        (void) utf8_mend(o->why);
+        /* It is copied whole, and sent through pipes: nothing of a stack is to go with it. */
+        length = strlen(utf8_mend(o->why));
+        memset(o->why + length, 0, sizeof(o->why) - length);
 }
 
 static bool text_valid(const char *text, size_t size) {

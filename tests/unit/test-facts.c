@@ -61,6 +61,7 @@ static void test_valid(void) {
 }
 
 static void test_outcome(void) {
+        static const char short_one[WHY_MAX] = "short";
         char text[2 * WHY_MAX];
         Outcome o = {};
 
@@ -70,6 +71,8 @@ static void test_outcome(void) {
         text[sizeof(text) - 1] = '\0';
         outcome_set(&o, PROOF_NO, "%s", text);
         tap_eq(strlen(o.why), WHY_MAX - 1, "a reason that is too long is cut");
+        outcome_set(&o, PROOF_NO, "short");
+        tap_ok(memcmp(o.why, short_one, WHY_MAX) == 0, "of what was there before nothing is left");
 }
 
 static DeviceFacts made_up_device(const char *address) {
