@@ -302,14 +302,14 @@ static void test_signals(void) {
         static const struct sigaction action = { .sa_handler = on_alarm };
         static const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = {};
         _cleanup_(table_memory_clear) TableMemory m = TABLE_MEMORY_INIT;
-        struct sigaction old;
         int r;
 
-        (void) sigaction(SIGALRM, &action, &old);
+        (void) sigaction(SIGALRM, &action, NULL);
         (void) setitimer(ITIMER_REAL, &often, NULL);
         r = table_memory_make("t", 1 << 20, TRISTATE_NO, NUMA_NODE_ANY, &m);
         (void) setitimer(ITIMER_REAL, &never, NULL);
-        (void) sigaction(SIGALRM, &old, NULL);
+        /* valgrind may have one still to deliver. */
+        (void) signal(SIGALRM, SIG_IGN);
         tap_eq(r, 0, "a table made under a hail of signals");
 }
 
