@@ -360,7 +360,7 @@ static void test_rest(void) {
                 int r;
 
                 /* Behind the end there is no place for one. */
-                if (streq(hostile[i].what, STATE_TAIL + 1))
+                if (streq(hostile[i].what, &STATE_TAIL[1]))
                         continue;
                 both = replaced(bad, STATE_TAIL, end);
                 r = state_read_rest(both, strlen(both), BOOT, on_ended, NULL, &state);
