@@ -521,10 +521,11 @@ static int connect_bus(DBus *d) {
         if (r >= 0)
                 r = attach_objects(c);
         if (r >= 0)
+                r = take_name(bus);
+        /* Not before, as take_name() has messages handled, and needs the connection until it is done. */
+        if (r >= 0)
                 r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, c);
-        if (r >= 0)
-                r = take_name(bus);
         if (r >= 0 && !d->user)
                 (void) dbus_systemd_attach(c);
         if (r >= 0)

@@ -14,8 +14,8 @@ int dbus_new(Manager *m, DBus **ret);
 DBus *dbus_free(DBus *d);
 
 /* Connects to the system bus, or the session bus, and takes the name; waits for both, so that whoever is told READY=1 finds it there.
- * A connection that ends is made again; lost is called where that can't be done. -EEXIST: the name is another's; -EACCES: the bus's policy keeps it from this user;
- * -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
+ * A connection that ends is made again; lost is called where that can't be done. -EEXIST: the name is another's; -EACCES: the bus's policy
+ * keeps it from this user; -ECONNREFUSED, -ENOENT and the like: there is no such bus. */
 int dbus_connect_bus(DBus *d, bool user, void (*lost)(const char *why, void *userdata), void *userdata);
 
 /* Listens on the private socket at this path; a socket that is there of an earlier run is replaced. -EADDRINUSE: another tced

@@ -150,10 +150,16 @@ static void test_often(Host *h, sd_bus *bus, sd_bus *peer) {
         tap_eq(wait_requests(peer), 0, "and no request in flight");
 }
 
+/* Another has the name when tced is back, which waits a moment for it; then there is no bus any more. */
 static void test_gone(Host *h, sd_bus *peer) {
-        _cleanup_free_ char *path = register_small(peer, NAME, 2, NO_UID), *found = NULL;
-        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_free_ char *path = register_small(peer, NAME, 2, NO_UID), *found = NULL, *before = NULL, *log = NULL;
+        _cleanup_bus_ sd_bus *bus = NULL, *other = open_bus(h);
 
+        before = owner(other);
+        tap_eq(sd_bus_request_name(other, TCED_BUS_NAME, SD_BUS_NAME_QUEUE), 0, "another queues for the name");
+        hang_up(h);
+        tap_ok(before && wait_owner(other, before), "and has it when the bus hangs up on tced");
+        (void) usleep(200 * 1000);
         (void) kill(h->bus_pid, SIGKILL);
         (void) wait_exit(h->bus_pid);
         h->bus_pid = 0;
@@ -161,6 +167,8 @@ static void test_gone(Host *h, sd_bus *peer) {
         h->tced_pid = 0;
         /* It may still be let in by one that is just ending. */
         tap_ok(host_log_has(h, "Lost the bus, and can't connect to it again: "), "and says why");
+        log = host_log(h);
+        tap_ok(!strstr(log, "Sanitizer"), "no sanitizer has a complaint");
         host_remove(h, "bus");
         if (!host_start_bus(h) || !host_restart_tced(h, NULL))
                 bail_out("neither bus nor tced start again");
