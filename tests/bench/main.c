@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tced-bench [--quick] [--record FILE] [ROW...]: measure, and print the table. tced-bench --show FILE...: print what was recorded. It is run by
+ * tools/bench, which builds it and says where the programs are. */
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "util.h"
+
+/* By what it does to the machine: first what wants it quiet. */
+static void (*const groups[])(void) = {
+        bench_acquire,
+};
+
+/* Where the harness and the rows find what they start. */
+static const struct { const char *name, *path; } programs[] = {
+        { "TCED", BENCH_TCED }, { "TCED_ON_FAKE_KVM", BENCH_TCED_ON_FAKE_KVM }, { "HOOK", BENCH_HOOK }, { "TCECTL", BENCH_TCECTL },
+        { "BENCH_PEER", BENCH_PEER }, { "DBUS_DAEMON", BENCH_DBUS_DAEMON }, { "TCED_DATA", TEST_SOURCE_ROOT "/data" },
+};
+
+static struct {
+        bool quick;
+        FILE *record;
+        char **wanted;
+        int n_wanted, missed, measured;
+        const char *now; /* the row that is measured */
+} bench;
+
+bool bench_quick(void) {
+        return bench.quick;
+}
+
+unsigned bench_runs(unsigned runs) {
+        return bench.quick && runs > 2 ? 2 : runs;
+}
+
+bool bench_wanted(const char *id) {
+        bool wanted = bench.n_wanted == 0;
+
+        for (int i = 0; i < bench.n_wanted && !wanted; i++)
+                wanted = strncmp(id, bench.wanted[i], strlen(bench.wanted[i])) == 0;
+        if (wanted)
+                bench.now = id;
+        return wanted;
+}
+
+void bench_fail(const char *format, ...) {
+        va_list ap;
+
+        (void) fflush(stdout);
+        (void) fprintf(stderr, "tced-bench: %s: ", bench.now ?: "start");
+        va_start(ap, format);
+        (void) vfprintf(stderr, format, ap);
+        va_end(ap);
+        (void) fputc('\n', stderr);
+        exit(2);
+}
+
+static void count(const Row *row) {
+        bench.measured++;
+        bench.missed += row_met(row) == MET_NOT;
+        table_row(stdout, row);
+        (void) fflush(stdout);
+}
+
+void bench_report(const Row *row) {
+        count(row);
+        if (bench.record)
+                record_row(bench.record, row);
+}
+
+static int show_row(const Row *row, void *userdata) {
+        count(row);
+        return 0;
+}
+
+static int show(char **paths) {
+        for (; *paths; paths++) {
+                FILE *f = fopen(*paths, "re");
+                int r = f ? record_read(f, show_row, NULL) : -errno;
+
+                if (f)
+                        (void) fclose(f);
+                if (r < 0) {
+                        (void) fprintf(stderr, "tced-bench: can't show %s: %s\n", *paths, strerror(-r));
+                        return 2;
+                }
+        }
+        return bench.missed > 0;
+}
+
+int main(int argc, char **argv) {
+        static const struct option options[] = {
+                { "quick", no_argument, NULL, 'q' }, { "record", required_argument, NULL, 'r' }, { "show", no_argument, NULL, 's' }, {},
+        };
+        bool showing = false;
+        int option;
+
+        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                if (option == 'q')
+                        bench.quick = true;
+                else if (option == 's')
+                        showing = true;
+                else if (option == 'r' && (bench.record = fopen(optarg, "ae")))
+                        continue;
+                else
+                        return 2;
+        }
+        if (showing)
+                return show(argv + optind);
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++)
+                (void) setenv(programs[i].name, programs[i].path, 0);
+        bench.wanted = argv + optind;
+        bench.n_wanted = argc - optind;
+        table_machine(stdout);
+        table_head(stdout);
+        for (size_t i = 0; i < ELEMENTSOF(groups); i++)
+                groups[i]();
+        if (bench.measured == 0) {
+                (void) fprintf(stderr, "tced-bench: no row is called that\n");
+                return 2;
+        }
+        if (bench.record)
+                (void) fclose(bench.record);
+        return bench.missed > 0 && !bench.quick;
+}
