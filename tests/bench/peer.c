@@ -1,5 +1,135 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-int main(void) {
+/* bench-peer: what tced is measured against, where that is a process of its own.
+ *
+ *   tables-socket PATH   listens there and serves one connection after the other: a peer of sd-bus's and nothing else, which answers
+ *                        AcquireTables with eight tables, as tced does
+ *   tables-bus           the same as a service: PEER_NAME on the bus of DBUS_SYSTEM_BUS_ADDRESS
+ *
+ * Each asks who calls as little as it can: not at all. */
+
+#include "peer.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-id128.h>
+
+#include "names.h"
+#include "util.h"
+
+static int table_fds[PEER_TABLES];
+
+static int method_acquire_tables(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const void *liobns;
+        uint64_t flags;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_read_array(m, 'u', &liobns, &size);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "t", &flags);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ussttutsii)");
+        for (uint32_t i = 0; r >= 0 && i < PEER_TABLES; i++)
+                r = sd_bus_message_append(reply, "(ussttutsii)", PEER_LIOBN + i, "user", "no-kvm", UINT64_C(0), PEER_WINDOW_BYTES, 12U,
+                                          PEER_WINDOW_BYTES >> 12, "auto", -1, (int) i);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "h");
+        for (uint32_t i = 0; r >= 0 && i < PEER_TABLES; i++)
+                r = sd_bus_message_append(reply, "h", table_fds[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "bu", 0, 0U);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("AcquireTables", "aut", "a(ussttutsii)ahbu", method_acquire_tables, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static int serve(sd_bus *bus) {
+        int r;
+
+        for (;;) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int make_tables(void) {
+        for (size_t i = 0; i < PEER_TABLES; i++) {
+                table_fds[i] = memfd_create("table", MFD_CLOEXEC);
+                if (table_fds[i] < 0 || ftruncate(table_fds[i], PEER_WINDOW_BYTES >> 9) < 0)
+                        return -errno;
+        }
         return 0;
+}
+
+static int serve_socket(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+                return -errno;
+        for (;;) {
+                int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+                sd_bus *bus = NULL;
+
+                if (connection < 0)
+                        return -errno;
+                r = sd_bus_new(&bus);
+                if (r >= 0)
+                        r = sd_bus_set_fd(bus, connection, connection);
+                if (r >= 0)
+                        r = sd_bus_set_server(bus, 1, SD_ID128_NULL);
+                if (r >= 0)
+                        r = sd_bus_negotiate_fds(bus, 1);
+                if (r >= 0)
+                        r = sd_bus_add_fallback_vtable(bus, NULL, TCED_MACHINE_PREFIX, TCED_INTERFACE_MACHINE, vtable, NULL, NULL);
+                if (r >= 0)
+                        r = sd_bus_start(bus);
+                if (r >= 0)
+                        (void) serve(bus);
+                (void) sd_bus_close_unref(bus);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int serve_bus(void) {
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(bus, NULL, TCED_MACHINE_PREFIX, TCED_INTERFACE_MACHINE, vtable, NULL, NULL);
+        if (r >= 0)
+                r = sd_bus_request_name(bus, PEER_NAME, 0);
+        return r < 0 ? r : serve(bus);
+}
+
+int main(int argc, char **argv) {
+        int r = -EINVAL;
+
+        if (argc == 3 && streq(argv[1], "tables-socket"))
+                r = (r = make_tables()) < 0 ? r : serve_socket(argv[2]);
+        else if (argc == 2 && streq(argv[1], "tables-bus"))
+                r = (r = make_tables()) < 0 ? r : serve_bus();
+        (void) fprintf(stderr, "bench-peer: %s\n", strerror(-r));
+        return 1;
 }

@@ -182,8 +182,10 @@ static void write_bus_config(const Host *h) {
                    "    <allow receive_type=\"signal\"/>\n"
                    "    <allow send_destination=\"org.freedesktop.DBus\"/>\n"
                    "    <allow send_destination=\"org.freedesktop.PolicyKit1\"/>\n"
+                   "    <allow send_destination=\"org.tced1.Peer\"/>\n"
                    "  </policy>\n"
-                   "  <policy user=\"%u\"><allow own=\"org.tced1\"/><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\n"
+                   "  <policy user=\"%u\"><allow own=\"org.tced1\"/><allow own=\"org.freedesktop.PolicyKit1\"/>"
+                   "<allow own=\"org.tced1.Peer\"/></policy>\n"
                    "  <include>%s/org.tced1.conf</include>\n"
                    "</busconfig>\n",
                    h->address, (unsigned) geteuid(), data ? data : "/nonexistent");
