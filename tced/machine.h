@@ -69,6 +69,7 @@ typedef struct Table {
         TableState state;
         TableMemory memory; /* only while READY */
         bool huge_pages;
+        bool untold; /* it was handed out, which nobody has heard yet */
         bool moving; /* the kernel refused it, and its memfd is being made */
         int error; /* the kernel's refusal as the VMM reported it, a positive errno; 0: none */
 } Table;

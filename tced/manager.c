@@ -183,6 +183,7 @@ void manager_stop(Manager *m) {
         manager_stop_audits(m);
         m->helper = helper_free(m->helper);
         m->worker = worker_free(m->worker);
+        manager_tell_now(m);
         manager_stop_keeping(m);
 }
 
@@ -191,6 +192,7 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         m->observer = (ManagerObserver) {};
         manager_stop(m);
+        manager_free_later(m);
         manager_free_audits(m);
         manager_free_binder(m);
         tdestroy(m->machines_by_name, ignore);
@@ -225,6 +227,7 @@ int manager_insert_machine(Manager *m, Machine *machine) {
 }
 
 void manager_remove_machine(Manager *m, Machine *machine) {
+        manager_forget_later(m, machine);
         (void) tdelete(machine, &m->machines_by_uuid, compare_uuid);
         (void) tdelete(machine, &m->machines_by_name, compare_name);
         m->n_machines--;

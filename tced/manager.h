@@ -72,6 +72,7 @@ typedef struct ProbeWaiter ProbeWaiter;
 typedef struct Registration Registration;
 typedef struct RunningDomain RunningDomain;
 typedef struct Keeper Keeper;
+typedef struct Later Later;
 struct Auditor;
 struct Binder;
 
@@ -97,6 +98,7 @@ struct Manager {
         uint64_t libvirtd_reloaded_usec; /* when libvirtd last looked for hooks again, likewise */
         uint64_t rescanned_usec;    /* when groups were last read for a domain, of CLOCK_MONOTONIC */
         Keeper *keeper;             /* NULL: nothing outlives a restart */
+        Later *later;              /* NULL: nothing was told of later yet */
         struct Auditor *auditor;    /* NULL: nothing was audited yet */
         struct Binder *binder;      /* NULL: no binding was asked for or looked at yet */
         bool bound; /* what is to be bound at boot was */
@@ -243,7 +245,7 @@ int manager_acquire_window(Manager *m, Machine *machine, const WindowRequest *re
 /* Makes those memfds of a machine's that are to be handed out and that could not be made when tced came back. 0, or -EINVAL and why. */
 int manager_make_tables(Manager *m, Machine *machine, Refusal *refusal);
 
-/* The memfd was handed out: tced's copy is closed. */
+/* The memfd was handed out: tced's copy is closed, and the observer told, a moment later. */
 void manager_table_handed_out(Manager *m, Table *table);
 
 /* The state file follows when there is time, or with manager_flush(), at once. */

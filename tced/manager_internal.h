@@ -19,10 +19,15 @@ int manager_add_hook_finding(const Manager *m, Findings *f);
 
 /* By its UUID, but none that a user registered who may have taken a domain's. */
 Machine *manager_find_masters_machine(Manager *m, const char *uuid);
-/* The machine (NULL: something else) has changed: the file has it before this returns, for what must not be said before; or soon, in the loop's next turns, when
- * other changes may have come to it. */
+/* The machine (NULL: something else) has changed: the file has it before this returns, for what must not be said before; or soon, a moment
+ * later, when other changes may have come to it and who was answered has gone on. */
 void manager_save(Manager *m, Machine *machine);
 void manager_save_soon(Manager *m, Machine *machine);
+/* The table was handed out: the observer hears of it a moment later; now; not any more, as the machine is about to go. */
+void manager_tell_later(Manager *m, Table *t);
+void manager_tell_now(Manager *m);
+void manager_forget_later(Manager *m, const Machine *machine);
+void manager_free_later(Manager *m);
 /* A process holds the machine: leaves its pidfd in the fd store. To be followed by manager_save(). */
 void manager_store_process(Manager *m, Machine *machine);
 /* The machine has gone. */

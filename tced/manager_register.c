@@ -607,12 +607,10 @@ void manager_report_table(Manager *m, Table *t, Placement placement, int error,
 }
 
 void manager_table_handed_out(Manager *m, Table *t) {
-        table_memory_clear(&t->memory);
         t->state = TABLE_HANDED_OUT;
         /* Not before the reply went out: a VMM that never got it asks again, and gets another; whoever got it does not. */
         manager_save_soon(m, t->machine);
-        if (m->observer.table_changed)
-                m->observer.table_changed(t, m->observer.userdata);
+        manager_tell_later(m, t);
 }
 
 void manager_unregister(Manager *m, Machine *machine) {

@@ -3,8 +3,8 @@
 /* What outlives a restart: when it is written, and how a tced that comes back takes it up.
  *
  * A VM that is registered or claimed, or one of its tables that was made or refused, is in the file before anyone is told so. What a VMM
- * can find out for itself (a table was handed out, a VM has gone) is written when the loop has nothing else to do, so that many changes that
- * come at once are one writing. With 4,096 VMs that takes a few milliseconds, most of it the kernel's. A pidfd is
+ * can find out for itself (a table was handed out, a VM has gone) is written a moment later, when who was answered has gone on, so that many
+ * changes that come at once are one writing. With 4,096 VMs that takes a few milliseconds, most of it the kernel's. A pidfd is
  * in the fd store before the file tells of it, and is taken from it after the file does no more: at any moment the store has what the
  * file means, or more. */
 
@@ -23,8 +23,9 @@
 #include "store.h"
 #include "util.h"
 
-/* So long at most a change waits for a loop that always has something else to do. */
-#define SOON_USEC (UINT64_C(1000000))
+/* So long a change waits that nobody waits for; and so much longer where that saves a wake-up. */
+#define SOON_USEC 2000U
+#define SOON_ACCURACY_USEC 500U
 /* With this state tced has run so long that what ends it now is not the state's doing; longer than its watchdog waits. */
 #define PROVEN_USEC (10 * 60 * UINT64_C(1000000))
 /* How often the service manager is asked for more time while tables are filled in, and for how much. */
@@ -34,8 +35,8 @@
 
 struct Keeper {
         Store *store;
-        sd_event_source *soon;   /* writes, when nothing else is to be done */
-        uint64_t soon_since;     /* of the first change that waits for that; 0: none does */
+        sd_event_source *soon;   /* writes, a moment later, */
+        bool waits;              /* what waits for that */
         sd_event_source *proven; /* the state is not at fault */
         char (*gone)[FD_NAME_MAX + 1]; /* pidfds to be taken from the fd store, once the file tells of them no more */
         size_t n_gone, gone_allocated;
@@ -124,7 +125,7 @@ static void save(Manager *m) {
         int r, before = k->write_error;
 
         (void) sd_event_source_set_enabled(k->soon, SD_EVENT_OFF);
-        k->soon_since = 0;
+        k->waits = false;
         r = write_state(m);
         k->write_error = r < 0 ? -r : 0;
         if (k->write_error != before) {
@@ -139,7 +140,7 @@ static void save(Manager *m) {
         k->n_gone = 0;
 }
 
-static int on_soon(_unused_ sd_event_source *s, void *userdata) {
+static int on_soon(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
         save(userdata);
         return 0;
 }
@@ -168,10 +169,10 @@ void manager_save_soon(Manager *m, Machine *machine) {
                 return;
         if (machine)
                 forget_line(machine);
-        if (k->soon_since == 0) {
-                k->soon_since = now_usec();
-                (void) sd_event_source_set_enabled(k->soon, SD_EVENT_ONESHOT);
-        } else if (now_usec() - k->soon_since > SOON_USEC)
+        if (k->waits)
+                return;
+        k->waits = sd_event_source_set_time_relative(k->soon, SOON_USEC) >= 0 && sd_event_source_set_enabled(k->soon, SD_EVENT_ONESHOT) >= 0;
+        if (!k->waits)
                 save(m);
 }
 
@@ -498,11 +499,9 @@ static int keeper_new(Manager *m, const char *path) {
                 return -ENOMEM;
         r = store_new(path, &k->store);
         if (r >= 0)
-                r = sd_event_add_defer(m->event, &k->soon, on_soon, m);
+                r = sd_event_add_time_relative(m->event, &k->soon, CLOCK_MONOTONIC, SOON_USEC, SOON_ACCURACY_USEC, on_soon, m);
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->soon, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_priority(k->soon, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
                 r = sd_event_add_defer(m->event, &k->store_again, on_store_again, m);
         if (r >= 0)
@@ -545,7 +544,7 @@ int manager_restore(Manager *m, const char *path, StoredFds *fds) {
 void manager_stop_keeping(Manager *m) {
         if (!m->keeper)
                 return;
-        if (m->keeper->soon_since > 0)
+        if (m->keeper->waits)
                 save(m);
         m->keeper = keeper_free(m->keeper);
 }

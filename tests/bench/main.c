@@ -20,6 +20,7 @@ static void (*const groups[])(void) = {
 static const struct { const char *name, *path; } programs[] = {
         { "TCED", BENCH_TCED }, { "TCED_ON_FAKE_KVM", BENCH_TCED_ON_FAKE_KVM }, { "HOOK", BENCH_HOOK }, { "TCECTL", BENCH_TCECTL },
         { "BENCH_PEER", BENCH_PEER }, { "DBUS_DAEMON", BENCH_DBUS_DAEMON }, { "TCED_DATA", TEST_SOURCE_ROOT "/data" },
+        { "TCED_TEST_PLACE", "/dev/shm" }, /* in memory, as /run and /sys are */
 };
 
 static struct {

@@ -43,7 +43,7 @@ typedef struct Spawn {
         size_t n_fds;
 } Spawn;
 
-/* Makes the folder; seconds: how long the whole program may take. No process is started yet. */
+/* Makes the folder, in /tmp or where TCED_TEST_PLACE says; seconds: how long the whole program may take. No process is started yet. */
 void host_init(Host *h, unsigned seconds);
 /* Starts the private bus. false: there is no dbus-daemon here, and the test is to be skipped. */
 bool host_start_bus(Host *h);
