@@ -32,19 +32,24 @@ static sd_bus *open_side(const Acquire *a, bool peer, bool bus) {
         return open_address(address, false);
 }
 
-/* Who is asked has just answered something else: it is not what it did before that is measured, nor what the processor had forgotten of it. */
+/* Each call finds the processor as the start of a VM leaves it: a machine is registered and claimed before the peer's calls as well, and who is
+ * asked has just answered something else. */
 static int warm(sd_bus *bus, const char *destination) {
         (void) sd_bus_process(bus, NULL);
         return sd_bus_call_method(bus, destination, TCED_BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, "");
 }
 
-static int prepare(void *userdata) {
+static int start_machine(Acquire *a) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        Acquire *a = userdata;
-        int r;
 
         a->path = register_small(a->control, "bench", PEER_TABLES, NO_UID);
-        r = claim(a->control, a->path, &error);
+        return claim(a->control, a->path, &error);
+}
+
+static int prepare(void *userdata) {
+        Acquire *a = userdata;
+        int r = start_machine(a);
+
         if (r >= 0 && a->fresh)
                 a->tced = open_side(a, false, true);
         else if (r >= 0)
@@ -54,11 +59,13 @@ static int prepare(void *userdata) {
 
 static int prepare_peer(void *userdata) {
         Acquire *a = userdata;
+        int r = start_machine(a);
 
-        if (!a->fresh)
-                return warm(a->peer, a->bus ? PEER_NAME : NULL);
-        a->peer = open_side(a, true, true);
-        return 0;
+        if (r >= 0 && a->fresh)
+                a->peer = open_side(a, true, true);
+        else if (r >= 0)
+                r = warm(a->peer, a->bus ? PEER_NAME : NULL);
+        return r;
 }
 
 static int64_t ask(Acquire *a, sd_bus *bus, const char *destination, const char *path) {
@@ -118,10 +125,6 @@ static int finish(void *userdata) {
         return r;
 }
 
-static int finish_peer(void *userdata) {
-        return let_go(userdata);
-}
-
 /* What an answer says, without the fds themselves. */
 static void describe(sd_bus_message *m, char *text, size_t size) {
         const char *placement, *reason, *accel;
@@ -154,7 +157,7 @@ static void check(Acquire *a, const Comparison *c) {
         (void) bench_must(prepare_peer(a), "the peer");
         (void) bench_must(c->peer.run(a), "AcquireTables of the peer");
         describe(a->reply, text[1], sizeof(text[1]));
-        (void) let_go(a);
+        (void) bench_must(finish(a), "Unregister");
         if (!streq(text[0], text[1]))
                 bench_fail("tced answers\n%sand its peer\n%s", text[0], text[1]);
 }
@@ -218,7 +221,7 @@ static void measure(const Comparison *comparison, bool bus, bool fresh) {
         }
         a.fresh = fresh;
         c.tced = (Side) { .run = bus ? run_tced_bus : run_tced_socket, .before = prepare, .after = finish, .userdata = &a };
-        c.peer = (Side) { .run = bus ? run_peer_bus : run_peer_socket, .before = prepare_peer, .after = finish_peer, .userdata = &a };
+        c.peer = (Side) { .run = bus ? run_peer_bus : run_peer_socket, .before = prepare_peer, .after = finish, .userdata = &a };
         check(&a, &c);
         bench_compare(&c, NULL);
         (void) kill(a.peer_pid, SIGKILL);
