@@ -80,14 +80,12 @@ static void connection_free(Connection *c) {
         c->manager->connections -= c->peer;
         polkit_stop(c);
         permits_free(c);
+        senders_free(c);
         /* What waits for a peer is what it has not read; to wait for that would be as long as it likes. */
         c->bus = c->peer ? sd_bus_close_unref(c->bus) : sd_bus_flush_close_unref(c->bus);
         c->ended = sd_event_source_disable_unref(c->ended);
         c->left = sd_event_source_disable_unref(c->left);
         process_close(&c->process);
-        if (c->viewer)
-                viewer_clear(c->viewer);
-        free(c->viewer);
         free(c);
 }
 
@@ -132,15 +130,6 @@ static int attach_loop(Connection *c) {
 
         r = sd_bus_set_close_on_exit(c->bus, 0);
         return r < 0 ? r : sd_bus_attach_event(c->bus, c->manager->event, SD_EVENT_PRIORITY_NORMAL);
-}
-
-/* The bus's own connection needs to know whose message it is. */
-static int add_viewer(Connection *c) {
-        c->viewer = malloc(sizeof(*c->viewer));
-        if (!c->viewer)
-                return -ENOMEM;
-        *c->viewer = (Viewer) { .uid = NO_UID, .process = PROCESS_INIT };
-        return 0;
 }
 
 static Connection *connection_new(DBus *d, sd_bus *bus) {
@@ -515,9 +504,10 @@ static int connect_bus(DBus *d) {
                 return -ENOMEM;
         }
         c->polkit = !d->user;
-        r = add_viewer(c);
+        /* The filter that was added last is asked first. */
+        r = permits_attach(c);
         if (r >= 0)
-                r = permits_attach(c);
+                r = senders_attach(c);
         if (r >= 0)
                 r = attach_objects(c);
         if (r >= 0)

@@ -9,20 +9,28 @@
 #include "dbus.h"
 #include "error.h"
 
-/* Who sent the message that is being answered, on the bus: asked for once, as a name on the bus is never another's. */
-typedef struct Viewer {
-        char *name;    /* ":1.42" */
-        uid_t uid;     /* NO_UID: the bus did not say */
-        pid_t pid;       /* 0: the bus does not say */
-        Process process; /* of one that is restricted alone */
-        uint64_t cookie; /* of its message for which the next was found out */
-        bool restricted; /* it runs VMs of libvirt's, and is not to see those of others among them */
-} Viewer;
+typedef struct Connection Connection;
+
+/* Who sends messages on the bus, which says it once for each name (dbus_sender.c). */
+typedef struct PutAside PutAside;
+typedef struct Sender {
+        Connection *connection;
+        char *name;         /* ":1.42" */
+        uid_t uid;          /* NO_UID: the bus did not say, */
+        int error;          /* and why; negative errno */
+        Process process;    /* held since the bus has said it; without its process a sender is none that runs a VM */
+        int process_error;  /* why it is not held; negative errno */
+        uint64_t cookie;    /* of its message for which the next was found out */
+        bool restricted;    /* it runs VMs of libvirt's, and is not to see those of others among them */
+        sd_bus_slot *asked; /* the bus, which has not answered yet */
+        sd_event_source *ended;
+        PutAside *waiting;  /* its messages, for that answer */
+        struct Sender *next;
+} Sender;
 
 #define NO_UID ((uid_t) -1)
 
 /* One connection: the bus itself, or a peer on the private socket. The userdata of every vtable on it. */
-typedef struct Connection Connection;
 typedef struct Question Question;
 typedef struct Request Request;
 typedef struct Permit Permit;
@@ -35,7 +43,7 @@ struct Connection {
         Process process; /* held since it connected: its PID can't be another's meanwhile */
         sd_event_source *ended, *left; /* its end; how long its connection may outlive it */
         bool of_vm;      /* which has claimed a VM that root registered: the limit of its user is not for it */
-        Viewer *viewer;  /* of the bus */
+        Sender *senders; /* on the bus, who sent last first */
         bool polkit;         /* may be there: it is the system bus */
         Question *questions; /* to it */
         Permit *permits;     /* what it has said yes to, and has not been done yet */
@@ -43,7 +51,7 @@ struct Connection {
         Connection *next;
 };
 
-/* Who sent a message: asked of the bus, or for a peer what the kernel said when it connected. */
+/* Who sent a message: what the bus said, or for a peer what the kernel said when it connected. */
 typedef struct Caller {
         uid_t uid;
         Process process; /* -EBADF: it was not asked for */
@@ -112,8 +120,12 @@ bool connection_may_see(Connection *c, const Machine *machine);
 bool connection_lists(Connection *c, const Machine *machine);
 /* Do signals of the machine go to this connection? On the bus all go to all. */
 bool connection_hears(const Connection *c, const Machine *machine);
-/* Who asked before is forgotten. */
-void viewer_clear(Viewer *v);
+
+/* The bus's connection finds out who sends, before anything else sees a message; they end with it. */
+int senders_attach(Connection *c);
+void senders_free(Connection *c);
+/* Who sent a call; NULL: it is no call on the bus. */
+Sender *sender_of(Connection *c, sd_bus_message *m);
 
 /* Root, and in --user mode the one user whom the daemon serves. */
 bool is_master(uid_t uid);

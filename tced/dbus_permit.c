@@ -51,6 +51,7 @@ static char *details_text(const char *const *details) {
  * is handled now, and does not keep it. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
+        Sender *sender;
 
         for (Permit **at = &c->permits, *p; (p = *at);) {
                 if (p->dispatched) {
@@ -62,7 +63,9 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                         p->dispatched = true;
                         request_end(m);
                         /* What its sender may see is found out again, too. */
-                        c->viewer->cookie = 0;
+                        sender = sender_of(c, m);
+                        if (sender)
+                                sender->cookie = 0;
                 }
                 at = &p->next;
         }

@@ -11,8 +11,6 @@
 #include "names.h"
 #include "util.h"
 
-DEFINE_POINTER_CLEANUP(sd_bus_creds, sd_bus_creds_unref, creds_unrefp)
-
 Connection *connection_current(sd_bus *bus) {
         /* The slot is the vtable's, whose userdata is always the connection, also where a find function gave the callback
          * another. */
@@ -20,88 +18,31 @@ Connection *connection_current(sd_bus *bus) {
 }
 
 /* The process that connected, as long as it runs; what it left its socket to is not it. */
-static int peer_process(const Connection *c, Process *ret) {
+static int held_process(const Process *p, Process *ret) {
         int fd;
 
-        if (!process_alive(&c->process))
+        if (!process_alive(p))
                 return -ESRCH;
-        fd = fd_dup(c->process.pidfd);
+        fd = fd_dup(p->pidfd);
         if (fd < 0)
                 return fd;
-        *ret = (Process) { .pid = c->process.pid, .pidfd = fd, .start = c->process.start };
-        return 0;
-}
-
-/* The bus's own pidfd of who connected: dbus 1.15.8 and newer have one, where the kernel does (6.5). -ENODATA: not here.
- *
- * This waits for an answer, and so does caller_get(): the bus itself gives it, which asks nobody, and without which nobody would be served. */
-static int bus_pidfd(const Connection *c, const char *sender) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *key;
-        int r, fd;
-
-        r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                               "GetConnectionCredentials", NULL, &reply, "s", sender);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &key);
-                if (r >= 0 && streq(key, "ProcessFD")) {
-                        r = sd_bus_message_read(reply, "v", "h", &fd);
-                        return r < 0 ? r : fd_dup(fd);
-                }
-                if (r >= 0)
-                        r = sd_bus_message_skip(reply, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        return r < 0 ? r : -ENODATA;
-}
-
-/* Where the bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
- * anyone's by now. It is not taken for that of another user, nor for a guest of libvirt's, which are strangers to each other. */
-static int bus_process(const Connection *c, const char *sender, uid_t uid, pid_t pid, Process *ret) {
-        int pidfd = uid != 0 && sender ? bus_pidfd(c, sender) : -ENODATA, r;
-        Process p = PROCESS_INIT;
-
-        if (pidfd >= 0)
-                r = process_hold_consume(c->manager->proc_fd, pid, pidfd, &p);
-        else
-                r = process_open(c->manager->proc_fd, pid, &p);
-        p.by_pid = uid != 0 && pidfd < 0;
-        if (r >= 0 && uid != 0) {
-                r = process_of_user(c->manager->proc_fd, &p, uid);
-                r = r == 0 ? -EPERM : r;
-        }
-        if (r < 0) {
-                process_close(&p);
-                return r;
-        }
-        *ret = p;
+        *ret = (Process) { .pid = p->pid, .pidfd = fd, .start = p->start, .by_pid = p->by_pid };
         return 0;
 }
 
 int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *error) {
-        _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
         Connection *c = connection_current(sd_bus_message_get_bus(m));
+        const Sender *sender = c->peer ? NULL : sender_of(c, m);
         Caller caller = CALLER_INIT;
-        pid_t pid = 0;
         int r = 0;
 
-        if (c->peer)
-                caller.uid = c->uid;
-        else {
-                r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
-                if (r >= 0)
-                        r = sd_bus_creds_get_euid(creds, &caller.uid);
-                if (r >= 0 && with_process)
-                        r = sd_bus_creds_get_pid(creds, &pid);
-                if (r < 0)
-                        return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s", strerror(-r));
-        }
+        if (!c->peer && (!sender || sender->error < 0))
+                return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The bus does not say who asks: %s",
+                                         strerror(sender ? -sender->error : ENODATA));
+        caller.uid = c->peer ? c->uid : sender->uid;
         if (with_process)
-                r = c->peer ? peer_process(c, &caller.process)
-                            : bus_process(c, sd_bus_message_get_sender(m), caller.uid, pid, &caller.process);
+                r = c->peer ? held_process(&c->process, &caller.process)
+                            : sender->process_error < 0 ? sender->process_error : held_process(&sender->process, &caller.process);
         if (r < 0)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process that asks can't be held: %s", strerror(-r));
         *ret = caller;
@@ -158,24 +99,6 @@ int read_flags_and_caller(sd_bus_message *m, Caller *ret, sd_bus_error *error) {
         return r < 0 ? r : caller_get(m, true, ret, error);
 }
 
-void viewer_clear(Viewer *v) {
-        free(v->name);
-        process_close(&v->process);
-        *v = (Viewer) { .uid = NO_UID, .process = PROCESS_INIT };
-}
-
-static void viewer_ask(sd_bus_message *m, Viewer *ret) {
-        _cleanup_(creds_unrefp) sd_bus_creds *creds = NULL;
-
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds) < 0 ||
-            sd_bus_creds_get_euid(creds, &ret->uid) < 0) {
-                ret->uid = NO_UID;
-                return;
-        }
-        if (sd_bus_creds_get_pid(creds, &ret->pid) < 0)
-                ret->pid = 0;
-}
-
 static int match_domain_owner(Machine *machine, void *userdata) {
         const uid_t *uid = userdata;
 
@@ -184,29 +107,20 @@ static int match_domain_owner(Machine *machine, void *userdata) {
 
 /* Who sent the message that is being answered; NULL: none is. While a signal is made sd-bus looks up what it is about: what
  * someone's message changes is theirs to see. */
-static const Viewer *viewer_current(Connection *c) {
+static const Sender *viewer_current(Connection *c) {
         sd_bus_message *m = sd_bus_get_current_message(c->bus);
-        const char *name = m ? sd_bus_message_get_sender(m) : NULL;
-        Viewer *v = c->viewer;
+        Sender *s = m ? sender_of(c, m) : NULL;
         uint64_t cookie = 0;
 
-        if (!name)
+        if (!s)
                 return NULL;
-        if (!v->name || !streq(v->name, name)) {
-                viewer_clear(v);
-                v->name = strdup(name);
-                viewer_ask(m, v);
-        }
         (void) sd_bus_message_get_cookie(m, &cookie);
-        if (cookie == 0 || v->cookie != cookie) {
-                v->cookie = cookie;
-                v->restricted = v->uid == NO_UID ||
-                                (!is_master(v->uid) && manager_foreach_machine(c->manager, match_domain_owner, &v->uid) < 0);
-                /* Without its process it is none that runs a VM. */
-                if (v->restricted && v->pid > 0 && v->process.pid == 0)
-                        (void) bus_process(c, name, v->uid, v->pid, &v->process);
+        if (cookie == 0 || s->cookie != cookie) {
+                s->cookie = cookie;
+                s->restricted = s->uid == NO_UID ||
+                                (!is_master(s->uid) && manager_foreach_machine(c->manager, match_domain_owner, &s->uid) < 0);
         }
-        return v;
+        return s;
 }
 
 bool connection_hears(const Connection *c, const Machine *machine) {
@@ -214,7 +128,7 @@ bool connection_hears(const Connection *c, const Machine *machine) {
 }
 
 bool connection_lists(Connection *c, const Machine *machine) {
-        const Viewer *v;
+        const Sender *v;
 
         if (c->peer)
                 return connection_hears(c, machine);
@@ -244,7 +158,7 @@ bool connection_may_see(Connection *c, const Machine *machine) {
         if (machine->state != MACHINE_REGISTERED || machine->process.pid > 0)
                 return false;
         if (!c->peer) {
-                const Viewer *v = viewer_current(c);
+                const Sender *v = viewer_current(c);
 
                 uid = v->uid;
                 process = &v->process;
