@@ -18,12 +18,11 @@ typedef struct Sender {
         char *name;         /* ":1.42" */
         uid_t uid;          /* NO_UID: the bus did not say, */
         int error;          /* and why; negative errno */
-        Process process;    /* held since the bus has said it; without its process a sender is none that runs a VM */
-        int process_error;  /* why it is not held; negative errno */
+        Process process;    /* as the bus said it, without a pidfd; without its process a sender is none that runs a VM */
+        int process_error;  /* why there is none; negative errno */
         uint64_t cookie;    /* of its message for which the next was found out */
         bool restricted;    /* it runs VMs of libvirt's, and is not to see those of others among them */
         sd_bus_slot *asked; /* the bus, which has not answered yet */
-        sd_event_source *ended;
         PutAside *waiting;  /* its messages, for that answer */
         struct Sender *next;
 } Sender;
@@ -126,6 +125,8 @@ int senders_attach(Connection *c);
 void senders_free(Connection *c);
 /* Who sent a call; NULL: it is no call on the bus. */
 Sender *sender_of(Connection *c, sd_bus_message *m);
+/* Takes hold of its process. -ESRCH: it has ended; other negative errno. */
+int sender_hold(const Sender *s, Process *ret);
 
 /* Root, and in --user mode the one user whom the daemon serves. */
 bool is_master(uid_t uid);

@@ -2,7 +2,8 @@
 
 /* Who sends, on the bus. The bus is asked once for each name, as a name on the bus is never another's, and without waiting: what a sender that is
  * not known yet wants is put aside until the bus has said who it is, and then goes through sd-bus once more, in the order in which it came.
- * What was found out is kept for those that sent last, as long as the process runs that connected. */
+ * What was found out is kept for those that sent last; not their pidfds, of which nobody would say when they are of no more use: PID and start time
+ * tell whether the process is still the one that connected. */
 
 #include "dbus_internal.h"
 #include "log.h"
@@ -28,8 +29,6 @@ static void sender_free(Sender *s) {
                 free(p);
         }
         (void) sd_bus_slot_unref(s->asked);
-        (void) sd_event_source_disable_unref(s->ended);
-        process_close(&s->process);
         free(s->name);
         free(s);
 }
@@ -67,6 +66,23 @@ static Sender *find(Connection *c, const char *name) {
         return s;
 }
 
+int sender_hold(const Sender *s, Process *ret) {
+        Process p = PROCESS_INIT;
+        int r = s->process_error;
+
+        if (r >= 0)
+                r = process_open(s->connection->manager->proc_fd, s->process.pid, &p);
+        if (r >= 0 && !process_same(&p, &s->process))
+                r = -ESRCH;
+        if (r < 0) {
+                process_close(&p);
+                return r;
+        }
+        p.by_pid = s->process.by_pid;
+        *ret = p;
+        return 0;
+}
+
 Sender *sender_of(Connection *c, sd_bus_message *m) {
         const char *name = sd_bus_message_get_sender(m);
         Sender *s = name ? find(c, name) : NULL;
@@ -86,19 +102,9 @@ static void make_room(Connection *c) {
                 sender_forget(oldest);
 }
 
-/* Its name is of no use any more, or soon will not be; what of it waits is answered, if anyone hears it. */
-static int on_ended(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        Sender *s = userdata;
-
-        if (s->waiting)
-                return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        sender_forget(s);
-        return 0;
-}
-
 /* Where the bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
  * anyone's by now. It is not taken for that of another user, nor for a guest of libvirt's, which are strangers to each other. */
-static int hold_process(Sender *s, pid_t pid, int pidfd) {
+static int find_process(Sender *s, pid_t pid, int pidfd) {
         int proc_fd = s->connection->manager->proc_fd, r;
         Process p = PROCESS_INIT;
 
@@ -109,13 +115,9 @@ static int hold_process(Sender *s, pid_t pid, int pidfd) {
                 r = r == 0 ? -EPERM : r;
         }
         if (r >= 0)
-                r = sd_event_add_io(s->connection->manager->event, &s->ended, p.pidfd, EPOLLIN, on_ended, s);
-        if (r < 0) {
-                process_close(&p);
-                return r;
-        }
-        s->process = p;
-        return 0;
+                s->process = (Process) { .pid = p.pid, .pidfd = -EBADF, .start = p.start, .by_pid = p.by_pid };
+        process_close(&p);
+        return r < 0 ? r : 0;
 }
 
 /* The bus's own pidfd of who connected: dbus 1.15.8 and newer have one, where the kernel does (6.5). */
@@ -177,7 +179,7 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e
                 s->uid = NO_UID;
                 s->error = r;
         } else
-                s->process_error = pid > 0 ? hold_process(s, pid, s->uid != 0 ? TAKE_FD(pidfd) : -EBADF) : -ENODATA;
+                s->process_error = pid > 0 ? find_process(s, pid, s->uid != 0 ? TAKE_FD(pidfd) : -EBADF) : -ENODATA;
         go_on(s);
         return 1;
 }

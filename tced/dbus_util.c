@@ -18,15 +18,15 @@ Connection *connection_current(sd_bus *bus) {
 }
 
 /* The process that connected, as long as it runs; what it left its socket to is not it. */
-static int held_process(const Process *p, Process *ret) {
+static int peer_process(const Connection *c, Process *ret) {
         int fd;
 
-        if (!process_alive(p))
+        if (!process_alive(&c->process))
                 return -ESRCH;
-        fd = fd_dup(p->pidfd);
+        fd = fd_dup(c->process.pidfd);
         if (fd < 0)
                 return fd;
-        *ret = (Process) { .pid = p->pid, .pidfd = fd, .start = p->start, .by_pid = p->by_pid };
+        *ret = (Process) { .pid = c->process.pid, .pidfd = fd, .start = c->process.start };
         return 0;
 }
 
@@ -41,8 +41,7 @@ int caller_get(sd_bus_message *m, bool with_process, Caller *ret, sd_bus_error *
                                          strerror(sender ? -sender->error : ENODATA));
         caller.uid = c->peer ? c->uid : sender->uid;
         if (with_process)
-                r = c->peer ? held_process(&c->process, &caller.process)
-                            : sender->process_error < 0 ? sender->process_error : held_process(&sender->process, &caller.process);
+                r = c->peer ? peer_process(c, &caller.process) : sender_hold(sender, &caller.process);
         if (r < 0)
                 return sd_bus_error_setf(error, TCED_ERROR_NOT_AUTHORIZED, "The process that asks can't be held: %s", strerror(-r));
         *ret = caller;
@@ -148,6 +147,7 @@ static void log_turned_away(Connection *c, const Machine *machine, const Process
 }
 
 bool connection_may_see(Connection *c, const Machine *machine) {
+        _cleanup_caller_ Caller on_bus = CALLER_INIT;
         const Process *process = &c->process;
         char why[CLAIM_WHY_MAX];
         uid_t uid = c->uid;
@@ -161,7 +161,9 @@ bool connection_may_see(Connection *c, const Machine *machine) {
                 const Sender *v = viewer_current(c);
 
                 uid = v->uid;
-                process = &v->process;
+                process = &on_bus.process;
+                if (sender_hold(v, &on_bus.process) < 0 && machine->source != MACHINE_SOURCE_BUS)
+                        return false;
         }
         if (machine->source == MACHINE_SOURCE_BUS || (machine->owner != uid && machine->owner != OWNER_UNKNOWN))
                 return machine->owner == uid;
