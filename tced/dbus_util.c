@@ -162,7 +162,7 @@ bool connection_may_see(Connection *c, const Machine *machine) {
 
                 uid = v->uid;
                 process = &on_bus.process;
-                if (sender_hold(v, &on_bus.process) < 0 && machine->source != MACHINE_SOURCE_BUS)
+                if (sender_hold(v, &on_bus.process) < 0)
                         return false;
         }
         if (machine->source == MACHINE_SOURCE_BUS || (machine->owner != uid && machine->owner != OWNER_UNKNOWN))

@@ -95,3 +95,4 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((__format__(__p
 /* The groups of rows, a file each. Each measures all of its rows that bench_wanted() says are asked for. */
 bool bench_wanted(const char *id);
 void bench_acquire(void); /* acquire.c */
+void bench_many(void);    /* many.c */

@@ -14,6 +14,7 @@
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
         bench_acquire,
+        bench_many,
 };
 
 /* Where the harness and the rows find what they start. */
