@@ -73,6 +73,9 @@ void bench_compare(const Comparison *c, Row *ret);
 /* Takes a row into the table and the record; prints it. */
 void bench_report(const Row *row);
 
+/* A point of a plot of how cost grows: what x is, is the plot's matter; a series is a curve in it. */
+void bench_point(const char *plot, double x, const char *series, double nanoseconds);
+
 /* `runs`, or 1 to 3 where --quick only wants to see that all of it runs. */
 unsigned bench_runs(unsigned runs);
 bool bench_quick(void);
@@ -96,3 +99,5 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((__format__(__p
 bool bench_wanted(const char *id);
 void bench_acquire(void); /* acquire.c */
 void bench_many(void);    /* many.c */
+
+/* What --points has run in their place: each gives the points of a plot. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tced-bench [--quick] [--record FILE] [ROW...]: measure, and print the table. tced-bench --show FILE...: print what was recorded. It is run by
- * tools/bench, which builds it and says where the programs are. */
+/* tced-bench [--quick] [--record FILE] [ROW...]: measure, and print the table. tced-bench --show FILE...: print what was recorded. tced-bench
+ * [--quick] --points FILE [PLOT...]: measure how cost grows, for plots, and no rows. It is run by tools/bench, which builds it and says where the
+ * programs are. */
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -13,8 +14,11 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire,
-        bench_many,
+        bench_acquire, bench_many,
+};
+
+static void (*const plots[])(void) = {
+        NULL,
 };
 
 /* Where the harness and the rows find what they start. */
@@ -26,7 +30,7 @@ static const struct { const char *name, *path; } programs[] = {
 
 static struct {
         bool quick;
-        FILE *record;
+        FILE *record, *points;
         char **wanted;
         int n_wanted, missed, measured;
         const char *now; /* the row that is measured */
@@ -75,6 +79,11 @@ void bench_report(const Row *row) {
                 record_row(bench.record, row);
 }
 
+void bench_point(const char *plot, double x, const char *series, double nanoseconds) {
+        bench.measured++;
+        record_point(bench.points, plot, x, series, nanoseconds);
+}
+
 static int show_row(const Row *row, void *userdata) {
         count(row);
         return 0;
@@ -97,7 +106,8 @@ static int show(char **paths) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "quick", no_argument, NULL, 'q' }, { "record", required_argument, NULL, 'r' }, { "show", no_argument, NULL, 's' }, {},
+                { "quick", no_argument, NULL, 'q' }, { "record", required_argument, NULL, 'r' }, { "show", no_argument, NULL, 's' },
+                { "points", required_argument, NULL, 'p' }, {},
         };
         bool showing = false;
         int option;
@@ -109,6 +119,8 @@ int main(int argc, char **argv) {
                         showing = true;
                 else if (option == 'r' && (bench.record = fopen(optarg, "ae")))
                         continue;
+                else if (option == 'p' && (bench.points = fopen(optarg, "ae")))
+                        continue;
                 else
                         return 2;
         }
@@ -118,15 +130,21 @@ int main(int argc, char **argv) {
                 (void) setenv(programs[i].name, programs[i].path, 0);
         bench.wanted = argv + optind;
         bench.n_wanted = argc - optind;
-        table_machine(stdout);
-        table_head(stdout);
-        for (size_t i = 0; i < ELEMENTSOF(groups); i++)
+        if (!bench.points) {
+                table_machine(stdout);
+                table_head(stdout);
+        }
+        for (size_t i = 0; !bench.points && i < ELEMENTSOF(groups); i++)
                 groups[i]();
+        for (size_t i = 0; bench.points && plots[i]; i++)
+                plots[i]();
         if (bench.measured == 0) {
-                (void) fprintf(stderr, "tced-bench: no row is called that\n");
+                (void) fprintf(stderr, "tced-bench: no %s is called that\n", bench.points ? "plot" : "row");
                 return 2;
         }
         if (bench.record)
                 (void) fclose(bench.record);
+        if (bench.points)
+                (void) fclose(bench.points);
         return bench.missed > 0 && !bench.quick;
 }

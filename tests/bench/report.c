@@ -169,6 +169,18 @@ void record_row(FILE *f, const Row *row) {
         (void) fflush(f);
 }
 
+void record_point(FILE *f, const char *plot, double x, const char *series, double nanoseconds) {
+        struct json_object *o = json_object_new_object();
+
+        (void) json_object_object_add(o, "plot", json_object_new_string(plot));
+        add_number(o, "x", x);
+        (void) json_object_object_add(o, "series", json_object_new_string(series));
+        add_number(o, "ns", nanoseconds);
+        (void) fprintf(f, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+        (void) json_object_put(o);
+        (void) fflush(f);
+}
+
 static const char *text_of(struct json_object *o, const char *key) {
         struct json_object *v;
 

@@ -14,5 +14,6 @@ void table_head(FILE *f);
 void table_row(FILE *f, const Row *row);
 
 void record_row(FILE *f, const Row *row);
+void record_point(FILE *f, const char *plot, double x, const char *series, double nanoseconds);
 /* Gives each row that a file has to fn, whose negative errno ends it. -EBADMSG: what is there is no record. */
 int record_read(FILE *f, int (*fn)(const Row *row, void *userdata), void *userdata);
