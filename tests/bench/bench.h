@@ -99,5 +99,7 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((__format__(__p
 bool bench_wanted(const char *id);
 void bench_acquire(void); /* acquire.c */
 void bench_many(void);    /* many.c */
+void bench_scan(void);    /* scan.c */
 
 /* What --points has run in their place: each gives the points of a plot. */
+void bench_growth_groups(void); /* scan.c */

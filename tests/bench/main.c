@@ -14,11 +14,11 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire, bench_many,
+        bench_acquire, bench_many, bench_scan,
 };
 
 static void (*const plots[])(void) = {
-        NULL,
+        bench_growth_groups,
 };
 
 /* Where the harness and the rows find what they start. */
