@@ -100,6 +100,7 @@ bool bench_wanted(const char *id);
 void bench_acquire(void); /* acquire.c */
 void bench_many(void);    /* many.c */
 void bench_scan(void);    /* scan.c */
+void bench_audit(void);   /* audit.c */
 
 /* What --points has run in their place: each gives the points of a plot. */
 void bench_growth_groups(void); /* scan.c */

@@ -14,7 +14,7 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire, bench_many, bench_scan,
+        bench_acquire, bench_many, bench_scan, bench_audit,
 };
 
 static void (*const plots[])(void) = {

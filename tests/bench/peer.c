@@ -6,12 +6,18 @@
  *                        AcquireTables with eight tables, as tced does
  *   tables-bus           the same as a service: PEER_NAME on the bus of DBUS_SYSTEM_BUS_ADDRESS
  *
+ * With BENCH_VMM in its environment, whatever its words are, it is what is looked at: a process that has what a VMM has.
+ *
  * Each asks who calls as little as it can: not at all. */
 
 #include "peer.h"
 
+#include <linux/kvm.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
@@ -123,10 +129,62 @@ static int serve_bus(void) {
         return r < 0 ? r : serve(bus);
 }
 
+/* A VM and two vCPUs, where there is KVM. Kept open, and mapped, as long as this lives. */
+static bool make_vm(void) {
+        int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+
+        for (unsigned long i = 0; vm >= 0 && i < 2; i++) {
+                int vcpu = ioctl(vm, KVM_CREATE_VCPU, i);
+
+                if (vcpu < 0 || mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0) == MAP_FAILED)
+                        return false;
+        }
+        return vm >= 0;
+}
+
+/* Half of a table's pages have been written. */
+static int map_table(unsigned liobn) {
+        char name[32], *mapping;
+        int fd;
+
+        (void) snprintf(name, sizeof(name), "tced:bench-%08x", liobn);
+        fd = memfd_create(name, MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, PEER_VMM_TABLE) < 0)
+                return -errno;
+        mapping = mmap(NULL, PEER_VMM_TABLE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (mapping == MAP_FAILED)
+                return -errno;
+        memset(mapping, 1, PEER_VMM_TABLE / 2);
+        return 0;
+}
+
+/* Has what a VMM has, says so, and waits for its end. */
+static int be_vmm(void) {
+        char said = make_vm() ? PEER_HAS_KVM : PEER_NO_KVM;
+        int r = 0;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (unsigned i = 0; r >= 0 && i < PEER_VMM_TABLES; i++)
+                r = map_table(PEER_LIOBN + i);
+        for (unsigned i = 0; r >= 0 && i < PEER_VMM_FDS; i++)
+                r = eventfd(0, EFD_CLOEXEC);
+        /* Neighbours that are alike become one. */
+        for (unsigned i = 0; r >= 0 && i < PEER_VMM_MAPPINGS; i++)
+                r = mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -errno : 0;
+        if (r < 0)
+                return r;
+        if (write(STDOUT_FILENO, &said, 1) != 1)
+                return -errno;
+        for (;;)
+                (void) pause();
+}
+
 int main(int argc, char **argv) {
         int r = -EINVAL;
 
-        if (argc == 3 && streq(argv[1], "tables-socket"))
+        if (getenv("BENCH_VMM"))
+                r = be_vmm();
+        else if (argc == 3 && streq(argv[1], "tables-socket"))
                 r = (r = make_tables()) < 0 ? r : serve_socket(argv[2]);
         else if (argc == 2 && streq(argv[1], "tables-bus"))
                 r = (r = make_tables()) < 0 ? r : serve_bus();
