@@ -192,15 +192,88 @@ void device_facts_clear(DeviceFacts *d) {
 }
 
 void group_facts_clear(GroupFacts *g) {
-        for (size_t i = 0; i < g->n_devices; i++)
+        for (size_t i = 0; i < g->n_devices && !g->one_block; i++)
                 device_facts_clear(&g->devices[i]);
         free(g->devices);
-        free(g->name);
-        free(g->phb);
-        free(g->viability_why);
-        free(g->windows_why);
+        if (!g->one_block) {
+                free(g->name);
+                free(g->phb);
+                free(g->viability_why);
+                free(g->windows_why);
+        }
         free(g->window_proof);
         *g = (GroupFacts){};
+}
+
+/* Where texts go in the copy: NULL while it is only counted how long they are. */
+typedef struct Block {
+        char *text;
+        size_t used;
+} Block;
+
+/* Of a device most are those of the one before it, which may be the same text then. */
+static void copy_text(Block *b, char *const *from, char **to, char *const *from_before, char *const *to_before) {
+        size_t size;
+
+        if (!*from)
+                return;
+        if (from_before && *from_before && streq(*from, *from_before)) {
+                if (b->text)
+                        *to = *to_before;
+                return;
+        }
+        size = strlen(*from) + 1;
+        if (b->text)
+                *to = memcpy(b->text + b->used, *from, size);
+        b->used += size;
+}
+
+static void copy_group_texts(Block *b, const GroupFacts *from, GroupFacts *to) {
+        copy_text(b, &from->name, &to->name, NULL, NULL);
+        copy_text(b, &from->phb, &to->phb, NULL, NULL);
+        copy_text(b, &from->viability_why, &to->viability_why, NULL, NULL);
+        copy_text(b, &from->windows_why, &to->windows_why, NULL, NULL);
+}
+
+static void copy_device_texts(Block *b, const DeviceFacts *from, DeviceFacts *to, bool first) {
+        const DeviceFacts *from_before = first ? NULL : from - 1, *to_before = first ? NULL : to - 1;
+
+#define COPY(member) copy_text(b, &from->member, &to->member, first ? NULL : &from_before->member, first ? NULL : &to_before->member)
+        COPY(address);
+        COPY(vendor_name);
+        COPY(device_name);
+        COPY(class_name);
+        COPY(driver);
+        COPY(interfaces);
+        COPY(mac);
+        COPY(bridge);
+        COPY(physfn);
+#undef COPY
+}
+
+static void copy_texts(Block *b, const GroupFacts *from, GroupFacts *to) {
+        copy_group_texts(b, from, to);
+        for (size_t i = 0; i < from->n_devices; i++)
+                copy_device_texts(b, &from->devices[i], &to->devices[i], i == 0);
+}
+
+int group_facts_copy(const GroupFacts *g, GroupFacts *ret) {
+        GroupFacts copy = *g;
+        Block block = {};
+        size_t devices = g->n_devices * sizeof(*g->devices);
+
+        copy_texts(&block, g, &copy);
+        copy.devices = malloc(devices + block.used + 1);
+        if (!copy.devices)
+                return -ENOMEM;
+        if (devices > 0)
+                memcpy(copy.devices, g->devices, devices);
+        block = (Block) { .text = (char *) copy.devices + devices };
+        copy_texts(&block, g, &copy);
+        copy.window_proof = NULL;
+        copy.one_block = true;
+        *ret = copy;
+        return 0;
 }
 
 void vfio_facts_clear(VfioFacts *f) {

@@ -150,6 +150,7 @@ typedef struct GroupFacts {
         int ddw;             /* 1: 64-bit windows may be made (ibm,ddw-applicable); 0: not; -1: not told */
         char *windows_why;   /* where the facts about windows come from, or why there are none */
         WindowProof *window_proof; /* NULL: nobody asked */
+        bool one_block;            /* its devices, all their texts and its own are one allocation, that of `devices` */
 } GroupFacts;
 
 /* What the host is to its own hypervisor or firmware: VFIO charges and offers other windows on each. */
@@ -216,6 +217,8 @@ void vfio_facts_set_extensions(VfioFacts *f);
 /* Frees what *f holds and leaves it empty. */
 void vfio_facts_clear(VfioFacts *f);
 void group_facts_clear(GroupFacts *g);
+/* A copy with all but its proof in one block: a host has thousands of them. 0 or -ENOMEM; *ret is untouched on failure. */
+int group_facts_copy(const GroupFacts *g, GroupFacts *ret);
 void device_facts_clear(DeviceFacts *d);
 
 /* NULL where there is none. */

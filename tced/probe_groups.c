@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <limits.h>
-#include <stdarg.h>
 
 #include "probe_vfio.h"
 #include "util.h"
@@ -15,22 +14,16 @@
 #define PCI_CLASS_DISPLAY 0x03U
 #define PCI_CLASS_BRIDGE 0x06U
 
-DEFINE_POINTER_CLEANUP(DIR, closedir, dir_closep)
+/* The last part of where a link leads; NULL where it is none. buf holds it. */
+static const char *read_link_name(int dir, const char *name, char buf[PATH_MAX]) {
+        ssize_t n = readlinkat(dir, name, buf, PATH_MAX - 1);
+        const char *slash;
 
-/* The last part of where a link leads, to be freed; NULL and *error where it is no link or there is no memory. */
-static char *read_link_name(int dir, const char *name, int *error) {
-        char target[PATH_MAX], *slash, *copy;
-        ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
-
-        if (n < 0) {
-                *error = -errno;
+        if (n < 0)
                 return NULL;
-        }
-        target[n] = '\0';
-        slash = strrchr(target, '/');
-        copy = strdup(slash ? slash + 1 : target);
-        *error = copy ? 0 : -ENOMEM;
-        return copy;
+        buf[n] = '\0';
+        slash = strrchr(buf, '/');
+        return slash ? slash + 1 : buf;
 }
 
 /* What can't be opened is gone, unless it is tced that lacks something: then nothing is known of it. */
@@ -44,19 +37,48 @@ static bool read_hex(int dir, const char *name, uint64_t max, uint64_t *ret) {
         return read_attribute_at(dir, name, text, sizeof(text)) > 0 && parse_u64(text, max, ret) >= 0;
 }
 
+/* A tag and so many digits, as modalias_show() writes them: "bc02". Goes on behind them. */
+static bool take_hex(const char **text, const char *tag, unsigned digits, uint32_t *ret) {
+        size_t length = strlen(tag);
+        uint32_t value = 0;
+
+        if (strncmp(*text, tag, length) != 0)
+                return false;
+        *text += length;
+        for (; digits > 0; digits--, (*text)++) {
+                unsigned char c = (unsigned char) **text;
+
+                if (c >= '0' && c <= '9')
+                        value = value << 4 | (c - '0');
+                else if (c >= 'A' && c <= 'F')
+                        value = value << 4 | (c - 'A' + 10U);
+                else
+                        return false;
+        }
+        *ret = value;
+        return true;
+}
+
+/* sscanf() would take as long as the kernel for the read. */
+static bool parse_modalias(const char *text, DeviceFacts *d) {
+        uint32_t vendor, device, sub_vendor, sub_device, base, sub, interface;
+
+        if (!take_hex(&text, "pci:v", 8, &vendor) || !take_hex(&text, "d", 8, &device) || !take_hex(&text, "sv", 8, &sub_vendor) ||
+            !take_hex(&text, "sd", 8, &sub_device) || !take_hex(&text, "bc", 2, &base) || !take_hex(&text, "sc", 2, &sub) ||
+            !take_hex(&text, "i", 2, &interface))
+                return false;
+        d->vendor = (uint16_t) vendor;
+        d->device = (uint16_t) device;
+        d->class_code = base << 16 | sub << 8 | interface;
+        return true;
+}
+
 /* One modalias holds what three files do (drivers/pci/pci-sysfs.c:modalias_show); the three where it is not there. */
 static bool read_ids(int dir, char *modalias, size_t size, DeviceFacts *d) {
-        unsigned vendor, device, base, sub, interface;
         uint64_t numbers[3];
 
-        if (read_attribute_at(dir, "modalias", modalias, size) > 0 &&
-            sscanf(modalias, "pci:v%8xd%8xsv%*8[0-9A-F]sd%*8[0-9A-F]bc%2xsc%2xi%2x", &vendor, &device, &base, &sub,
-                   &interface) == 5) {
-                d->vendor = (uint16_t) vendor;
-                d->device = (uint16_t) device;
-                d->class_code = base << 16 | sub << 8 | interface;
+        if (read_attribute_at(dir, "modalias", modalias, size) > 0 && parse_modalias(modalias, d))
                 return true;
-        }
         if (!read_hex(dir, "vendor", UINT16_MAX, &numbers[0]) || !read_hex(dir, "device", UINT16_MAX, &numbers[1]) ||
             !read_hex(dir, "class", 0xffffff, &numbers[2]))
                 return false;
@@ -97,7 +119,7 @@ static int read_numa_node(int dir) {
 
 /* Its address and the way to it. The link's own name may have got a suffix (drivers/iommu/iommu.c:iommu_group_alloc_device): its target
  * has not. */
-static int device_read_address(int devices, const char *name, DeviceFacts *d, char root[ROOT_BUS_MAX]) {
+static int device_read_address(const GroupReader *reader, int devices, const char *name, DeviceFacts *d, char root[ROOT_BUS_MAX]) {
         char target[PATH_MAX];
         const char *slash;
         ssize_t n = readlinkat(devices, name, target, sizeof(target) - 1);
@@ -105,19 +127,23 @@ static int device_read_address(int devices, const char *name, DeviceFacts *d, ch
         *root = '\0';
         if (n < 0 && errno != EINVAL)
                 return gone(errno);
-        (void) snprintf(target + (n > 0 ? n : 0), sizeof(target) - (size_t) (n > 0 ? n : 0), "%s", n > 0 ? "" : name);
+        if (n > 0)
+                target[n] = '\0';
+        else
+                (void) snprintf(target, sizeof(target), "%s", name);
         slash = strrchr(target, '/');
-        d->address = strdup(slash ? slash + 1 : target);
-        return d->address ? device_read_way(target, d, root) : -ENOMEM;
+        d->address = texts_add(&reader->scratch->texts, slash ? slash + 1 : target);
+        return d->address ? device_read_way(reader, target, d, root) : -ENOMEM;
 }
 
 /* The device that `name` in the group's devices/ leads to, its directory being dir. -ENOENT where it is gone. */
 static int device_read(const GroupReader *reader, int devices, const char *name, int dir, DeviceFacts *ret, char root[ROOT_BUS_MAX]) {
-        _cleanup_(device_facts_clear) DeviceFacts d = { .vf = -1 };
-        char modalias[128];
+        DeviceFacts d = { .vf = -1 };
+        char modalias[128], target[PATH_MAX];
+        const char *driver;
         int r;
 
-        r = device_read_address(devices, name, &d, root);
+        r = device_read_address(reader, devices, name, &d, root);
         if (r < 0)
                 return r;
         d.is_pci = read_ids(dir, modalias, sizeof(modalias), &d);
@@ -125,16 +151,16 @@ static int device_read(const GroupReader *reader, int devices, const char *name,
                 return -ENOENT;
         if (d.is_pci && device_read_names(reader->names, modalias, &d) < 0)
                 return -ENOMEM;
-        d.driver = read_link_name(dir, "driver", &r);
-        if (r == -ENOMEM)
-                return r;
+        driver = read_link_name(dir, "driver", target);
+        d.driver = driver ? texts_add(&reader->scratch->texts, driver) : NULL;
+        if (driver && !d.driver)
+                return -ENOMEM;
         d.numa_node = read_numa_node(dir);
         d.nvlink2 = d.is_pci && is_nvlink2(dir, &d);
         r = d.is_pci ? device_read_topology(reader, dir, &d) : 0;
         if (r < 0)
                 return r;
         *ret = d;
-        d = (DeviceFacts){};
         return 0;
 }
 
@@ -144,7 +170,6 @@ static int compare_devices(const void *a, const void *b) {
 
 /* Devices as they are found. */
 typedef struct Devices {
-        size_t allocated;
         char root[ROOT_BUS_MAX]; /* of all of them; "": of none yet, or not the same */
         bool several;
 } Devices;
@@ -157,8 +182,9 @@ static int add_device(const GroupReader *reader, int devices, const char *name, 
 
         if (dir < 0)
                 return gone(errno);
-        if (ARRAY_RESERVE(g->devices, found->allocated, g->n_devices + 1) < 0)
+        if (ARRAY_RESERVE(reader->scratch->devices, reader->scratch->allocated, g->n_devices + 1) < 0)
                 return -ENOMEM;
+        g->devices = reader->scratch->devices;
         r = device_read(reader, devices, name, dir, &g->devices[g->n_devices], root);
         if (r < 0)
                 return r;
@@ -169,57 +195,51 @@ static int add_device(const GroupReader *reader, int devices, const char *name, 
 }
 
 /* readdir gives them in no order; people and comparisons want one. */
-static int read_devices(const GroupReader *reader, int group, GroupFacts *g) {
-        _cleanup_fd_ int fd = openat(group, "devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_(dir_closep) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+static int read_devices(const GroupReader *reader, int devices, GroupFacts *g) {
+        char buf[8192] __attribute__((__aligned__(__alignof__(struct dirent64))));
         Devices found = {};
+        ssize_t n;
 
-        if (!dir)
-                return fd >= 0 ? -ENOMEM : gone(errno);
-        (void) TAKE_FD(fd);
-        for (struct dirent *entry; (entry = readdir(dir));) {
-                int r;
+        /* readdir() would ask for 32 KiB, and the kernel what kind of file it is, for each of them. */
+        while ((n = getdents64(devices, buf, sizeof(buf))) > 0)
+                for (ssize_t at = 0; at < n;) {
+                        const struct dirent64 *entry = (const struct dirent64 *) (buf + at);
+                        int r;
 
-                if (entry->d_name[0] == '.')
-                        continue;
-                r = add_device(reader, dirfd(dir), entry->d_name, &found, g);
-                if (r < 0 && r != -ENOENT)
-                        return r;
-        }
+                        at += entry->d_reclen;
+                        if (entry->d_name[0] == '.')
+                                continue;
+                        r = add_device(reader, devices, entry->d_name, &found, g);
+                        if (r < 0 && r != -ENOENT)
+                                return r;
+                }
         if (g->n_devices > 1)
                 qsort(g->devices, g->n_devices, sizeof(DeviceFacts), compare_devices);
         return found.several ? 0 : group_set_phb(reader, found.root, g);
 }
 
 /* By the first device that is still there; always the same one, so that nothing seems to change. */
-static int read_windows(int group, GroupFacts *g) {
+static int read_windows(const GroupReader *reader, int devices, GroupFacts *g) {
         for (size_t i = 0; i < g->n_devices && !g->windows_why; i++) {
-                char path[NAME_MAX + sizeof("devices/")];
-                _cleanup_fd_ int dir = -EBADF;
-                int r;
+                int r = group_read_windows(reader, devices, g->devices[i].address, g);
 
-                (void) snprintf(path, sizeof(path), "devices/%s", g->devices[i].address);
-                dir = openat(group, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-                if (dir < 0)
-                        continue;
-                r = group_read_windows(dir, g->devices[i].address, g);
-                if (r < 0)
+                if (r < 0 && r != -ENOENT)
                         return r;
         }
         if (!g->windows_why)
-                g->windows_why = strdup("not told: there is no device whose device-tree node would tell it");
+                g->windows_why = texts_add(&reader->scratch->texts, "not told: there is no device whose device-tree node would tell it");
         return g->windows_why ? 0 : -ENOMEM;
 }
 
 /* A bind that failed without a word leaves the override and no driver. Asked for only where kernels are like that: there no
  * device can be on vfio-pci, so that no unbind of one can hold the lock (drivers/pci/pci-sysfs.c:driver_override_show). */
-static bool bind_failed(const GroupReader *reader, int group, const DeviceFacts *d) {
+static bool bind_failed(const GroupReader *reader, int devices, const DeviceFacts *d) {
         char path[NAME_MAX + 64], text[64];
 
         if (reader->iommu_class || d->driver)
                 return false;
-        (void) snprintf(path, sizeof(path), "devices/%s/driver_override", d->address);
-        return read_attribute_at(group, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
+        (void) snprintf(path, sizeof(path), "%s/driver_override", d->address);
+        return read_attribute_at(devices, path, text, sizeof(text)) > 0 && strstr(text, "vfio");
 }
 
 /* A sandbox may hide /dev/vfio from us, so the kernel's own list counts as well. */
@@ -246,39 +266,32 @@ static const DeviceFacts *device_to_bind(const GroupFacts *g) {
 }
 
 /* Every reason names the device and what to type. */
-static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) _printf_(3, 4);
-static int set_viability(GroupFacts *g, GroupViability viability, const char *format, ...) {
-        va_list ap;
-        int n;
-
-        g->viability = viability;
-        va_start(ap, format);
-        n = vasprintf(&g->viability_why, format, ap);
-        va_end(ap);
-        if (n < 0)
-                g->viability_why = NULL;
-        return n < 0 ? -ENOMEM : 0;
-}
+#define set_viability(reader, g, viability_, ...)                                                \
+        ({                                                                                       \
+                (g)->viability = (viability_);                                                   \
+                (g)->viability_why = texts_format(&(reader)->scratch->texts, __VA_ARGS__);       \
+                (g)->viability_why ? 0 : -ENOMEM;                                                \
+        })
 
 /* No device is on a VFIO driver: not asked for, or asked for and failed. */
-static int judge_unbound(const GroupReader *reader, int group, GroupFacts *g) {
+static int judge_unbound(const GroupReader *reader, int devices, GroupFacts *g) {
         const DeviceFacts *d;
 
         for (size_t i = 0; i < g->n_devices; i++)
-                if (bind_failed(reader, group, &g->devices[i]))
-                        return set_viability(g, GROUP_VFIO_BROKEN,
+                if (bind_failed(reader, devices, &g->devices[i]))
+                        return set_viability(reader, g, GROUP_VFIO_BROKEN,
                                              "%s is meant for vfio-pci (driver_override) and has no driver: the bind failed "
                                              "without an error, as with kernels 5.19 to 6.3 on POWER; use 6.4 or newer",
                                              g->devices[i].address);
         d = device_to_bind(g);
         if (d->driver)
-                return set_viability(g, GROUP_NOT_BOUND, "%s is used by the host's driver %s: tcectl bind %s",
+                return set_viability(reader, g, GROUP_NOT_BOUND, "%s is used by the host's driver %s: tcectl bind %s",
                                      d->address, d->driver, d->address);
-        return set_viability(g, GROUP_NOT_BOUND, "%s has no driver: tcectl bind %s", d->address, d->address);
+        return set_viability(reader, g, GROUP_NOT_BOUND, "%s has no driver: tcectl bind %s", d->address, d->address);
 }
 
 /* The kernel's own rule, in the order in which an administrator has to act: first bind all, then there has to be a node. */
-static int judge(const GroupReader *reader, int group, GroupFacts *g) {
+static int judge(const GroupReader *reader, int devices, GroupFacts *g) {
         const DeviceFacts *blocks = NULL, *bound = NULL;
 
         for (size_t i = 0; i < g->n_devices; i++) {
@@ -288,15 +301,15 @@ static int judge(const GroupReader *reader, int group, GroupFacts *g) {
                         blocks = &g->devices[i];
         }
         if (g->n_devices == 0)
-                return set_viability(g, GROUP_EMPTY, "no device is in the group");
+                return set_viability(reader, g, GROUP_EMPTY, "no device is in the group");
         if (!bound)
-                return judge_unbound(reader, group, g);
+                return judge_unbound(reader, devices, g);
         if (blocks)
-                return set_viability(g, GROUP_PARTIAL, "%s is still used by the host's driver %s: tcectl bind %s", blocks->address, blocks->driver, blocks->address);
+                return set_viability(reader, g, GROUP_PARTIAL, "%s is still used by the host's driver %s: tcectl bind %s", blocks->address, blocks->driver, blocks->address);
         if (!group_has_node(reader, g->number))
-                return set_viability(g, GROUP_VFIO_BROKEN, "%s is bound to %s, but the kernel made no /dev/vfio/%u: use kernel 6.4 "
+                return set_viability(reader, g, GROUP_VFIO_BROKEN, "%s is bound to %s, but the kernel made no /dev/vfio/%u: use kernel 6.4 "
                                      "or newer", bound->address, bound->driver, g->number);
-        return set_viability(g, GROUP_VIABLE, "%s", "");
+        return set_viability(reader, g, GROUP_VIABLE, "%s", "");
 }
 
 /* Where the group's memory should be. Devices that disagree leave it open. */
@@ -307,39 +320,54 @@ static int group_numa_node(const GroupFacts *g) {
         return g->n_devices > 0 ? g->devices[0].numa_node : -1;
 }
 
-int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
-        _cleanup_(group_facts_clear) GroupFacts g = { .number = number, .ddw = -1 };
-        _cleanup_fd_ int group = -EBADF;
-        char name[128];
+/* Its texts and devices are the scratch's. */
+static int read_group(const GroupReader *reader, unsigned number, GroupFacts *g) {
+        _cleanup_fd_ int devices = -EBADF;
+        char path[32], name[128];
         int r;
 
-        (void) snprintf(name, sizeof(name), "%u", number);
-        group = openat(reader->groups, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (group < 0)
-                return gone(errno);
-        if (read_attribute_at(group, "name", name, sizeof(name)) > 0) {
-                g.name = strdup(name);
-                if (!g.name)
+        (void) snprintf(path, sizeof(path), "%u/name", number);
+        if (read_attribute_at(reader->groups, path, name, sizeof(name)) > 0) {
+                g->name = texts_add(&reader->scratch->texts, name);
+                if (!g->name)
                         return -ENOMEM;
         }
-        r = read_devices(reader, group, &g);
+        (void) snprintf(path, sizeof(path), "%u/devices", number);
+        devices = openat(reader->groups, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (devices < 0)
+                return gone(errno);
+        r = read_devices(reader, devices, g);
         if (r >= 0)
-                r = read_windows(group, &g);
+                r = read_windows(reader, devices, g);
         if (r >= 0)
-                r = judge(reader, group, &g);
-        if (r < 0)
-                return r;
-        g.numa_node = group_numa_node(&g);
-        *ret = g;
-        g = (GroupFacts){};
-        return 0;
+                r = judge(reader, devices, g);
+        g->numa_node = group_numa_node(g);
+        return r;
+}
+
+int group_read(const GroupReader *reader, unsigned number, GroupFacts *ret) {
+        GroupFacts g = { .number = number, .ddw = -1 };
+        int r = read_group(reader, number, &g);
+
+        if (r >= 0)
+                r = group_facts_copy(&g, ret);
+        texts_forget(&reader->scratch->texts);
+        return r;
+}
+
+void group_scratch_clear(GroupScratch *scratch) {
+        texts_clear(&scratch->texts);
+        free(scratch->devices);
+        free(scratch->phb);
+        *scratch = (GroupScratch) {};
 }
 
 /* By the group's link; by the device's own where that has another name. */
 static int open_member(const char *sys, unsigned number, const char *address) {
-        char path[PATH_MAX], *name, *end;
-        int fd, error;
+        char path[PATH_MAX], target[PATH_MAX], *end;
+        const char *name;
         bool same;
+        int fd;
 
         if ((size_t) snprintf(path, sizeof(path), "%s/kernel/iommu_groups/%u/devices/%s", sys, number, address) >= sizeof(path))
                 return -ENAMETOOLONG;
@@ -349,9 +377,8 @@ static int open_member(const char *sys, unsigned number, const char *address) {
         if ((size_t) snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sys, address) >= sizeof(path))
                 return -ENAMETOOLONG;
         fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        name = fd < 0 ? NULL : read_link_name(fd, "iommu_group", &error);
+        name = fd < 0 ? NULL : read_link_name(fd, "iommu_group", target);
         same = name && strtoul(name, &end, 10) == number && *end == '\0';
-        free(name);
         return same ? fd : fd_close(fd);
 }
 

@@ -89,11 +89,6 @@ static int kind_new(DeviceNames *names, const char *modalias, Kind **ret) {
         return 0;
 }
 
-static int copy_name(const char *name, char **ret) {
-        *ret = name ? strdup(name) : NULL;
-        return name && !*ret ? -ENOMEM : 0;
-}
-
 int device_read_names(DeviceNames *names, const char *modalias, DeviceFacts *d) {
         Kind **found, *kind;
         int r = 0;
@@ -105,9 +100,10 @@ int device_read_names(DeviceNames *names, const char *modalias, DeviceFacts *d) 
                 kind = *found;
         else
                 r = kind_new(names, modalias, &kind);
-        if (r >= 0)
-                r = copy_name(kind->vendor, &d->vendor_name);
-        if (r >= 0)
-                r = copy_name(kind->device, &d->device_name);
-        return r < 0 ? r : copy_name(kind->class, &d->class_name);
+        if (r < 0)
+                return r;
+        d->vendor_name = kind->vendor;
+        d->device_name = kind->device;
+        d->class_name = kind->class;
+        return 0;
 }

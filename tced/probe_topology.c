@@ -34,21 +34,28 @@ static const char *link_name(int dir, const char *name, char buf[PATH_MAX]) {
         return slash ? slash + 1 : buf;
 }
 
-int device_read_way(const char *target, DeviceFacts *d, char root[ROOT_BUS_MAX]) {
-        char path[PATH_MAX], *rest = NULL;
-        const char *above = NULL, *last = NULL;
+int device_read_way(const GroupReader *reader, const char *target, DeviceFacts *d, char root[ROOT_BUS_MAX]) {
+        char part[ROOT_BUS_MAX], above[ROOT_BUS_MAX] = "";
 
         *root = '\0';
-        (void) snprintf(path, sizeof(path), "%s", target);
-        for (const char *part = strtok_r(path, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+        for (const char *from = target, *end; *from; from = *end ? end + 1 : end) {
+                size_t length;
+
+                end = strchrnul(from, '/');
+                length = (size_t) (end - from);
+                /* No root bus and no bridge has a longer name. */
+                if (length >= sizeof(part))
+                        length = 0;
+                memcpy(part, from, length);
+                part[length] = '\0';
                 if (!*root && is_root_bus(part))
-                        (void) snprintf(root, ROOT_BUS_MAX, "%.*s", (int) ROOT_BUS_MAX - 1, part);
-                above = last;
-                last = part;
+                        memcpy(root, part, sizeof(part));
+                if (*end)
+                        memcpy(above, part, sizeof(part));
         }
-        if (!above || !pci_address_valid(above))
+        if (!pci_address_valid(above))
                 return 0;
-        d->bridge = strdup(above);
+        d->bridge = texts_add(&reader->scratch->texts, above);
         return d->bridge ? 0 : -ENOMEM;
 }
 
@@ -85,13 +92,13 @@ static int read_vf_number(int dir, const DeviceFacts *d) {
         return own % stride == 0 ? (int) (own / stride) : -1;
 }
 
-static int read_sriov(int dir, DeviceFacts *d) {
+static int read_sriov(const GroupReader *reader, int dir, DeviceFacts *d) {
         char buf[PATH_MAX];
         const char *physfn = link_name(dir, "physfn", buf);
         uint64_t most;
 
         if (physfn) {
-                d->physfn = strdup(physfn);
+                d->physfn = texts_add(&reader->scratch->texts, physfn);
                 if (!d->physfn)
                         return -ENOMEM;
                 d->vf = read_vf_number(dir, d);
@@ -155,17 +162,11 @@ static int list_interfaces(int net, char ***ret, size_t *ret_n) {
         return 0;
 }
 
-static char *join(char **names) {
-        size_t size = 1;
-        char *text, *end;
+static char *join(Texts *texts, char **names) {
+        char *text = texts_add(texts, names[0]);
 
-        for (char **name = names; *name; name++)
-                size += strlen(*name) + 1;
-        text = end = malloc(size);
-        if (!text)
-                return NULL;
-        for (char **name = names; *name; name++)
-                end += sprintf(end, "%s%s", name == names ? "" : " ", *name);
+        for (char **name = names + 1; text && *name; name++)
+                text = texts_format(texts, "%s %s", text, *name);
         return text;
 }
 
@@ -175,12 +176,12 @@ static int read_mac(const GroupReader *reader, int net, const char *interface, D
         char path[NAME_MAX + sizeof("/address")], text[128];
 
         if (link && link->mac)
-                d->mac = strdup(link->mac);
+                d->mac = texts_add(&reader->scratch->texts, link->mac);
         else {
                 (void) snprintf(path, sizeof(path), "%s/address", interface);
                 if (read_attribute_at(net, path, text, sizeof(text)) <= 0)
                         return 0;
-                d->mac = strdup(text);
+                d->mac = texts_add(&reader->scratch->texts, text);
         }
         return d->mac ? 0 : -ENOMEM;
 }
@@ -199,7 +200,7 @@ static int read_vf_mac(const GroupReader *reader, int dir, DeviceFacts *d) {
 
                 mac = link ? net_link_vf_mac(link, (unsigned) d->vf) : NULL;
         }
-        if (mac && !(d->mac = strdup(mac)))
+        if (mac && !(d->mac = texts_add(&reader->scratch->texts, mac)))
                 r = -ENOMEM;
         strings_free(names);
         return r;
@@ -215,7 +216,7 @@ static int read_network(const GroupReader *reader, int dir, DeviceFacts *d) {
                 return d->physfn ? read_vf_mac(reader, dir, d) : 0;
         r = list_interfaces(net, &names, &n);
         if (r >= 0 && n > 0) {
-                d->interfaces = join(names);
+                d->interfaces = join(&reader->scratch->texts, names);
                 r = d->interfaces ? read_mac(reader, net, names[0], d) : -ENOMEM;
         }
         strings_free(names);
@@ -223,7 +224,7 @@ static int read_network(const GroupReader *reader, int dir, DeviceFacts *d) {
 }
 
 int device_read_topology(const GroupReader *reader, int dir, DeviceFacts *d) {
-        int r = read_sriov(dir, d);
+        int r = read_sriov(reader, dir, d);
 
         return r >= 0 && d->class_code >> 16 == PCI_CLASS_NETWORK ? read_network(reader, dir, d) : r;
 }
@@ -248,14 +249,23 @@ static const char *phb_node(const GroupReader *reader, const char *root, char ta
 
 /* The device tree's full name stays over boots, as long as the card stays in its slot; the number of the domain need not. */
 int group_set_phb(const GroupReader *reader, const char *root, GroupFacts *g) {
-        char target[PATH_MAX];
+        GroupScratch *scratch = reader->scratch;
+        char target[PATH_MAX], *phb;
         const char *name;
 
         if (!*root)
                 return 0;
-        name = phb_node(reader, root, target);
-        g->phb = strdup(name ? name : root);
-        return g->phb ? 0 : -ENOMEM;
+        if (!streq(root, scratch->root)) {
+                name = phb_node(reader, root, target);
+                phb = strdup(name ? name : root);
+                if (!phb)
+                        return -ENOMEM;
+                free(scratch->phb);
+                scratch->phb = phb;
+                (void) snprintf(scratch->root, sizeof(scratch->root), "%s", root);
+        }
+        g->phb = scratch->phb;
+        return 0;
 }
 
 typedef struct Physical {

@@ -3,6 +3,8 @@
 /* DMA windows as the device tree tells them. VFIO_IOMMU_SPAPR_TCE_GET_INFO would tell them too, but takes the group from whoever
  * might want it at that moment, and removes its default window. Properties are big-endian cells of 4 bytes on every host. */
 
+#include <limits.h>
+
 #include "probe_groups.h"
 #include "util.h"
 
@@ -123,26 +125,53 @@ static const char *read_phb_node(int node, GroupFacts *g) {
         return "ibm,supported-tce-sizes and ranges of the PHB in the device tree";
 }
 
-/* The node of the device, or of the nearest bridge that has one: a card that was plugged in may have none. */
-static int open_node(int device_fd) {
-        char path[LEVELS_MAX * 3 + sizeof("of_node")];
-        size_t up = 0;
-        int fd = -ENOENT;
+/* The node of the device, or of the nearest bridge that has one (a card that was plugged in may have none), as a path from the devices' links,
+ * and its name in the tree, "" where that is not told. */
+static bool find_node(int devices, const char *address, char path[PATH_MAX], char name[PATH_MAX]) {
+        size_t up = (size_t) snprintf(path, NAME_MAX, "%s/", address);
 
-        for (unsigned level = 0; level < 4 && fd < 0; level++, up += 3) {
-                (void) snprintf(path + up, sizeof(path) - up, "of_node");
-                fd = openat(device_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (up >= NAME_MAX)
+                return false;
+        for (unsigned level = 0; level < 4; level++, up += 3) {
+                const char *base;
+                ssize_t n;
+
+                strcpy(path + up, "of_node");
+                n = readlinkat(devices, path, name, PATH_MAX - 1);
+                if (n >= 0 || errno == EINVAL) {
+                        name[n > 0 ? n : 0] = '\0';
+                        base = strstr(name, "devicetree/base/");
+                        memmove(name, base ? base : "", strlen(base ? base : "") + 1);
+                        return true;
+                }
                 memcpy(path + up, "../", 3);
         }
-        return fd < 0 ? -ENOENT : fd;
+        return false;
+}
+
+/* Groups of one PHB have their windows from one node: it is read once for those that come one after the other. */
+static const char *recall_windows(const GroupScratch *scratch, const char *name, GroupFacts *g) {
+        if (!*name || !streq(scratch->node, name))
+                return NULL;
+        g->dma32_start = scratch->windows.dma32_start;
+        g->dma32_size = scratch->windows.dma32_size;
+        g->page_sizes = scratch->windows.page_sizes;
+        g->ddw = scratch->windows.ddw;
+        return scratch->why;
+}
+
+static void remember_windows(GroupScratch *scratch, const char *name, const GroupFacts *g, const char *why) {
+        if ((size_t) snprintf(scratch->node, sizeof(scratch->node), "%s", name) >= sizeof(scratch->node))
+                *scratch->node = '\0';
+        scratch->windows = *g;
+        scratch->why = why;
 }
 
 /* Up from the device's own node: firmware puts the window at the PE, which may be the device, a bridge or the PHB
- * (pseries/iommu.c:pci_dma_find goes the same way). */
-int group_read_windows(int device_fd, const char *address, GroupFacts *g) {
-        _cleanup_fd_ int node = open_node(device_fd);
-        const char *why = NULL;
-        int n;
+ * (pseries/iommu.c:pci_dma_find goes the same way). name: the node's; it is cut on the way. */
+static const char *read_windows_up(GroupScratch *scratch, int devices, const char *path, char *name, GroupFacts *g) {
+        const char *why = recall_windows(scratch, name, g);
+        _cleanup_fd_ int node = why ? -EBADF : openat(devices, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         for (unsigned level = 0; node >= 0 && !why && level < LEVELS_MAX; level++) {
                 int above;
@@ -150,17 +179,31 @@ int group_read_windows(int device_fd, const char *address, GroupFacts *g) {
                 why = read_partition_node(node, g);
                 if (!why)
                         why = read_phb_node(node, g);
-                above = openat(node, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (why) {
+                        remember_windows(scratch, name, g, why);
+                        break;
+                }
+                *(strrchr(name, '/') ?: name) = '\0';
+                why = recall_windows(scratch, name, g);
+                above = why ? -EBADF : openat(node, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
                 (void) fd_close(node);
                 node = above;
         }
+        return why;
+}
+
+int group_read_windows(const GroupReader *reader, int devices, const char *address, GroupFacts *g) {
+        GroupScratch *scratch = reader->scratch;
+        char path[PATH_MAX], name[PATH_MAX];
+        const char *why = NULL;
+
+        if (find_node(devices, address, path, name))
+                why = read_windows_up(scratch, devices, path, name, g);
+        else if (faccessat(devices, address, F_OK, 0) < 0)
+                return -ENOENT;
         if (why)
-                n = asprintf(&g->windows_why, "by the node of %s: %s", address, why);
+                g->windows_why = texts_format(&scratch->texts, "by the node of %s: %s", address, why);
         else
-                n = asprintf(&g->windows_why, "not told: the device tree has no DMA window for %s", address);
-        if (n < 0) {
-                g->windows_why = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+                g->windows_why = texts_format(&scratch->texts, "not told: the device tree has no DMA window for %s", address);
+        return g->windows_why ? 0 : -ENOMEM;
 }

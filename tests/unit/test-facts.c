@@ -218,6 +218,43 @@ static void test_proofs(void) {
         group_facts_clear(&other);
 }
 
+/* Every text there is, some as in the device before, some not. */
+static void test_copy(void) {
+        static const size_t texts[] = {
+                offsetof(DeviceFacts, address), offsetof(DeviceFacts, vendor_name), offsetof(DeviceFacts, device_name),
+                offsetof(DeviceFacts, class_name), offsetof(DeviceFacts, driver), offsetof(DeviceFacts, interfaces),
+                offsetof(DeviceFacts, mac), offsetof(DeviceFacts, bridge), offsetof(DeviceFacts, physfn),
+        };
+        GroupFacts g = made_up_group(3, "0001:00:01.0", "0001:00:02.0"), copy = {}, again = {}, empty = { .number = 4 };
+
+        replace(&g.phb, "/pci@1");
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char text[16];
+
+                (void) snprintf(text, sizeof(text), "text %zu", i);
+                for (size_t j = 0; j < g.n_devices; j++)
+                        replace((char **) ((char *) &g.devices[j] + texts[i]), i % 2 && j ? "another" : text);
+        }
+        replace(&g.devices[0].mac, NULL);
+        replace(&g.devices[1].bridge, NULL);
+        tap_eq(group_facts_copy(&g, &copy), 0, "a group is copied");
+        tap_ok(group_facts_equal(&copy, &g), "and the copy is the same");
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                for (size_t j = 0; j < g.n_devices; j++) {
+                        const char *from = *(char **) ((char *) &g.devices[j] + texts[i]), *to = *(char **) ((char *) &copy.devices[j] + texts[i]);
+
+                        tap_ok(from ? to && from != to && streq(from, to) : !to, "text %zu of device %zu is the copy's own", i, j);
+                }
+        tap_ok(copy.devices[0].address == copy.devices[1].address && copy.devices[0].driver == copy.devices[1].driver, "what two say is there once");
+        group_facts_clear(&g);
+        tap_ok(group_facts_copy(&copy, &again) == 0 && group_facts_equal(&copy, &again), "a copy of the copy, whose source is gone");
+        group_facts_clear(&copy);
+        tap_streq(again.windows_why, "the device tree", "which needs neither");
+        group_facts_clear(&again);
+        tap_ok(group_facts_copy(&empty, &copy) == 0 && copy.number == 4 && copy.n_devices == 0, "a group with nothing in it");
+        group_facts_clear(&copy);
+}
+
 static void test_find(void) {
         VfioFacts f = { .groups = calloc(3, sizeof(GroupFacts)), .n_groups = 3 };
 
@@ -310,6 +347,7 @@ int main(void) {
         test_valid();
         test_groups();
         test_proofs();
+        test_copy();
         test_find();
         test_host();
         test_versions();
