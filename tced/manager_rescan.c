@@ -4,6 +4,7 @@
  * once, and nothing where nothing did. */
 
 #include <limits.h>
+#include <malloc.h>
 
 #include "log.h"
 #include "manager_bind.h"
@@ -204,6 +205,8 @@ int manager_rescan(Manager *m) {
         (void) announce_groups(m, &now, &before);
         changed = !same_host(&before, &m->vfio);
         vfio_facts_clear(&before);
+        /* Both were there for a moment, and the older lie below: free() alone gives nothing of that back. */
+        (void) malloc_trim(0);
         return follow_up(m, changed);
 }
 
