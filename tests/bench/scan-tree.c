@@ -215,6 +215,24 @@ static void make_group(const ScanTree *tree, int pool, int vfio, int all, unsign
                 put_again(pool, "node", vfio, name);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        (void) st;
+        (void) type;
+        (void) ftw;
+        return remove(path);
+}
+
+/* The one that there is, and whose it is: a child that fails leaves it alone. */
+static char made[48];
+static pid_t maker;
+
+/* Also where the program fails: it takes some hundred MiB. */
+static void remove_made(void) {
+        if (*made && maker == getpid())
+                (void) nftw(made, remove_one, 64, FTW_DEPTH | FTW_PHYS);
+        *made = '\0';
+}
+
 ScanTree scan_tree_make(unsigned groups) {
         ScanTree tree = { .root = "/dev/shm/tced-bench-XXXXXX", .groups = groups, .sys_fd = -EBADF };
         _cleanup_fd_ int root = -EBADF, pool = -EBADF, vfio = -EBADF, all = -EBADF;
@@ -222,6 +240,10 @@ ScanTree scan_tree_make(unsigned groups) {
 
         if (!mkdtemp(tree.root) || statfs(tree.root, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
                 bench_fail("%s is not to be had, or no tmpfs", tree.root);
+        if (maker != getpid())
+                (void) atexit(remove_made);
+        maker = getpid();
+        strcpy(made, tree.root);
         (void) chmod(tree.root, 0755);
         (void) snprintf(tree.sys, sizeof(tree.sys), "%s/sys", tree.root);
         (void) snprintf(tree.dev, sizeof(tree.dev), "%s/dev", tree.root);
@@ -241,16 +263,9 @@ ScanTree scan_tree_make(unsigned groups) {
         return tree;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void) st;
-        (void) type;
-        (void) ftw;
-        return remove(path);
-}
-
 void scan_tree_remove(ScanTree *tree) {
         tree->sys_fd = fd_close(tree->sys_fd);
-        (void) nftw(tree->root, remove_one, 64, FTW_DEPTH | FTW_PHYS);
+        remove_made();
 }
 
 void scan_device_drive(const ScanTree *tree, unsigned group, unsigned function, const char *driver) {
