@@ -211,18 +211,22 @@ static int by_size(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-/* The median of a few. */
-static double time_of(int64_t (*run)(void *userdata), Scan *s) {
-        uint64_t times[BENCH_ROUNDS];
+/* The medians of a few, in turn. */
+static void add_points(Scan *s) {
+        static int64_t (*const runs[])(void *userdata) = { scan_by_tced, scan_by_calls };
+        static const char *const series[] = { "tced", "bare calls" };
+        uint64_t times[2][BENCH_ROUNDS];
 
-        (void) run(s);
-        for (unsigned i = 0; i < BENCH_ROUNDS; i++) {
-                times[i] = bench_now();
-                (void) bench_must(run(s), "scan");
-                times[i] = bench_now() - times[i];
+        for (unsigned i = 0; i < BENCH_ROUNDS; i++)
+                for (unsigned side = 0; side < 2; side++) {
+                        times[side][i] = bench_now();
+                        (void) bench_must(runs[side](s), "scan");
+                        times[side][i] = bench_now() - times[side][i];
+                }
+        for (unsigned side = 0; side < 2; side++) {
+                qsort(times[side], BENCH_ROUNDS, sizeof(times[side][0]), by_size);
+                bench_point("groups", s->tree.groups, series[side], (double) times[side][BENCH_ROUNDS / 2]);
         }
-        qsort(times, BENCH_ROUNDS, sizeof(times[0]), by_size);
-        return (double) times[BENCH_ROUNDS / 2];
 }
 
 void bench_growth_groups(void) {
@@ -232,8 +236,7 @@ void bench_growth_groups(void) {
                 Scan s = { .tree = scan_tree_make(groups) };
 
                 (void) check_counts(&s);
-                bench_point("groups", groups, "tced", time_of(scan_by_tced, &s));
-                bench_point("groups", groups, "bare calls", time_of(scan_by_calls, &s));
+                add_points(&s);
                 scan_tree_remove(&s.tree);
         }
 }
