@@ -104,3 +104,8 @@ void bench_audit(void);   /* audit.c */
 
 /* What --points has run in their place: each gives the points of a plot. */
 void bench_growth_groups(void); /* scan.c */
+void bench_hypercall(void); /* hypercall.c */
+void bench_table(void); /* table.c */
+
+/* What --points has run in their place: each gives the points of a plot. */
+void bench_growth_tces(void); /* table.c: "tces", by TCEs of a table */

@@ -14,11 +14,11 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire, bench_many, bench_scan, bench_audit,
+        bench_acquire, bench_many, bench_scan, bench_audit, bench_hypercall, bench_table,
 };
 
 static void (*const plots[])(void) = {
-        bench_growth_groups,
+        bench_growth_groups, bench_growth_tces,
 };
 
 /* Where the harness and the rows find what they start. */
