@@ -233,6 +233,21 @@ const char *format_bytes(char *buf, size_t size, uint64_t bytes) {
         return buf;
 }
 
+void *map_shared(int fd, size_t length, int flags) {
+        char *room, *at = NULL;
+
+        /* The kernel aligns mappings of this kind by itself only where an administrator has them made of huge pages (mm/shmem.c:
+         * shmem_get_unmapped_area). Where there is room is a hint alone: whoever else maps something there meanwhile is not disturbed. */
+        if (length >= HUGE_PAGE_MIN && length <= SIZE_MAX - HUGE_PAGE_MAX) {
+                room = mmap(NULL, length + HUGE_PAGE_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                if (room != MAP_FAILED) {
+                        at = room + (-(uintptr_t) room & (HUGE_PAGE_MAX - 1));
+                        (void) munmap(room, length + HUGE_PAGE_MAX);
+                }
+        }
+        return mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
+}
+
 int process_start_time(int proc_fd, pid_t pid, uint64_t *ret) {
         char path[32], stat[1024], *field;
         ssize_t n;

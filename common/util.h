@@ -138,6 +138,14 @@ ssize_t read_attribute_at(int dirfd, const char *path, char *buf, size_t size);
 const char *format_bytes(char *buf, size_t size, uint64_t bytes);
 #define FORMAT_BYTES(n) format_bytes((char[32]){}, 32, (n))
 
+/* Transparent huge pages have 2 MiB; on POWER's hashed page tables 16 MiB. */
+#define HUGE_PAGE_MIN ((size_t) 2 << 20)
+#define HUGE_PAGE_MAX ((size_t) 16 << 20)
+
+/* Maps the first `length` bytes of a file, shared, to be read and written, at an address that allows the kernel to do it by whole huge pages
+ * where the file has such. `flags` are further ones of mmap(2). MAP_FAILED and errno. */
+void *map_shared(int fd, size_t length, int flags);
+
 /* The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat): with the PID it names a process
  * for good, where the PID alone is used again. Negative errno. */
 int process_start_time(int proc_fd, pid_t pid, uint64_t *ret);

@@ -98,7 +98,7 @@ int table_map_memfd(struct tced_table *table, int fd, TableMapping *ret) {
         if (r < 0)
                 return r;
         mapping.length = memfd_length(table, &st);
-        entries = mmap(NULL, mapping.length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+        entries = map_shared(fd, mapping.length, MAP_POPULATE);
         if (entries == MAP_FAILED) {
                 r = -errno;
                 return connection_error(t, r, "table %08x: mapping %zu bytes: %s", table->liobn, mapping.length,

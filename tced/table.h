@@ -13,15 +13,16 @@
 typedef struct TableMemory {
         int fd;         /* -EBADF: none */
         uint64_t bytes; /* the file's length: entries × 8, rounded up to pages */
-        bool huge;      /* made of huge pages */
+        bool huge;      /* made of huge pages of the pool */
 } TableMemory;
 
 #define TABLE_MEMORY_INIT { .fd = -EBADF }
 
 /* Makes one. name shows in /proc/PID/maps ("/memfd:tced:NAME"). huge_pages AUTO and YES take huge pages where the size is a
- * multiple of the default huge page and enough are free (/proc/sys/vm/nr_hugepages), else ordinary ones; YES says so in the log.
- * numa_node: the pages are bound there (mbind), NUMA_NODE_ANY: wherever. May take long for large tables: some
- * milliseconds for 100 MiB.
+ * multiple of the default huge page and enough are free (/proc/sys/vm/nr_hugepages), else ordinary ones, which are gathered into
+ * transparent huge pages as far as the kernel has those; YES says in the log that the pool has none. NO: ordinary pages, nothing else.
+ * numa_node: the pages are bound there (mbind), NUMA_NODE_ANY: wherever. All of it is zeroed, so that who maps it waits for nothing. May take
+ * long for large tables: 8 to 40 ms for 128 MiB.
  * -EINVAL: no entries; -EFBIG: 2^32 entries or more; -ENOMEM, -ENOSPC: no memory; -EMFILE, -ENFILE: no fds; -ENODEV: no such
  * node. *ret is untouched on failure. */
 int table_memory_make(const char *name, uint64_t entries, Tristate huge_pages, int numa_node, TableMemory *ret);

@@ -90,6 +90,84 @@ static void test_table(void) {
         tap_eq(m.fd, -EBADF, "and can be cleared again");
 }
 
+/* The KiB that a mapping of this process has by whole huge pages; -1: it can't be told. */
+static long mapped_by_huge_pages(const void *map) {
+        _cleanup_file_ FILE *f = fopen("/proc/self/smaps", "re");
+        char line[512];
+        bool found = false;
+        long kib;
+
+        while (f && fgets(line, sizeof(line), f)) {
+                uint64_t start, end;
+
+                if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2)
+                        found = start == (uintptr_t) map;
+                else if (found && sscanf(line, "ShmemPmdMapped: %ld", &kib) == 1)
+                        return kib;
+        }
+        return -1;
+}
+
+/* Does this kernel make huge pages of a file at all? With a mapping that is placed by hand. */
+static bool kernel_gathers(void) {
+        _cleanup_fd_ int fd = memfd_create("test", MFD_CLOEXEC);
+        bool good = false;
+        char *room, *map;
+
+        if (fd < 0 || ftruncate(fd, HUGE_PAGE_MAX) < 0)
+                return false;
+        room = mmap(NULL, 2 * HUGE_PAGE_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (room == MAP_FAILED)
+                return false;
+        map = room + (-(uintptr_t) room & (HUGE_PAGE_MAX - 1));
+        if (mmap(map, HUGE_PAGE_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | MAP_FIXED, fd, 0) != MAP_FAILED) {
+                (void) madvise(map, HUGE_PAGE_MAX, 25 /* MADV_COLLAPSE */);
+                good = mapped_by_huge_pages(map) > 0;
+        }
+        (void) munmap(room, 2 * HUGE_PAGE_MAX);
+        return good;
+}
+
+static long faults(void) {
+        struct rusage usage;
+
+        (void) getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_minflt;
+}
+
+/* A VMM that maps it waits for no page to be zeroed, and for few faults. */
+static void test_mapped(void) {
+        size_t bytes = 2 * HUGE_PAGE_MAX, page = (size_t) sysconf(_SC_PAGESIZE);
+        bool gathers = kernel_gathers();
+
+        for (int huge = 0; huge < _TRISTATE_MAX; huge++) {
+                _cleanup_(table_memory_clear) TableMemory m = TABLE_MEMORY_INIT;
+                const char *setting = tristate_to_string((Tristate) huge);
+                long before, after, kib;
+                void *map;
+
+                if (!tap_eq(table_memory_make("t", bytes / 8, (Tristate) huge, NUMA_NODE_ANY, &m), 0, "32 MiB, HugePages=%s", setting))
+                        return;
+                before = faults();
+                map = map_shared(m.fd, bytes, MAP_POPULATE);
+                after = faults();
+                if (!tap_ok(map != MAP_FAILED, "is mapped"))
+                        return;
+                kib = mapped_by_huge_pages(map);
+                if (huge == TRISTATE_NO)
+                        tap_ok(kib <= 0, "of ordinary pages");
+                else if (!gathers && !m.huge)
+                        tap_skip("this kernel makes no huge pages of a file (before Linux 6.1)", "of huge pages");
+                else
+                        tap_ok(m.huge || kib == (long) bytes / 1024, "of huge pages");
+                if (page > 4096)
+                        tap_skip("the kernel maps pages as large as this one by one", "several pages at a time");
+                else
+                        tap_ok(after - before < (long) (bytes / page / 2), "several pages at a time");
+                (void) munmap(map, bytes);
+        }
+}
+
 /* Whole pages, all of them filled in. */
 static void test_sizes(void) {
         uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
@@ -332,6 +410,7 @@ static void test_empty(void) {
 int main(void) {
         (void) log_set_target("null");
         test_table();
+        test_mapped();
         test_sizes();
         test_refused();
         test_names();

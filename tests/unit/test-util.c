@@ -167,6 +167,28 @@ static void test_files(void) {
         tap_eq(process_start_time(proc, 0x7fffffff, &start), -ENOENT, "no such process");
 }
 
+/* Where the kernel may map whole huge pages, and that it is the file. */
+static void test_map_shared(void) {
+        static const size_t lengths[] = { 4096, HUGE_PAGE_MIN, HUGE_PAGE_MIN + 4096, HUGE_PAGE_MAX };
+        _cleanup_fd_ int fd = memfd_create("test", MFD_CLOEXEC);
+
+        if (!tap_ok(fd >= 0 && ftruncate(fd, HUGE_PAGE_MAX) == 0 && pwrite(fd, "tced", 4, 0) == 4, "a file"))
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(lengths); i++) {
+                char *map = map_shared(fd, lengths[i], 0), text[5] = "";
+
+                if (!tap_ok(map != MAP_FAILED, "%zu bytes of it are mapped", lengths[i]))
+                        continue;
+                tap_ok(lengths[i] < HUGE_PAGE_MIN || ((uintptr_t) map & (HUGE_PAGE_MAX - 1)) == 0, "at a multiple of huge pages, where it has such");
+                map[3] = 'm';
+                tap_ok(pread(fd, text, 4, 0) == 4 && streq(text, "tcem"), "shared");
+                map[3] = 'd';
+                (void) munmap(map, lengths[i]);
+        }
+        errno = 0;
+        tap_ok(map_shared(-EBADF, HUGE_PAGE_MAX, 0) == MAP_FAILED && errno == EBADF, "of no file there is nothing to map");
+}
+
 int main(void) {
         test_numbers();
         test_sizes();
@@ -175,5 +197,6 @@ int main(void) {
         test_windows();
         test_utf8();
         test_files();
+        test_map_shared();
         return tap_done();
 }
