@@ -221,6 +221,61 @@ static void test_indirect_large(void) {
         tap_eq(tced_h_stuff_tce(&table, 0, 0, N), H_SUCCESS, "H_STUFF_TCE has no limit but the window");
 }
 
+/* What the four rules of tced.h come to for one list, entry by entry. *ret_stored: how many of them are. */
+static int64_t expected(const uint64_t *tces, uint64_t npages, const struct tced_memory *mem, uint64_t *ret_stored) {
+        uint64_t stored = npages;
+
+        *ret_stored = 0;
+        for (uint64_t i = 0; i < npages; i++) {
+                uint64_t guest = tces[i] & ~UINT64_C(3);
+                bool known = false;
+
+                for (size_t k = 0; k < mem->n_ranges; k++)
+                        known = known || (guest >= mem->ranges[k].guest_start && guest - mem->ranges[k].guest_start < mem->ranges[k].size);
+                if ((tces[i] & 3) && (!known || (guest & 0xfff)))
+                        return H_PARAMETER;
+                if (!known && i < stored)
+                        stored = i;
+        }
+        *ret_stored = stored;
+        return stored == npages ? H_SUCCESS : H_PARAMETER;
+}
+
+/* Lists at random, over memory with a hole in it, whose ends are no powers of two. */
+static void test_indirect_random(void) {
+        static const struct tced_memory_range ranges[] = {
+                { .size = 0x6000, .host_start = ram }, { .guest_start = 0x8000, .size = 0x5000, .host_start = ram + 0x8000 / 8 },
+        };
+        const struct tced_memory mem = { .ranges = ranges, .n_ranges = ELEMENTSOF(ranges) };
+        unsigned wrong = 0, good = 0, part = 0;
+
+        srandom(1);
+        for (unsigned round = 0; round < 50000; round++) {
+                struct tced_table table = table_of(0, 12);
+                uint64_t tces[ENTRIES], npages = (uint64_t) random() % ENTRIES + 1, first = (uint64_t) random() % 16, stored;
+                uint64_t spread = (uint64_t) random() % 6 + 1;
+                int64_t want;
+                bool same = true;
+
+                for (uint64_t i = 0; i < npages; i++) {
+                        tces[i] = (first + (uint64_t) random() % spread) << 12 | ((uint64_t) random() & 3);
+                        if (random() % 64 == 0)
+                                tces[i] |= UINT64_C(4) << (random() % 60);
+                        ram[LIST / 8 + i] = htobe64(tces[i]);
+                }
+                want = expected(tces, npages, &mem, &stored);
+                good += want == H_SUCCESS;
+                part += want != H_SUCCESS && stored > 0;
+                if (tced_h_put_tce_indirect(&table, 0, LIST, npages, &mem) != want)
+                        wrong++;
+                for (uint64_t i = 0; i < ENTRIES; i++)
+                        same = same && store[i + 1] == (i < stored ? tces[i] : OLD);
+                wrong += !same || store[0] != GUARD || store[ENTRIES + 1] != GUARD;
+        }
+        tap_eq(wrong, 0, "50,000 lists at random, over two ranges");
+        tap_ok(good > 10000 && good < 40000 && part > 100, "of all kinds");
+}
+
 /* A callback that knows memory from 1 MiB on, one page, and counts how often it is asked. */
 static const void *map_one_page(void *userdata, uint64_t guest, uint64_t size) {
         unsigned *asked = userdata;
@@ -342,6 +397,7 @@ int main(void) {
         test_get();
         test_indirect();
         test_indirect_large();
+        test_indirect_random();
         test_callback();
         test_linked();
         test_dispatch();
