@@ -33,6 +33,11 @@ like() {
         ok $? "$3" || { sed 's/^/#   have /' <<<"$1"; sed 's/^/#   like /' <<<"$2"; }
 }
 
+# row ID WHAT PEER UNIT TCED OTHER GOAL [LIMIT]: a row of tools/bench's table (tests/bench/report.c, record_read), in the test's output.
+row() {
+        printf '# row {"id":"%s","what":"%s","peer":"%s","unit":"%s","tced":%s,"other":%s,"goal":"%s"%s}\n' "${@:1:7}" "${8:+,\"limit\":$8}"
+}
+
 # The plan, and the exit status.
 finish() {
         echo "1..$points"

@@ -28,6 +28,7 @@ static const char help[] =
         "  --multitce      these two in the kernel, where tced allows it\n"
         "  --socket ADDR   D-Bus address of tced; \"system\", \"user\"\n"
         "  --dump DIR      write every entry to DIR/LIOBN\n"
+        "  --nodes         print on which NUMA nodes the tables' pages are\n"
         "  --hold SECONDS  stay, with all tables, before the end, or until SIGTERM;\n"
         "                  SIGUSR1: ask tced, and print how each table is\n"
         "  --busy          the guest goes on mapping its pages meanwhile, and looks\n"
@@ -83,7 +84,7 @@ static int parse_window(char *text, VmmWindow *ret) {
         return 0;
 }
 
-enum { NAME = 'n', UUID, REGISTERED, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, HOLD, HEIR, BUSY, PAUSE, DEMO, HELP };
+enum { NAME = 'n', UUID, REGISTERED, WINDOW, ALSO, PUTS, INDIRECT, STUFF, MULTITCE, SOCKET, DUMP, NODES, HOLD, HEIR, BUSY, PAUSE, DEMO, HELP };
 
 static int parse_option(int option, char *value, VmmOptions *o) {
         uint64_t number;
@@ -100,6 +101,7 @@ static int parse_option(int option, char *value, VmmOptions *o) {
         case MULTITCE: o->multitce = true; break;
         case DEMO: o->demo = true; break;
         case BUSY: o->busy = true; break;
+        case NODES: o->nodes = true; break;
         case REGISTERED: o->registered = true; break;
         case HOLD:
         case HEIR:
@@ -136,7 +138,8 @@ int vmm_options_parse(int argc, char **argv, VmmOptions *ret) {
                 { "dump", required_argument, NULL, DUMP },     { "hold", required_argument, NULL, HOLD },
                 { "busy", no_argument, NULL, BUSY },           { "heir", required_argument, NULL, HEIR },
                 { "pause", required_argument, NULL, PAUSE },   { "demo", no_argument, NULL, DEMO },
-                { "help", no_argument, NULL, HELP },           {},
+                { "nodes", no_argument, NULL, NODES },         { "help", no_argument, NULL, HELP },
+                {},
         };
         VmmOptions o = { .puts = 1000, .pause = 100 };
         int option;

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include <sys/syscall.h>
+
 #include "util.h"
 #include "vmm.h"
 
@@ -83,9 +85,9 @@ void vmm_print_run(const VmmOptions *options, const struct tced_table *table, Vm
 
         if (!options->demo) {
                 printf("%08x.%s.exits=%" PRIu64 "\n%08x.%s.served=%" PRIu64 "\n%08x.%s.done=%" PRIu64 "\n%08x.%s.code=%" PRId64
-                       "\n",
+                       "\n%08x.%s.ns=%" PRIu64 "\n",
                        liobn, name, result->exits, liobn, name, result->served, liobn, name, result->done, liobn, name,
-                       result->code);
+                       result->code, liobn, name, result->nanoseconds);
                 return;
         }
         printf("  The guest did %" PRIu64 " of %" PRIu64 " pages by %s:\n"
@@ -102,11 +104,35 @@ static uint64_t checksum(const uint64_t *entries, uint64_t n) {
         return sum;
 }
 
+/* How many pages of a table are on each node, by move_pages(2) without a place to move them to: "0:3 1:509". */
+static void print_nodes(const struct tced_table *table) {
+        uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE), n = (tced_table_bytes(table) + page - 1) / page;
+        unsigned long on_node[16] = {};
+        const char *space = "";
+
+        for (uint64_t i = 0; i < n; i++) {
+                void *address = (char *) tced_table_map(table) + i * page;
+                int node = -1;
+
+                if (syscall(SYS_move_pages, 0, 1UL, &address, NULL, &node, 0) == 0 && node >= 0 && node < (int) ELEMENTSOF(on_node))
+                        on_node[node]++;
+        }
+        printf("%08x.pages=%" PRIu64 "\n%08x.nodes=", tced_table_liobn(table), n, tced_table_liobn(table));
+        for (size_t i = 0; i < ELEMENTSOF(on_node); i++)
+                if (on_node[i] > 0) {
+                        printf("%s%zu:%lu", space, i, on_node[i]);
+                        space = " ";
+                }
+        printf("\n");
+}
+
 void vmm_print_entries(const VmmOptions *options, const struct tced_table *table, uint64_t count) {
         const uint64_t *map = tced_table_map(table);
         uint32_t liobn = tced_table_liobn(table);
         uint64_t used = 0;
 
+        if (options->nodes)
+                print_nodes(table);
         for (uint64_t i = 0; i < tced_table_entries(table); i++)
                 used += map[i] != 0;
         if (count == 0)

@@ -3,6 +3,7 @@
 /* A VM with one vCPU, and the loop around KVM_RUN. */
 
 #include <stddef.h>
+#include <time.h>
 
 #include "kvm-abi.h"
 #include "util.h"
@@ -91,9 +92,17 @@ static int finish_exit(Vmm *v) {
         return r < 0 && errno != EINTR ? -errno : 0;
 }
 
+static uint64_t now(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000000U + (uint64_t) t.tv_nsec;
+}
+
 int vmm_run(Vmm *v, struct tced_machine *m, const struct tced_table *table, VmmProgram program, uint64_t count,
             VmmResult *ret) {
         VmmResult result = {};
+        uint64_t begin = now();
         int r;
 
         r = set_registers(v, table, program, count);
@@ -117,6 +126,7 @@ int vmm_run(Vmm *v, struct tced_machine *m, const struct tced_table *table, VmmP
                         v->run->papr_hcall.ret = (uint64_t) H_FUNCTION;
         }
         result.done = v->run->papr_hcall.args[0];
+        result.nanoseconds = now() - begin;
         result.code = (int64_t) v->run->papr_hcall.args[1];
         v->run->papr_hcall.ret = H_SUCCESS;
         *ret = result;

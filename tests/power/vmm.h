@@ -30,7 +30,7 @@ typedef struct VmmOptions {
         uint64_t puts;
         unsigned hold, heir;                  /* seconds */
         unsigned pause;                       /* milliseconds */
-        bool registered, indirect, stuff, multitce, busy, demo; /* demo: for people instead of programs */
+        bool registered, indirect, stuff, multitce, busy, nodes, demo; /* demo: for people instead of programs */
 } VmmOptions;
 
 /* 0; negative errno with a message on stderr; 1: help was asked for and given. */
@@ -85,6 +85,7 @@ typedef struct VmmResult {
         uint64_t served; /* hypercalls among them that libtced answered */
         uint64_t done;   /* pages, as the guest counts */
         int64_t code;    /* last return code that it saw */
+        uint64_t nanoseconds;
 } VmmResult;
 
 /* Runs the guest until it says that it is done. -EPROTO: it did something else. */
