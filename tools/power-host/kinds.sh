@@ -6,7 +6,7 @@
 #
 # The kinds of host and the kernels that there are, and what QEMU is told to make each. Sourced.
 
-KINDS=(lpar-nested powernv9 lpar lpar-nested-nomaxmem)
+KINDS=(lpar-nested powernv9 lpar lpar-nested-nomaxmem lpar-nested-numa)
 KERNELS=(64k 4k 6.1 next)
 
 # root_suite KERNEL: the Debian release that this kernel's root comes from.
@@ -72,6 +72,15 @@ powernv_args() {
         SRIOV=0004:01:00.0
 }
 
+# Two nodes with half of the memory each, the second one without a processor.
+numa_args() {
+        local node
+        for node in 0 1; do
+                QEMU_ARGS+=(-object "memory-backend-ram,id=node$node,size=2G" -numa "node,nodeid=$node,memdev=node$node")
+        done
+        QEMU_ARGS+=(-numa cpu,node-id=0,core-id=0)
+}
+
 # kind_args KIND KERNEL: fill QEMU_ARGS, SHARE_BUS, SHARE_SLOT, the VFIO_ addresses and SRIOV for this kind of host.
 kind_args() {
         SRIOV=''
@@ -79,12 +88,13 @@ kind_args() {
         QEMU_ARGS=(-netdev user,restrict=on,id=net1 -netdev user,restrict=on,id=net2)
         # A disk of zeroes that can be written to; what is written goes with QEMU.
         QEMU_ARGS+=(-drive if=none,id=spare,file.driver=null-co,file.size=64M,file.read-zeroes=on,format=raw,snapshot=on)
-        # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what the last kind is for.
+        # Without maxmem a partition's Linux can make no 64-bit DMA window, which is what that kind is for.
         case $1 in
         powernv9) powernv_args "$2"; QEMU_ARGS+=(-m 4G) ;;
         lpar-nested) partition_args on; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
         lpar) partition_args off; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
         lpar-nested-nomaxmem) partition_args on; QEMU_ARGS+=(-m 4G) ;;
+        lpar-nested-numa) partition_args on; numa_args; QEMU_ARGS+=(-m 4G,slots=1,maxmem=16G) ;;
         *) die "no kind '$1'; there are: ${KINDS[*]}" ;;
         esac
 }
