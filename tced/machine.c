@@ -71,7 +71,6 @@ Machine *machine_free(Machine *m) {
         free(m->opened);
         free(m->groups);
         findings_clear(&m->audited);
-        free(m->saved);
         free(m->name);
         free(m);
         return NULL;

@@ -10,6 +10,7 @@
 #include "memlock.h"
 #include "plan.h"
 #include "process.h"
+#include "state_file.h"
 #include "table.h"
 
 typedef struct Machine Machine;
@@ -112,7 +113,8 @@ struct Machine {
         size_t n_groups;
         Findings findings; /* the domain's, those of its tables as they are now, and the audit's */
         Findings audited;  /* what the last audit has to say */
-        char *saved;       /* what the state file has of it (machine_json.h); NULL: it has changed since */
+        StateSlot saved;   /* where the state file has it */
+        bool unsaved;      /* it has changed since */
         char stored_as[7]; /* the name of its process's pidfd in the service manager's fd store; "": it is not there */
         void (*ended)(Machine *machine, void *userdata); /* its process has ended */
         void *userdata;

@@ -544,8 +544,12 @@ static int read_machines(const JsonPlace *array, bool lenient, StateReader *read
         for (size_t i = 0, n = json_read_length(array); i < n; i++) {
                 size_t before = s->n_machines;
                 JsonPlace item;
-                int r = json_read_item(array, i, json_type_object, &item);
+                int r;
 
+                /* Behind the last comma. */
+                if (i == n - 1 && !json_object_array_get_idx(array->value, i))
+                        break;
+                r = json_read_item(array, i, json_type_object, &item);
                 if (r >= 0)
                         r = read_machine(&item, reader);
                 if (r < 0 && (!lenient || r == -ENOMEM))

@@ -36,9 +36,8 @@ typedef struct State {
 
 /* A machine as one line, to be freed. 0 or -ENOMEM. */
 int machine_to_json(const Machine *machine, char **ret);
-/* What comes before the lines of the machines, which have a comma between them, and behind them. */
+/* What comes before the lines of the machines, each of which has a comma behind it; STATE_TAIL (state_file.h) ends them. */
 const char *state_head_to_json(const StateHead *head, char buf[STATE_HEAD_MAX]);
-#define STATE_TAIL "\n]}\n"
 
 /* The same of one that state_read() would not have: what of it can be read all the same, a newer tced's too, whose new members are passed over.
  * Machines that can't be, or that are there twice, are left out. -ESTALE: of another boot. */

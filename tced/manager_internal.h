@@ -31,7 +31,7 @@ void manager_free_later(Manager *m);
 /* A process holds the machine: leaves its pidfd in the fd store. To be followed by manager_save(). */
 void manager_store_process(Manager *m, Machine *machine);
 /* The machine has gone. */
-void manager_save_without(Manager *m, const Machine *machine);
+void manager_save_without(Manager *m, Machine *machine);
 /* Writes what is still to be written, and ends it. */
 void manager_stop_keeping(Manager *m);
 /* Adds what there is to say of a state that was lost. 0 or -ENOMEM. */

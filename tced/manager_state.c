@@ -4,7 +4,7 @@
  *
  * A VM that is registered or claimed, or one of its tables that was made or refused, is in the file before anyone is told so. What a VMM
  * can find out for itself (a table was handed out, a VM has gone) is written a moment later, when who was answered has gone on, so that many
- * changes that come at once are one writing. With 4,096 VMs that takes a few milliseconds, most of it the kernel's. A pidfd is
+ * changes that come at once are one writing, and a writing is of what has changed. A pidfd is
  * in the fd store before the file tells of it, and is taken from it after the file does no more: at any moment the store has what the
  * file means, or more. */
 
@@ -43,8 +43,10 @@ struct Keeper {
         sd_event_source *store_again; /* leaves processes in the fd store anew */
         char (*again)[33];       /* the UUIDs of their machines */
         size_t n_again, again_allocated;
-        struct iovec *pieces;
-        size_t pieces_allocated;
+        StateFile *file;
+        Machine **unsaved; /* what has changed since the last writing */
+        size_t n_unsaved, unsaved_allocated;
+        bool all_unsaved; /* there was no memory to tell which */
         char *lost;      /* why a state was set aside */
         int write_error; /* of the last write, a positive errno */
 };
@@ -67,26 +69,30 @@ static int boot_id(char ret[33]) {
         return r;
 }
 
-typedef struct Writing {
-        Keeper *keeper;
-        size_t n;
-} Writing;
+static int put_machine(Machine *machine, void *userdata) {
+        Keeper *k = userdata;
+        char *line;
+        int r = machine_to_json(machine, &line);
 
-static void add_piece(Writing *w, const char *text) {
-        w->keeper->pieces[w->n++] = (struct iovec) { .iov_base = (char *) text, .iov_len = strlen(text) };
+        return r < 0 ? r : state_file_put_consume(k->file, &machine->saved, line);
 }
 
-/* A line that is as it was is not made anew. */
-static int add_machine(Machine *machine, void *userdata) {
-        Writing *w = userdata;
-        int r = machine->saved ? 0 : machine_to_json(machine, &machine->saved);
+static int put_changes(Manager *m) {
+        Keeper *k = m->keeper;
+        int r = k->all_unsaved ? manager_foreach_machine(m, put_machine, k) : 0;
 
-        if (r < 0)
-                return r;
-        if (w->n > 1)
-                add_piece(w, ",\n");
-        add_piece(w, machine->saved);
-        return 0;
+        while (r >= 0 && k->n_unsaved > 0) {
+                Machine *machine = k->unsaved[k->n_unsaved - 1];
+
+                r = put_machine(machine, k);
+                if (r < 0)
+                        break;
+                machine->unsaved = false;
+                k->n_unsaved--;
+        }
+        if (r >= 0)
+                k->all_unsaved = false;
+        return r;
 }
 
 static int write_state(Manager *m) {
@@ -95,21 +101,12 @@ static int write_state(Manager *m) {
                 .libvirtd_reloaded_usec = m->libvirtd_reloaded_usec, .bound = m->bound,
         };
         char text[STATE_HEAD_MAX];
-        Keeper *k = m->keeper;
-        Writing w = { .keeper = k };
         int r;
 
-        if (ARRAY_RESERVE(k->pieces, k->pieces_allocated, 2 * m->n_machines + 2) < 0)
-                return -ENOMEM;
         r = boot_id(head.boot);
-        if (r < 0)
-                return r;
-        add_piece(&w, state_head_to_json(&head, text));
-        r = manager_foreach_machine(m, add_machine, &w);
-        if (r < 0)
-                return r;
-        add_piece(&w, STATE_TAIL);
-        return store_write(k->store, k->pieces, w.n);
+        if (r >= 0)
+                r = put_changes(m);
+        return r < 0 ? r : state_file_write(m->keeper->file, state_head_to_json(&head, text));
 }
 
 static void update_findings(Manager *m) {
@@ -145,16 +142,32 @@ static int on_soon(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *us
         return 0;
 }
 
-static void forget_line(Machine *machine) {
-        free(machine->saved);
-        machine->saved = NULL;
+static void set_unsaved(Keeper *k, Machine *machine) {
+        if (machine->unsaved)
+                return;
+        if (ARRAY_RESERVE(k->unsaved, k->unsaved_allocated, k->n_unsaved + 1) < 0) {
+                k->all_unsaved = true;
+                return;
+        }
+        machine->unsaved = true;
+        k->unsaved[k->n_unsaved++] = machine;
+}
+
+/* It is about to go, and its place in the file with it. */
+static void forget_machine(Keeper *k, Machine *machine) {
+        for (size_t i = 0; machine->unsaved && i < k->n_unsaved; i++)
+                if (k->unsaved[i] == machine) {
+                        k->unsaved[i] = k->unsaved[--k->n_unsaved];
+                        machine->unsaved = false;
+                }
+        state_file_drop(k->file, &machine->saved);
 }
 
 void manager_save(Manager *m, Machine *machine) {
         if (!m->keeper)
                 return;
         if (machine)
-                forget_line(machine);
+                set_unsaved(m->keeper, machine);
         save(m);
 }
 
@@ -168,7 +181,7 @@ void manager_save_soon(Manager *m, Machine *machine) {
         if (!k)
                 return;
         if (machine)
-                forget_line(machine);
+                set_unsaved(k, machine);
         if (k->waits)
                 return;
         k->waits = sd_event_source_set_time_relative(k->soon, SOON_USEC) >= 0 && sd_event_source_set_enabled(k->soon, SD_EVENT_ONESHOT) >= 0;
@@ -197,9 +210,10 @@ static void forget_fd(Keeper *k, const char *name) {
         strcpy(k->gone[k->n_gone++], name);
 }
 
-void manager_save_without(Manager *m, const Machine *machine) {
+void manager_save_without(Manager *m, Machine *machine) {
         if (!m->keeper)
                 return;
+        forget_machine(m->keeper, machine);
         forget_fd(m->keeper, machine->stored_as);
         manager_save_soon(m, NULL);
 }
@@ -345,6 +359,7 @@ static int restore_machine(Restoring *r, Machine *machine) {
                 account_release(m, machine->registrar, cost);
                 return error;
         }
+        set_unsaved(m->keeper, machine);
         if (machine->serial > m->last_serial)
                 m->last_serial = machine->serial;
         make_tables(r, machine);
@@ -363,7 +378,7 @@ static int on_store_again(sd_event_source *s, void *userdata) {
                 if (machine)
                         manager_store_process(m, machine);
                 if (machine)
-                        forget_line(machine);
+                        set_unsaved(k, machine);
         }
         if (k->n_again > 0)
                 return 0;
@@ -485,7 +500,8 @@ static Keeper *keeper_free(Keeper *k) {
         (void) store_free(k->store);
         free(k->gone);
         free(k->again);
-        free(k->pieces);
+        (void) state_file_free(k->file);
+        free(k->unsaved);
         free(k->lost);
         free(k);
         return NULL;
@@ -498,6 +514,8 @@ static int keeper_new(Manager *m, const char *path) {
         if (!k)
                 return -ENOMEM;
         r = store_new(path, &k->store);
+        if (r >= 0)
+                r = state_file_new(path, store_temporary_path(k->store), &k->file);
         if (r >= 0)
                 r = sd_event_add_time_relative(m->event, &k->soon, CLOCK_MONOTONIC, SOON_USEC, SOON_ACCURACY_USEC, on_soon, m);
         if (r >= 0)
@@ -534,6 +552,8 @@ int manager_restore(Manager *m, const char *path, StoredFds *fds) {
         unknown = fd_store_drop_rest(fds);
         if (unknown > 0)
                 log_info("Dropped %zu fds from the service manager's store that no machine is known for", unknown);
+        /* The file, and its copy, so that the next writings are of no more than what has changed. */
+        save(m);
         save(m);
         store_good(m->keeper->store);
         if (store_has_bad(m->keeper->store))

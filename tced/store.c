@@ -8,10 +8,6 @@
 
 #include "util.h"
 
-#ifndef IOV_MAX
-#define IOV_MAX 1024
-#endif
-
 #define OLDER_BAD 3U
 
 struct Store {
@@ -61,6 +57,10 @@ const char *store_path(const Store *s) {
         return s->path;
 }
 
+const char *store_temporary_path(const Store *s) {
+        return s->temporary;
+}
+
 const char *store_bad_path(const Store *s) {
         return s->bad;
 }
@@ -98,57 +98,6 @@ int store_read(Store *s, size_t max, char **ret, size_t *ret_size) {
         *ret = TAKE_PTR(text);
         *ret_size = have;
         return 0;
-}
-
-/* Writes all of it; the pieces are changed where the kernel takes less than it was given. */
-static int write_pieces(int fd, struct iovec *pieces, size_t n) {
-        while (n > 0) {
-                ssize_t written = writev(fd, pieces, (int) (n < IOV_MAX ? n : IOV_MAX));
-
-                if (written < 0 && errno == EINTR)
-                        continue;
-                if (written < 0)
-                        return -errno;
-                while (n > 0 && (size_t) written >= pieces->iov_len) {
-                        written -= (ssize_t) pieces->iov_len;
-                        pieces++;
-                        n--;
-                }
-                if (n > 0) {
-                        pieces->iov_base = (char *) pieces->iov_base + written;
-                        pieces->iov_len -= (size_t) written;
-                }
-        }
-        return 0;
-}
-
-/* A new file; one that was left there goes, and a link is not followed. */
-static int create(const char *path) {
-        int fd;
-
-        if (unlink(path) < 0 && errno != ENOENT)
-                return -errno;
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        return fd < 0 ? -errno : fd;
-}
-
-int store_write(Store *s, const struct iovec *pieces, size_t n) {
-        _cleanup_free_ struct iovec *rest = malloc((n ? n : 1) * sizeof(*rest));
-        _cleanup_fd_ int fd = -EBADF;
-        int r;
-
-        if (!rest)
-                return -ENOMEM;
-        memcpy(rest, pieces, n * sizeof(*rest));
-        fd = create(s->temporary);
-        if (fd < 0)
-                return TAKE_FD(fd);
-        r = write_pieces(fd, rest, n);
-        if (r >= 0 && rename(s->temporary, s->path) < 0)
-                r = -errno;
-        if (r < 0)
-                (void) unlink(s->temporary);
-        return r;
 }
 
 /* Makes room for another one. */

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The state file, /run/tced/state.json: written whole into a file beside it, which then takes its place, so that whoever reads it (the next
- * tced, after this one was killed) finds the one state or the other. It is not synced: it is for this boot alone.
+/* The state file, /run/tced/state.json, as it is found by a tced that starts (state_file.h writes it), and what is known of starts with it. It is
+ * not synced: it is for this boot alone.
  *
  * Beside it there may be:
- *   state.json.new     a state that is being written, or was when tced was killed
+ *   state.json.new     the copy that is not in force: an older state, or one that was being written when tced was killed
  *   state.json.failed  how many starts with this state failed, one after the other
  *   state.json.bad     a state that was set aside, for a person to look at; .bad.1 to .bad.3: those before it */
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/uio.h>
 
 /* So many failures in a row are the state's. */
 #define STORE_FAILURES_MAX 3U
@@ -23,13 +22,11 @@ int store_new(const char *path, Store **ret);
 Store *store_free(Store *s);
 
 const char *store_path(const Store *s);
+const char *store_temporary_path(const Store *s);
 const char *store_bad_path(const Store *s);
 
 /* The whole file, to be freed. -ENOENT: there is none; -EFBIG: more than max bytes; -EINVAL: it is no file; other negative errno. */
 int store_read(Store *s, size_t max, char **ret, size_t *ret_size);
-
-/* Puts these pieces in its place. 0 or negative errno, and all is as it was. */
-int store_write(Store *s, const struct iovec *pieces, size_t n);
 
 /* Out of the way, as state.json.bad; earlier ones become .bad.1 to .bad.3, of which the oldest goes. 0 or negative errno. */
 int store_set_aside(Store *s);

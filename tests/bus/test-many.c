@@ -122,9 +122,10 @@ static void multiply(void) {
 
         text = read_whole(state);
         head = strtok_r(text, "\n", &at);
-        for (char *line = strtok_r(NULL, "\n", &at); line && *line == '{'; line = strtok_r(NULL, "\n", &at)) {
-                line[strlen(line) - (line[strlen(line) - 1] == ',')] = '\0';
-                if (n < PROCESSES)
+        for (char *line = strtok_r(NULL, "\n", &at); line; line = strtok_r(NULL, "\n", &at)) {
+                /* Its comma, and what is blank behind it. */
+                line[strrchr(line, '}') && *line == '{' ? strrchr(line, '}') + 1 - line : 0] = '\0';
+                if (*line && n < PROCESSES)
                         lines[n++] = line;
         }
         if (n != PROCESSES || !(f = fopen(state, "we")))

@@ -30,7 +30,7 @@ static char *write_state(const State *s) {
                 char *line, *longer = NULL;
 
                 EXPECT(machine_to_json(s->machines[i], &line) == 0 && !strchr(line, '\n'));
-                if (asprintf(&longer, "%s%s%s", text, i > 0 ? ",\n" : "", line) < 0)
+                if (asprintf(&longer, "%s%s,\n", text, line) < 0)
                         abort();
                 free(text);
                 free(line);

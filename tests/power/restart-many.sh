@@ -22,7 +22,7 @@ systemctl stop tced
 cp -p /run/tced/state.json "$logs/state.json"
 awk -v n=$many '
         NR == 1 { print; next }
-        /"process":/ { sub(/,$/, ""); lines[k++] = $0 }
+        /"process":/ { sub(/, *$/, ""); lines[k++] = $0 }
         END {
                 for (i = 0; i < n; i++) {
                         line = lines[i % k]

@@ -88,7 +88,7 @@ static char *document(const char *lines) {
         const StateHead head = { .boot = BOOT, .last_serial = 99, .hook_called_usec = UINT64_MAX, .libvirtd_reloaded_usec = 1, .bound = true };
         char buf[STATE_HEAD_MAX], *text;
 
-        if (asprintf(&text, "%s%s" STATE_TAIL, state_head_to_json(&head, buf), lines) < 0)
+        if (asprintf(&text, "%s%s%s" STATE_TAIL, state_head_to_json(&head, buf), lines, *lines ? "," : "") < 0)
                 exit(EXIT_FAILURE);
         return text;
 }
@@ -325,7 +325,7 @@ static void test_hostile(void) {
                 tap_ok(r == -EINVAL && strstr(error, hostile[i].text) && state.n_machines == 0, "%s: %d, '%s'", hostile[i].name, r, error);
         }
         line = strndup(strstr(text, "{\"uuid\""), strlen(strstr(text, "{\"uuid\"")) - strlen(STATE_TAIL));
-        twice = replaced(text, STATE_TAIL, ",\n");
+        twice = replaced(text, STATE_TAIL, "\n");
         twice = realloc(twice, strlen(twice) + strlen(text));
         strcat(strcat(twice, line), STATE_TAIL);
         tap_ok(read_text(twice, &state, error) == -EINVAL && strstr(error, "there twice"), "a machine twice: '%s'", error);
@@ -350,7 +350,7 @@ static void test_rest(void) {
         _cleanup_free_ char *text = whole_document(), *line = line_of("good", UUID_2), *end = NULL;
         State state = {};
 
-        if (asprintf(&end, ",\n%s" STATE_TAIL, line) < 0)
+        if (asprintf(&end, "\n%s," STATE_TAIL, line) < 0)
                 exit(EXIT_FAILURE);
         for (size_t i = 0; i < ELEMENTSOF(hostile); i++) {
                 _cleanup_free_ char *bad = replaced(text, hostile[i].what, hostile[i].by), *both = NULL;
@@ -360,7 +360,7 @@ static void test_rest(void) {
                 int r;
 
                 /* Behind the end there is no place for one. */
-                if (streq(hostile[i].what, &STATE_TAIL[1]))
+                if (streq(hostile[i].what, "]}\n"))
                         continue;
                 both = replaced(bad, STATE_TAIL, end);
                 r = state_read_rest(both, strlen(both), BOOT, on_ended, NULL, &state);
