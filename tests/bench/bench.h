@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What the limit of a row is put against. */
 typedef enum Goal {
@@ -98,6 +99,9 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((__format__(__p
 /* The groups of rows, a file each. Each measures all of its rows that bench_wanted() says are asked for. */
 bool bench_wanted(const char *id);
 void bench_acquire(void); /* acquire.c */
+void bench_start(void);   /* start.c */
+void bench_hook(void);    /* hook.c */
+void bench_plan(void);    /* plan.c */
 void bench_many(void);    /* many.c */
 void bench_scan(void);    /* scan.c */
 void bench_audit(void);   /* audit.c */

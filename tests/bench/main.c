@@ -14,7 +14,7 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire, bench_many, bench_scan, bench_audit, bench_hypercall, bench_table,
+        bench_acquire, bench_start, bench_hook, bench_plan, bench_many, bench_scan, bench_audit, bench_hypercall, bench_table,
 };
 
 static void (*const plots[])(void) = {

@@ -5,6 +5,7 @@
  *   tables-socket PATH   listens there and serves one connection after the other: a peer of sd-bus's and nothing else, which answers
  *                        AcquireTables with eight tables, as tced does
  *   tables-bus           the same as a service: PEER_NAME on the bus of DBUS_SYSTEM_BUS_ADDRESS
+ *   bare-service NAME    the least that systemd calls a service: it takes the name on that bus, says READY=1, and waits for SIGTERM
  *
  * With BENCH_VMM in its environment, whatever its words are, it is what is looked at: a process that has what a VMM has.
  *
@@ -13,6 +14,7 @@
 #include "peer.h"
 
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -21,6 +23,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
 #include "names.h"
@@ -179,6 +183,33 @@ static int be_vmm(void) {
                 (void) pause();
 }
 
+static int on_end(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        return sd_event_exit(sd_event_source_get_event(s), EXIT_SUCCESS);
+}
+
+static int serve_nothing(const char *name) {
+        sd_event *event = NULL;
+        sd_bus *bus = NULL;
+        sigset_t blocked;
+        int r;
+
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGTERM);
+        (void) sigprocmask(SIG_BLOCK, &blocked, NULL);
+        r = sd_event_default(&event);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGTERM, on_end, NULL);
+        if (r >= 0)
+                r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus, event, 0);
+        if (r >= 0)
+                r = sd_bus_request_name(bus, name, 0);
+        if (r >= 0)
+                r = sd_notify(0, "READY=1");
+        return r < 0 ? r : sd_event_loop(event);
+}
+
 int main(int argc, char **argv) {
         int r = -EINVAL;
 
@@ -188,6 +219,8 @@ int main(int argc, char **argv) {
                 r = (r = make_tables()) < 0 ? r : serve_socket(argv[2]);
         else if (argc == 2 && streq(argv[1], "tables-bus"))
                 r = (r = make_tables()) < 0 ? r : serve_bus();
+        else if (argc == 3 && streq(argv[1], "bare-service") && (r = serve_nothing(argv[2])) == 0)
+                return 0;
         (void) fprintf(stderr, "bench-peer: %s\n", strerror(-r));
         return 1;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "harness-manager.h"
 #include "names.h"
@@ -274,6 +275,13 @@ static bool wait_ready(Host *h) {
         return false;
 }
 
+static uint64_t now_nsec(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000000 + (uint64_t) t.tv_nsec;
+}
+
 static void launch(Host *h, const Spawn *wanted) {
         char notify[96], bus[96];
         const char *env[32] = { notify, bus, "LC_ALL=C", "JOURNAL_STREAM" };
@@ -295,6 +303,7 @@ static void launch(Host *h, const Spawn *wanted) {
         s.env = env;
         if (!s.output)
                 s.output = h->log;
+        h->forked = now_nsec();
         h->tced_pid = spawn(&s);
 }
 

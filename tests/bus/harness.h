@@ -28,6 +28,7 @@ typedef struct Host {
         char log[64];     /* what tced has written */
         const char *tced; /* the program */
         pid_t bus_pid, tced_pid;
+        uint64_t forked; /* when tced was, in nanoseconds of CLOCK_MONOTONIC */
         int listener; /* > 0: handed over as tced.socket's by host_start_tced() and host_restart_tced() */
         ServiceManager *service_manager;
 } Host;

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From fork to READY=1: tced with a host to look at, and the least that a service on the same bus can be. */
+
+#include "bench.h"
+#include "client.h"
+
+#define GROUPS 256U
+
+static const char *program;
+
+static int64_t since_fork(const Host *h, bool ready) {
+        return ready ? (int64_t) (bench_now() - h->forked) : -ECHILD;
+}
+
+static int64_t run_tced(void *userdata) {
+        Host *h = userdata;
+
+        return since_fork(h, host_start_tced(h, NULL));
+}
+
+static int64_t run_peer(void *userdata) {
+        static const char *const options[] = { "bare-service", TCED_BUS_NAME };
+        const char *argv[] = { program, options[0], options[1], NULL };
+        Host *h = userdata;
+
+        return since_fork(h, host_spawn_tced(h, &(Spawn) { .argv = argv }));
+}
+
+static int end(void *userdata) {
+        return host_end_tced(userdata) ? 0 : -ECHILD;
+}
+
+static void add_groups(const Host *h, unsigned n) {
+        for (unsigned i = 0; i < n; i++) {
+                char address[16];
+
+                (void) snprintf(address, sizeof(address), "%04x:%02x:00.0", i / 16, i % 16 + 1);
+                host_add_group(h, i, address, i % 2 ? "vfio-pci" : "mlx5_core");
+        }
+}
+
+/* It has looked at all of them by then. */
+static void check(Host *h, unsigned n) {
+        char path[64];
+        sd_bus *bus;
+
+        if (!host_start_tced(h, NULL))
+                bench_fail("tced does not start");
+        bus = open_bus(h);
+        for (unsigned i = 0; i < n; i++) {
+                (void) snprintf(path, sizeof(path), TCED_GROUP_PREFIX "/%u", i);
+                if (get_number(bus, path, TCED_INTERFACE_GROUP, "Number", 'u') != i)
+                        bench_fail("tced knows no group %u", i);
+        }
+        bus = sd_bus_flush_close_unref(bus);
+        (void) bench_must(end(h), "tced's end");
+}
+
+void bench_start(void) {
+        static const Comparison row = {
+                .id = "start", .what = "start until READY=1, 256 groups", .peer_name = "a bare service of sd-bus's", .runs = 100,
+                .goal = GOAL_TIMES, .limit = 2,
+        };
+        Comparison c = row;
+        Host h;
+
+        if (!bench_wanted(c.id))
+                return;
+        program = getenv("BENCH_PEER");
+        host_init(&h, 600);
+        if (!host_start_bus(&h))
+                bench_fail("there is no dbus-daemon");
+        add_groups(&h, GROUPS);
+        check(&h, GROUPS);
+        c.tced = (Side) { .run = run_tced, .after = end, .userdata = &h };
+        c.peer = (Side) { .run = run_peer, .after = end, .userdata = &h };
+        bench_compare(&c, NULL);
+        if (!host_end(&h))
+                bench_fail("tced ends badly");
+}
