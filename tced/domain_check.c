@@ -499,13 +499,15 @@ int domain_check(DomainPlan *plan, const PlanHost *host) {
                 check_slow_path,        check_device_missing,
         };
         Check c = { .plan = plan, .host = host, .facts = policy_facts_from(host->kvm), .power = facts_host_has_tce(host->kvm) };
-        int r = 0;
+        int r;
 
         if (!plan->domain.pseries)
                 return 0;
         c.elsewhere = plan->domain.kvm && !c.power;
+        r = check_find_given(&c);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(checks); i++)
                 r = checks[i](&c);
+        free(c.given);
         free(c.registers);
         return r;
 }

@@ -6,6 +6,14 @@
 #include "domain_check.h"
 #include "domain_phb.h"
 
+/* A function of the host that the domain takes. */
+typedef struct Given {
+        const DomainDevice *device;
+        size_t at;               /* of the domain's devices */
+        const GroupFacts *group; /* NULL: the host has it not */
+        char address[64];        /* as sysfs names it */
+} Given;
+
 typedef struct Check {
         DomainPlan *plan;
         const PlanHost *host;
@@ -13,6 +21,8 @@ typedef struct Check {
         bool power;     /* the host is a POWER host */
         bool elsewhere; /* a domain for KVM, planned on another kind of machine: what that one has says nothing of where it will
                            run */
+        Given *given;   /* by check_find_given(), in the domain's order */
+        size_t n_given;
         uint64_t *registers; /* of VIO devices, with what was advised in place of what is there: all advice can be followed */
         size_t n_registers;
 } Check;
@@ -50,6 +60,9 @@ int check_adapter(Check *c);
 int check_group_partial(Check *c);
 int check_group_busy(Check *c);
 int check_device_missing(Check *c);
+
+/* Looks up all that is given, once: the checks compare them with each other. 0 or -ENOMEM. */
+int check_find_given(Check *c);
 
 /* Is the adapter for a stock QEMU on this host, as far as is known? */
 bool check_adapter_installed(const Check *c);

@@ -14,25 +14,29 @@
 
 #define PCI_CLASS_PCI_BRIDGE 0x0604
 
-#define ADDRESS_MAX 64
-
-/* The host's function as sysfs names it. */
-static const char *host_address(const DomainDevice *device, char buf[ADDRESS_MAX]) {
-        const HostAddress *h = &device->host;
-
-        (void) snprintf(buf, ADDRESS_MAX, "%04x:%02x:%02x.%x", h->domain, h->bus, h->slot, h->function);
-        return buf;
-}
-
 static bool same_function(const DomainDevice *a, const DomainDevice *b) {
         return a->host.domain == b->host.domain && a->host.bus == b->host.bus && a->host.slot == b->host.slot &&
                a->host.function == b->host.function;
 }
 
-static const GroupFacts *group_of(const Check *c, const DomainDevice *device) {
-        char address[ADDRESS_MAX];
+int check_find_given(Check *c) {
+        const Domain *d = &c->plan->domain;
+        size_t allocated = 0;
 
-        return device->host_pci ? vfio_facts_find_device(c->host->vfio, host_address(device, address)) : NULL;
+        for (size_t i = 0; i < d->n_devices; i++) {
+                const HostAddress *h = &d->devices[i].host;
+                Given *given;
+
+                if (!d->devices[i].host_pci)
+                        continue;
+                if (ARRAY_RESERVE(c->given, allocated, c->n_given + 1) < 0)
+                        return -ENOMEM;
+                given = &c->given[c->n_given++];
+                *given = (Given) { .device = &d->devices[i], .at = i };
+                (void) snprintf(given->address, sizeof(given->address), "%04x:%02x:%02x.%x", h->domain, h->bus, h->slot, h->function);
+                given->group = vfio_facts_find_device(c->host->vfio, given->address);
+        }
+        return 0;
 }
 
 /* As finding.c's rule for the host: find_vfio_broken(). */
@@ -185,12 +189,9 @@ int check_mixed_phb(Check *c) {
 
 /* The domain's device that is this function of the host, or NULL. */
 static const DomainDevice *given_as(const Check *c, const char *address) {
-        const Domain *d = &c->plan->domain;
-        char own[ADDRESS_MAX];
-
-        for (size_t i = 0; i < d->n_devices; i++)
-                if (d->devices[i].host_pci && streq(host_address(&d->devices[i], own), address))
-                        return &d->devices[i];
+        for (size_t i = 0; i < c->n_given; i++)
+                if (streq(c->given[i].address, address))
+                        return c->given[i].device;
         return NULL;
 }
 
@@ -252,30 +253,29 @@ static int check_group_member(Check *c, const GroupFacts *group, const DomainDev
 }
 
 /* Is there a device before this one in the same group? Then the group was looked at. */
-static bool group_was_seen(const Check *c, size_t device, const GroupFacts *group) {
-        for (size_t i = 0; i < device; i++)
-                if (group_of(c, &c->plan->domain.devices[i]) == group)
+static bool group_was_seen(const Check *c, const Given *given) {
+        for (const Given *g = c->given; g < given; g++)
+                if (g->group == given->group)
                         return true;
         return false;
 }
 
 /* What VFIO was seen to refuse (probe_ddw.h) it refuses QEMU as well, which may do without a 64-bit window and not without any. */
 int check_ddw_failed(Check *c) {
-        const Domain *d = &c->plan->domain;
         int r = 0;
 
-        for (size_t i = 0; !c->elsewhere && r >= 0 && i < d->n_devices; i++) {
-                const GroupFacts *group = group_of(c, &d->devices[i]);
+        for (size_t i = 0; !c->elsewhere && r >= 0 && i < c->n_given; i++) {
+                const GroupFacts *group = c->given[i].group;
                 const Outcome *ddw = group ? &group_window_proof(group)->ddw : NULL;
                 _cleanup_free_ char *remedy = NULL;
 
-                if (!ddw || ddw->proof != PROOF_NO || group_was_seen(c, i, group))
+                if (!ddw || ddw->proof != PROOF_NO || group_was_seen(c, &c->given[i]))
                         continue;
                 r = check_remedy(&remedy, "See what the host's finding of group %u advises: tcectl status; once that is done, ask again: "
                                  "tcectl probe %u", group->number, group->number);
                 if (r < 0)
                         return r;
-                r = findings_add(&c->plan->findings, FINDING_DDW_FAILED, SEVERITY_WARNING, check_device_name(&d->devices[i]), remedy,
+                r = findings_add(&c->plan->findings, FINDING_DDW_FAILED, SEVERITY_WARNING, check_device_name(c->given[i].device), remedy,
                                  "The host made no 64-bit DMA window for IOMMU group %u when it was asked (%s): the guest's device is slow, or "
                                  "the VM can't start", group->number, ddw->why);
         }
@@ -283,16 +283,15 @@ int check_ddw_failed(Check *c) {
 }
 
 int check_group_partial(Check *c) {
-        const Domain *d = &c->plan->domain;
         int r = 0;
 
-        for (size_t i = 0; !c->elsewhere && i < d->n_devices; i++) {
-                const GroupFacts *group = group_of(c, &d->devices[i]);
+        for (size_t i = 0; !c->elsewhere && i < c->n_given; i++) {
+                const GroupFacts *group = c->given[i].group;
 
-                if (!group || group_was_seen(c, i, group))
+                if (!group || group_was_seen(c, &c->given[i]))
                         continue;
                 for (size_t j = 0; r >= 0 && j < group->n_devices; j++)
-                        r = check_group_member(c, group, &d->devices[i], &group->devices[j]);
+                        r = check_group_member(c, group, c->given[i].device, &group->devices[j]);
                 if (r < 0)
                         return r;
         }
@@ -300,21 +299,20 @@ int check_group_partial(Check *c) {
 }
 
 /* libvirt: "Device … is already in use" (virPCIDeviceListAdd). Several namespaces of an NVMe device may be disks. */
-static int check_given_twice(Check *c, size_t at) {
-        const DomainDevice *devices = c->plan->domain.devices, *device = &devices[at];
-        char address[ADDRESS_MAX];
+static int check_given_twice(Check *c, const Given *given) {
+        const DomainDevice *device = given->device;
 
-        for (size_t i = 0; i < at && device->host_pci; i++)
-                if (devices[i].host_pci && same_function(&devices[i], device) && !(devices[i].nvme && device->nvme)) {
+        for (const Given *g = c->given; g < given; g++)
+                if (same_function(g->device, device) && !(g->device->nvme && device->nvme)) {
                         _cleanup_free_ char *remedy = NULL;
-                        int r = check_remedy(&remedy, "Take one of %s and %s out of the domain", check_device_name(&devices[i]),
+                        int r = check_remedy(&remedy, "Take one of %s and %s out of the domain", check_device_name(g->device),
                                              check_device_name(device));
 
                         if (r < 0)
                                 return r;
                         return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(device),
                                             remedy, "The host's %s is given twice, as %s too: the VM can't start",
-                                            host_address(device, address), check_device_name(&devices[i]));
+                                            given->address, check_device_name(g->device));
                 }
         return 0;
 }
@@ -331,77 +329,74 @@ static int apart_remedy(const DomainDevice *own, const Phb *from, const DomainDe
 }
 
 /* hw/vfio/container.c: vfio_get_group(): "group 3 used in multiple address spaces", and a PHB has one for all of its devices. */
-static int check_group_apart(Check *c, size_t at, const GroupFacts *group) {
-        const DomainDevice *devices = c->plan->domain.devices;
-        const Phb *phb = layout_phb_of(&c->plan->layout, at);
+static int check_group_apart(Check *c, const Given *given) {
+        const DomainDevice *device = given->device;
+        const Phb *phb = layout_phb_of(&c->plan->layout, given->at);
+        unsigned group = given->group->number;
 
-        for (size_t i = 0; i < at && phb && domain_device_is_vfio(&devices[at]); i++) {
-                const Phb *other = layout_phb_of(&c->plan->layout, i);
+        for (const Given *g = c->given; g < given && phb && domain_device_is_vfio(device); g++) {
+                const Phb *other = g->group == given->group ? layout_phb_of(&c->plan->layout, g->at) : NULL;
                 _cleanup_free_ char *remedy = NULL;
                 int r;
 
-                if (!other || !domain_device_is_vfio(&devices[i]) || group_of(c, &devices[i]) != group || other == phb)
+                if (!other || other == phb || !domain_device_is_vfio(g->device))
                         continue;
-                r = apart_remedy(&devices[at], phb, &devices[i], other, &remedy);
+                r = apart_remedy(device, phb, g->device, other, &remedy);
                 if (r < 0)
                         return r;
-                return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(&devices[at]),
-                                    remedy,
+                return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(device), remedy,
                                     "%s and %s are in one IOMMU group (%u) and on two PHBs, which QEMU refuses (\"group %u used "
                                     "in multiple address spaces\")",
-                                    check_device_name(&devices[at]), check_device_name(&devices[i]), group->number,
-                                    group->number);
+                                    check_device_name(device), check_device_name(g->device), group, group);
         }
         return 0;
 }
 
-static int check_holder(Check *c, size_t at, const GroupFacts *group) {
-        const Domain *d = &c->plan->domain;
-        const char *holder = c->host->holder ? c->host->holder(group->number, d->uuid, c->host->userdata) : NULL;
+static int check_holder(Check *c, const Given *given) {
+        unsigned group = given->group->number;
+        const char *name = check_device_name(given->device);
+        const char *holder = c->host->holder ? c->host->holder(group, c->plan->domain.uuid, c->host->userdata) : NULL;
         _cleanup_free_ char *remedy = NULL;
         int r;
 
         if (!holder)
                 return 0;
-        r = check_remedy(&remedy, "End the VM %s (virsh shutdown), or take %s out of one of them", holder,
-                         check_device_name(&d->devices[at]));
+        r = check_remedy(&remedy, "End the VM %s (virsh shutdown), or take %s out of one of them", holder, name);
         if (r < 0)
                 return r;
-        return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, check_device_name(&d->devices[at]), remedy,
+        return findings_add(&c->plan->findings, FINDING_GROUP_BUSY, SEVERITY_ERROR, name, remedy,
                             "IOMMU group %u is the VM %s's, and one VM at a time has it: this one can't start while that one "
                             "runs",
-                            group->number, holder);
+                            group, holder);
 }
 
 int check_group_busy(Check *c) {
-        const Domain *d = &c->plan->domain;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
-                const GroupFacts *group = group_of(c, &d->devices[i]);
+        for (size_t i = 0; r >= 0 && i < c->n_given; i++) {
+                const Given *given = &c->given[i];
+                bool known = given->group && !c->elsewhere;
 
-                r = check_given_twice(c, i);
-                if (r >= 0 && group && !c->elsewhere)
-                        r = check_group_apart(c, i, group);
-                if (r >= 0 && group && !c->elsewhere && !group_was_seen(c, i, group))
-                        r = check_holder(c, i, group);
+                r = check_given_twice(c, given);
+                if (r >= 0 && known)
+                        r = check_group_apart(c, given);
+                if (r >= 0 && known && !group_was_seen(c, given))
+                        r = check_holder(c, given);
         }
         return r;
 }
 
 /* Where no group is listed nothing is known of the host's devices. What is there and in no group can't be given either. */
 int check_device_missing(Check *c) {
-        const Domain *d = &c->plan->domain;
-        char address[ADDRESS_MAX];
         int r = 0;
 
-        for (size_t i = 0; !c->elsewhere && c->host->vfio->n_groups > 0 && r >= 0 && i < d->n_devices; i++)
-                if (d->devices[i].host_pci && !group_of(c, &d->devices[i]))
+        for (size_t i = 0; !c->elsewhere && c->host->vfio->n_groups > 0 && r >= 0 && i < c->n_given; i++)
+                if (!c->given[i].group)
                         r = findings_add(&c->plan->findings, FINDING_DEVICE_MISSING, SEVERITY_ERROR,
-                                         check_device_name(&d->devices[i]),
+                                         check_device_name(c->given[i].device),
                                          "See what there is: tcectl groups; then correct <source><address>",
                                          "The host has no %s in any IOMMU group: libvirt can't pass it through, and the VM can't "
                                          "start",
-                                         host_address(&d->devices[i], address));
+                                         c->given[i].address);
         return r;
 }

@@ -70,14 +70,22 @@ static int compare_drives(const void *a, const void *b) {
         return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
 }
 
+/* As libvirt writes them they are. */
+static bool drives_are_sorted(const Drive *drives, size_t n) {
+        for (size_t i = 1; i < n; i++)
+                if (compare_drives(&drives[i - 1], &drives[i]) > 0)
+                        return false;
+        return true;
+}
+
 /* virDomainDiskInsert(): those of a bus by their names, whatever their order in the XML. It decides who gets the first slot. */
 int drives_sort(Completion *c) {
         Domain *d = c->domain;
         _cleanup_free_ Drive *drives = calloc(d->n_devices + 1, sizeof(*drives));
-        _cleanup_free_ DomainDevice *sorted = calloc(d->n_devices + 1, sizeof(*sorted));
+        _cleanup_free_ DomainDevice *sorted = NULL;
         size_t n = 0;
 
-        if (!drives || !sorted)
+        if (!drives)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_devices; i++) {
                 DomainDevice *disk = &d->devices[i];
@@ -88,6 +96,11 @@ int drives_sort(Completion *c) {
                         return -ENOMEM;
                 drives[n++] = (Drive) { .bus = disk->bus, .number = disk_name_index(disk->target), .at = i };
         }
+        if (drives_are_sorted(drives, n))
+                return 0;
+        sorted = calloc(n, sizeof(*sorted));
+        if (!sorted)
+                return -ENOMEM;
         qsort(drives, n, sizeof(*drives), compare_drives);
         for (size_t i = 0; i < n; i++)
                 sorted[i] = d->devices[drives[i].at];

@@ -31,6 +31,7 @@ void layout_clear(Layout *l) {
                 free(l->phbs[i].groups);
         }
         free(l->phbs);
+        free(l->device_phbs);
         free(l->vio);
         description_clear(&l->description);
         *l = (Layout) {};
@@ -348,10 +349,15 @@ int layout_make(const Domain *d, const VfioFacts *vfio, Layout *ret) {
         Buses buses = {};
         int r = d->pseries ? add_phbs(&l, d) : 0;
 
+        l.device_phbs = calloc(d->n_devices + 1, sizeof(*l.device_phbs));
+        if (!l.device_phbs)
+                return -ENOMEM;
+        l.n_devices = d->n_devices;
         find_buses(&l, d, &buses);
         for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
                 Phb *phb = phb_of(&l, d, &buses, i);
 
+                l.device_phbs[i] = phb;
                 if (phb)
                         r = add_device(phb, d, i, vfio);
         }
@@ -366,9 +372,5 @@ int layout_make(const Domain *d, const VfioFacts *vfio, Layout *ret) {
 }
 
 const Phb *layout_phb_of(const Layout *l, size_t device) {
-        for (size_t i = 0; i < l->n_phbs; i++)
-                for (size_t j = 0; j < l->phbs[i].n_devices; j++)
-                        if (l->phbs[i].devices[j] == device)
-                                return &l->phbs[i];
-        return NULL;
+        return device < l->n_devices ? l->device_phbs[device] : NULL;
 }

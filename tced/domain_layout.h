@@ -43,6 +43,8 @@ typedef struct VioDevice {
 typedef struct Layout {
         Phb *phbs; /* by index */
         size_t n_phbs, phbs_allocated;
+        const Phb **device_phbs; /* of each of the domain's devices: the PHB that it sits on, or NULL */
+        size_t n_devices;
         VioDevice *vio; /* by register */
         size_t n_vio, vio_allocated;
         uint64_t nvram_reg; /* of the NVRAM that QEMU makes where the domain has none */

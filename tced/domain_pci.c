@@ -7,26 +7,21 @@
 
 #include "util.h"
 
+/* PciBus.used of those below PCI_SLOT_MIN, which nobody gets. */
+#define SLOTS_BELOW ((UINT32_C(1) << PCI_SLOT_MIN) - 1)
+_Static_assert(PCI_SLOT_MAX == 31, "PciBus.used");
+
 bool pci_bus_is_full(const PciBus *bus) {
-        for (unsigned slot = PCI_SLOT_MIN; slot <= PCI_SLOT_MAX; slot++)
-                if (!bus->slots[slot])
-                        return false;
-        return true;
+        return (bus->used | SLOTS_BELOW) == UINT32_MAX;
 }
 
 static bool is_empty(const PciBus *bus) {
-        for (unsigned slot = PCI_SLOT_MIN; slot <= PCI_SLOT_MAX; slot++)
-                if (bus->slots[slot])
-                        return false;
-        return true;
+        return bus->used == 0;
 }
 
 /* The first free slot, or 0. */
 static unsigned free_slot(const PciBus *bus) {
-        for (unsigned slot = PCI_SLOT_MIN; slot <= PCI_SLOT_MAX; slot++)
-                if (!bus->slots[slot])
-                        return slot;
-        return 0;
+        return pci_bus_is_full(bus) ? 0 : (unsigned) __builtin_ctz(~(bus->used | SLOTS_BELOW));
 }
 
 /* virDomainPCIAddressReserveAddrInternal(): the first device decides whose the bus is. One of another group that was put there by
@@ -39,6 +34,7 @@ static void mark(PciBuses *b, const PciGuest *guest, const DomainAddress *addres
         else if (from_xml && bus->isolation_group != guest->isolation_group)
                 bus->isolation_group = 0;
         bus->slots[address->slot] |= (uint8_t) (1U << address->function);
+        bus->used |= UINT32_C(1) << address->slot;
 }
 
 int pci_take(Completion *c, PciBuses *b, const PciGuest *guest, const DomainAddress *a) {

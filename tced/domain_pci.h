@@ -13,6 +13,7 @@
 
 typedef struct PciBus {
         uint8_t slots[PCI_SLOT_MAX + 1]; /* a bit for each function that is taken */
+        uint32_t used;                   /* a bit for each slot that has one */
         unsigned isolation_group;        /* of its first device; 0: of emulated ones, or mixed */
         bool locked;                     /* it stays so */
 } PciBus;

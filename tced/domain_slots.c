@@ -127,10 +127,12 @@ static int take_given(Completion *c, PciBuses *b) {
                         r = pci_take(c, b, &guest, &bridge->address);
                 }
                 for (size_t i = 0; r >= 0 && i < d->n_devices; i++) {
-                        PciGuest guest = device_guest(&d->devices[i]);
+                        PciGuest guest;
 
-                        if (d->devices[i].type == order[k] && has_pci_address(&d->devices[i]))
-                                r = pci_take(c, b, &guest, &d->devices[i].address);
+                        if (d->devices[i].type != order[k] || !has_pci_address(&d->devices[i]))
+                                continue;
+                        guest = device_guest(&d->devices[i]);
+                        r = pci_take(c, b, &guest, &d->devices[i].address);
                 }
         }
         return r;

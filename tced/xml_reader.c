@@ -121,23 +121,49 @@ static bool begins_value(const char *text, const char *end) {
         return text < end && (*text == '"' || *text == '\'');
 }
 
+static unsigned line_at(const char *xml, const char *at) {
+        unsigned line = 1;
+
+        for (const char *p = xml; p < at; p++)
+                line += *p == '\n';
+        return line;
+}
+
+/* The first attribute beyond ATTRIBUTES_MAX in one element, or NULL. An element is what stands between one '<' and the next, and an attribute has
+ * two bytes at least: one that is shorter, as each is, is not looked at. */
+static const char *excess_attribute(const char *xml, const char *end) {
+        for (const char *from = xml, *to; from < end; from = to + 1) {
+                unsigned n = 0;
+
+                to = memchr(from, '<', (size_t) (end - from));
+                if (!to)
+                        to = end;
+                if (to - from <= 2 * ATTRIBUTES_MAX)
+                        continue;
+                for (const char *p = from; p < to; p++) {
+                        n += begins_value(p, end);
+                        if (n > ATTRIBUTES_MAX)
+                                return p;
+                }
+        }
+        return NULL;
+}
+
 /* What is refused before libxml2 sees it. */
 static int check_text(const char *xml, size_t size, DomainError *error) {
-        unsigned line = 1, attributes = 0;
+        const char *zero, *excess;
 
         if (size == 0)
                 return fail_at(error, 0, "There is no XML: a domain is expected, as \"virsh dumpxml\" prints it");
         if (size > DOMAIN_XML_MAX)
                 return fail_at(error, 0, "The XML is %zu bytes long: a domain's is %zu at most", size, (size_t) DOMAIN_XML_MAX);
-        for (size_t i = 0; i < size; i++) {
-                line += xml[i] == '\n';
-                attributes = xml[i] == '<' ? 0 : attributes + begins_value(xml + i, xml + size);
-                if (xml[i] == '\0')
-                        return fail_at(error, line, "a zero byte: a domain is text, in UTF-8");
-                if (attributes > ATTRIBUTES_MAX)
-                        return fail_at(error, line, "an element with more attributes than any domain has: %d are read at most",
-                                       ATTRIBUTES_MAX);
-        }
+        zero = memchr(xml, '\0', size);
+        excess = excess_attribute(xml, zero ? zero : xml + size);
+        if (excess)
+                return fail_at(error, line_at(xml, excess), "an element with more attributes than any domain has: %d are read at most",
+                               ATTRIBUTES_MAX);
+        if (zero)
+                return fail_at(error, line_at(xml, zero), "a zero byte: a domain is text, in UTF-8");
         return 0;
 }
 
