@@ -58,6 +58,15 @@ static double turn(const Side *s, const char *id, double *values, unsigned runs)
         return quantile(values, runs, 0.5);
 }
 
+double bench_median(const Side *s, unsigned runs) {
+        _cleanup_free_ double *values = calloc(bench_runs(runs), sizeof(*values));
+
+        if (!values)
+                bench_fail("no memory for %u runs", runs);
+        (void) run_once(s, "a point");
+        return turn(s, "a point", values, bench_runs(runs));
+}
+
 void bench_compare(const Comparison *c, Row *ret) {
         unsigned runs = bench_runs(c->runs > 0 ? c->runs : RUNS_DEFAULT), batch = c->batch > 0 ? c->batch : 1;
         _cleanup_free_ double *values = calloc((size_t) runs * BENCH_ROUNDS * 2, sizeof(*values));

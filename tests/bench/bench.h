@@ -71,6 +71,8 @@ typedef struct Comparison {
 /* Measures both in BENCH_ROUNDS rounds, in turn, and reports. Gives what it reported, where ret is not NULL. */
 #define BENCH_ROUNDS 5U
 void bench_compare(const Comparison *c, Row *ret);
+/* The median of so many runs of one side, in nanoseconds, behind one that is not counted. */
+double bench_median(const Side *s, unsigned runs);
 /* Takes a row into the table and the record; prints it. */
 void bench_report(const Row *row);
 
@@ -98,18 +100,18 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((__format__(__p
 
 /* The groups of rows, a file each. Each measures all of its rows that bench_wanted() says are asked for. */
 bool bench_wanted(const char *id);
-void bench_acquire(void); /* acquire.c */
-void bench_start(void);   /* start.c */
-void bench_hook(void);    /* hook.c */
-void bench_plan(void);    /* plan.c */
-void bench_many(void);    /* many.c */
-void bench_scan(void);    /* scan.c */
-void bench_audit(void);   /* audit.c */
-
-/* What --points has run in their place: each gives the points of a plot. */
-void bench_growth_groups(void); /* scan.c */
+void bench_acquire(void);   /* acquire.c */
+void bench_start(void);     /* start.c */
+void bench_hook(void);      /* hook.c */
+void bench_plan(void);      /* plan.c */
+void bench_many(void);      /* many.c */
+void bench_memory(void);    /* memory.c */
+void bench_scan(void);      /* scan.c */
+void bench_audit(void);     /* audit.c */
 void bench_hypercall(void); /* hypercall.c */
-void bench_table(void); /* table.c */
+void bench_table(void);     /* table.c */
 
 /* What --points has run in their place: each gives the points of a plot. */
-void bench_growth_tces(void); /* table.c: "tces", by TCEs of a table */
+void bench_growth_groups(void); /* scan.c: "groups", by IOMMU groups of the host */
+void bench_growth_tces(void);   /* table.c: "tces", by TCEs of a table */
+void bench_growth_vms(void);    /* many.c: "vms", by VMs that there are */

@@ -14,11 +14,11 @@
 
 /* By what it does to the machine: first what wants it quiet. */
 static void (*const groups[])(void) = {
-        bench_acquire, bench_start, bench_hook, bench_plan, bench_many, bench_scan, bench_audit, bench_hypercall, bench_table,
+        bench_acquire, bench_start, bench_hook, bench_plan, bench_many, bench_memory, bench_scan, bench_audit, bench_hypercall, bench_table,
 };
 
 static void (*const plots[])(void) = {
-        bench_growth_groups, bench_growth_tces,
+        bench_growth_groups, bench_growth_tces, bench_growth_vms,
 };
 
 /* Where the harness and the rows find what they start. */
@@ -136,7 +136,7 @@ int main(int argc, char **argv) {
         }
         for (size_t i = 0; !bench.points && i < ELEMENTSOF(groups); i++)
                 groups[i]();
-        for (size_t i = 0; bench.points && plots[i]; i++)
+        for (size_t i = 0; bench.points && i < ELEMENTSOF(plots); i++)
                 plots[i]();
         if (bench.measured == 0) {
                 (void) fprintf(stderr, "tced-bench: no %s is called that\n", bench.points ? "plot" : "row");

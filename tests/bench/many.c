@@ -18,6 +18,15 @@ typedef struct World {
         sd_bus_message *reply;
 } World;
 
+static void add_machines(World *w, unsigned from, unsigned to) {
+        for (unsigned i = from; i < to; i++) {
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "vm%u", i);
+                free(register_small(w->bus, name, TABLES, NO_UID));
+        }
+}
+
 static void world_start(World *w, unsigned machines) {
         host_init(&w->host, 900);
         if (!host_start_bus(&w->host))
@@ -26,12 +35,7 @@ static void world_start(World *w, unsigned machines) {
                 bench_fail("tced does not start");
         w->bus = open_bus(&w->host);
         wait_probed(w->bus);
-        for (unsigned i = 0; i < machines; i++) {
-                char name[16];
-
-                (void) snprintf(name, sizeof(name), "vm%u", i);
-                free(register_small(w->bus, name, TABLES, NO_UID));
-        }
+        add_machines(w, 0, machines);
 }
 
 static void world_end(World *w) {
@@ -134,4 +138,38 @@ void bench_many(void) {
         }
         world_end(&many);
         world_end(&one);
+}
+
+/* The median of a few, as points of a plot. */
+static void add_points(World *w, unsigned machines) {
+        static const struct {
+                const char *series;
+                Side side;
+        } steps[] = {
+                { "register", { do_register, NULL, after_register, NULL } },
+                { "acquire", { do_acquire, before_acquire, after_acquire, NULL } },
+                { "unregister", { do_unregister, before_unregister, after_unregister, NULL } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                Side s = steps[i].side;
+
+                s.userdata = w;
+                bench_point("vms", machines, steps[i].series, bench_median(&s, 100));
+        }
+}
+
+void bench_growth_vms(void) {
+        World w = {};
+        unsigned have = 0;
+
+        if (!bench_wanted("vms"))
+                return;
+        world_start(&w, 0);
+        for (unsigned machines = 1; machines <= (bench_quick() ? 10 : MANY); machines *= 10) {
+                add_machines(&w, have, machines);
+                have = machines;
+                add_points(&w, machines);
+        }
+        world_end(&w);
 }

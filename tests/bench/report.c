@@ -139,6 +139,11 @@ void table_row(FILE *f, const Row *row) {
         char a[24], b[24], have[24], want[24], peer[96], goal[64];
 
         ratio(row, have, want);
+        if (row->goal == GOAL_AT_MOST && !row->peer) {
+                (void) snprintf(goal, sizeof(goal), "%s%s", verdicts[row_met(row)], want);
+                line(f, row->what, figure(a, row->tced, row->unit), figure(b, row->tced_99, row->unit), goal);
+                return;
+        }
         line(f, row->what, figure(a, row->tced, row->unit), figure(b, row->tced_99, row->unit), have);
         (void) snprintf(peer, sizeof(peer), "  %s", row->peer ?: "");
         (void) snprintf(goal, sizeof(goal), "%s%s", verdicts[row_met(row)], want);

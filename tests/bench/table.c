@@ -185,29 +185,6 @@ static bool memory_is_there(uint64_t bytes) {
         return (uint64_t) sysconf(_SC_AVPHYS_PAGES) * (uint64_t) sysconf(_SC_PAGESIZE) > 2 * bytes;
 }
 
-static int by_size(const void *a, const void *b) {
-        const uint64_t *x = a, *y = b;
-
-        return (*x > *y) - (*x < *y);
-}
-
-/* The median of five, the first of which is not counted: its memory may be new to this machine. */
-static double median_of(int (*before)(void *), int64_t (*run)(void *), int (*after)(void *), void *userdata) {
-        uint64_t times[5], begin;
-
-        for (int i = -1; i < (int) ELEMENTSOF(times); i++) {
-                if (before)
-                        (void) bench_must(before(userdata), "a table is registered");
-                begin = bench_now();
-                (void) bench_must(run(userdata), "a table");
-                if (i >= 0)
-                        times[i] = bench_now() - begin;
-                (void) bench_must(after(userdata), "a table's end");
-        }
-        qsort(times, ELEMENTSOF(times), sizeof(times[0]), by_size);
-        return (double) times[ELEMENTSOF(times) / 2];
-}
-
 typedef struct Made {
         uint64_t entries;
         TableMemory memory;
@@ -243,9 +220,9 @@ void bench_growth_tces(void) {
                         (void) fprintf(stderr, "tced-bench: tces: 2^%u and more are left out: there is no memory for them\n", shift);
                         break;
                 }
-                bench_point("tces", x, "made ahead", median_of(NULL, run_make, finish_make, &made));
-                bench_point("tces", x, "acquired and mapped", median_of(prepare, run_acquire, finish, &b));
-                bench_point("tces", x, "memfd, each page touched", median_of(NULL, run_peer, finish_peer, &b));
+                bench_point("tces", x, "made ahead", bench_median(&(Side) { run_make, NULL, finish_make, &made }, 5));
+                bench_point("tces", x, "acquired and mapped", bench_median(&(Side) { run_acquire, prepare, finish, &b }, 5));
+                bench_point("tces", x, "memfd, each page touched", bench_median(&(Side) { run_peer, NULL, finish_peer, &b }, 5));
         }
         stop(&b);
 }
