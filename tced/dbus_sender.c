@@ -74,6 +74,10 @@ int sender_hold(const Sender *s, Process *ret) {
                 r = process_open(s->connection->manager->proc_fd, s->process.pid, &p);
         if (r >= 0 && !process_same(&p, &s->process))
                 r = -ESRCH;
+        if (r >= 0 && s->uid != 0) {
+                r = process_of_user(s->connection->manager->proc_fd, &p, s->uid);
+                r = r == 0 ? -EPERM : r;
+        }
         if (r < 0) {
                 process_close(&p);
                 return r;
@@ -103,17 +107,13 @@ static void make_room(Connection *c) {
 }
 
 /* Where the bus knows the PID of who connected, and only that: where it ended and left its connection to another, the PID may be
- * anyone's by now. It is not taken for that of another user, nor for a guest of libvirt's, which are strangers to each other. */
+ * anyone's by now. It is not taken for that of another user (sender_hold()), nor for a guest of libvirt's, which are strangers to each other. */
 static int find_process(Sender *s, pid_t pid, int pidfd) {
         int proc_fd = s->connection->manager->proc_fd, r;
         Process p = PROCESS_INIT;
 
         r = pidfd >= 0 ? process_hold_consume(proc_fd, pid, pidfd, &p) : process_open(proc_fd, pid, &p);
         p.by_pid = s->uid != 0 && pidfd < 0;
-        if (r >= 0 && s->uid != 0) {
-                r = process_of_user(proc_fd, &p, s->uid);
-                r = r == 0 ? -EPERM : r;
-        }
         if (r >= 0)
                 s->process = (Process) { .pid = p.pid, .pidfd = -EBADF, .start = p.start, .by_pid = p.by_pid };
         process_close(&p);
