@@ -10,7 +10,8 @@
 #define HEAD_BYTES (STATE_FILE_HEAD_MAX + 1)
 /* Places are made so much longer than they must be, at most, that a text which grows a little stays where it is. */
 #define ROUND_UP 128U
-/* So much is blank at least before the file is written anew without that, and half of it. */
+/* So much is blank at least before the file is written anew without that, and a quarter of it: the reader takes a third more than the largest state
+ * (STATE_SIZE_MAX). */
 #define BLANK_MAX (UINT64_C(1) << 16)
 #define BUFFER_BYTES (UINT64_C(1) << 16)
 
@@ -18,6 +19,7 @@ typedef struct Place {
         char *text;       /* NULL: it is free */
         StateSlot *owner; /* who knows it by its number */
         size_t offset, size;
+        size_t used;      /* of it, by its text */
         bool stale[2]; /* in which copies something else stands */
 } Place;
 
@@ -36,8 +38,8 @@ struct StateFile {
         size_t n_places, allocated;
         StateSlot *free_places;
         size_t n_free, free_allocated;
-        size_t end;   /* of the last place */
-        size_t blank; /* bytes of those that are free */
+        size_t end;  /* of the last place */
+        size_t used; /* bytes that the texts need; what else there is is blank */
 };
 
 int state_file_new(const char *path, const char *temporary, StateFile **ret) {
@@ -106,16 +108,21 @@ static void mark_stale(StateFile *f, StateSlot slot) {
         }
 }
 
+static void set_text(StateFile *f, StateSlot at, char *text, size_t used) {
+        Place *p = &f->places[at - 1];
+
+        free(p->text);
+        p->text = text;
+        f->used = f->used - p->used + used;
+        p->used = used;
+        mark_stale(f, at);
+}
+
 void state_file_drop(StateFile *f, StateSlot *slot) {
-        Place *p;
 
         if (*slot == 0)
                 return;
-        p = &f->places[*slot - 1];
-        free(p->text);
-        p->text = NULL;
-        f->blank += p->size;
-        mark_stale(f, *slot);
+        set_text(f, *slot, NULL, 0);
         /* Without memory for that it is not used again until all is laid out anew. */
         if (ARRAY_RESERVE(f->free_places, f->free_allocated, f->n_free + 1) >= 0)
                 f->free_places[f->n_free++] = *slot;
@@ -130,7 +137,6 @@ static StateSlot take_free(StateFile *f, size_t size) {
                 if (f->places[at - 1].size < size)
                         continue;
                 f->free_places[i - 1] = f->free_places[--f->n_free];
-                f->blank -= f->places[at - 1].size;
                 return at;
         }
         return 0;
@@ -146,9 +152,7 @@ int state_file_put_consume(StateFile *f, StateSlot *slot, char *text) {
         StateSlot at = *slot;
 
         if (at > 0 && f->places[at - 1].size >= size) {
-                free(f->places[at - 1].text);
-                f->places[at - 1].text = text;
-                mark_stale(f, at);
+                set_text(f, at, text, size);
                 return 0;
         }
         at = take_free(f, size);
@@ -162,9 +166,8 @@ int state_file_put_consume(StateFile *f, StateSlot *slot, char *text) {
                 f->copies[0].grown = f->copies[1].grown = true;
                 at = f->n_places;
         }
-        f->places[at - 1].text = text;
         f->places[at - 1].owner = slot;
-        mark_stale(f, at);
+        set_text(f, at, text, size);
         state_file_drop(f, slot);
         *slot = at;
         return 0;
@@ -286,9 +289,9 @@ static int put_in_force(StateFile *f, unsigned which) {
 
 /* Without what is blank, where that is much. Both copies are other files then. */
 static void lay_out_anew(StateFile *f) {
-        size_t n = 0;
+        size_t n = 0, blank = f->end - HEAD_BYTES - f->used;
 
-        if (f->blank < BLANK_MAX || f->blank < f->end / 2)
+        if (blank < BLANK_MAX || blank < f->end / 4)
                 return;
         forget_copy(f, 0);
         forget_copy(f, 1);
@@ -300,12 +303,12 @@ static void lay_out_anew(StateFile *f) {
                         continue;
                 *p = f->places[i];
                 p->offset = f->end;
-                p->size = room_for(p->text);
+                p->size = p->used;
                 f->end += p->size;
                 *p->owner = ++n;
         }
         f->n_places = n;
-        f->n_free = f->blank = 0;
+        f->n_free = 0;
 }
 
 int state_file_write(StateFile *f, const char *head) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* manager_state.c: in which order things are left for the tced that comes after, which a test that kills one can't tell for sure. Linked with
- * --wrap: the fd store is this test, and the clock may go on. Restarts themselves are in tests/bus/test-restart.c. */
+ * --wrap: the fd store is this test, and ten minutes are over at once. Restarts themselves are in tests/bus/test-restart.c. */
 
 #include "manager_internal.h"
 
