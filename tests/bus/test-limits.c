@@ -336,23 +336,26 @@ static void test_full_run(Host *h) {
                 bail_out("no memory");
         host_mkdir(h, "small");
         if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, "size=32k") < 0) {
+            mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, "size=512k") < 0) {
                 tap_skip("no file system can be mounted here", "a full /run");
                 return;
         }
         extra[0] = state;
-        if (tap_ok(host_start_tced(h, extra), "a state in a file system of 32 KiB")) {
+        if (tap_ok(host_start_tced(h, extra), "a state in a file system of 512 KiB")) {
                 _cleanup_bus_ sd_bus *bus = open_bus(h);
                 sd_bus_error error = SD_BUS_ERROR_NULL;
-                TestWindow w = small_window(0);
+                TestWindow w[64];
 
+                /* More than what is left of the page that the file has. */
+                for (unsigned i = 0; i < ELEMENTSOF(w); i++)
+                        w[i] = small_window(i);
                 fill_up(filler);
-                went_well(register_windows(bus, "one", "", &w, 1, NO_UID, NULL, &error), &error, "it is full: a VM is registered");
+                went_well(register_windows(bus, "one", "", w, ELEMENTSOF(w), NO_UID, NULL, &error), &error, "it is full: a VM is registered");
                 tap_ok(host_log_has(h, "No space left on device"), "the log says so");
                 text = describe_text(bus);
                 tap_ok(strstr(text, "state-not-kept") != NULL, "so does a finding");
                 (void) unlink(filler);
-                went_well(register_windows(bus, "two", "", &w, 1, NO_UID, NULL, &error), &error, "there is room again");
+                went_well(register_windows(bus, "two", "", w, 1, NO_UID, NULL, &error), &error, "there is room again");
                 later = describe_text(bus);
                 tap_ok(!strstr(later, "state-not-kept"), "the finding is gone");
         }
@@ -440,8 +443,8 @@ int main(void) {
                 test_bytes(&h, root);
         }
         host_stop_tced(&h);
-        test_full_run(&h);
         host_write(&h, "root/etc/tced/tced.conf", "%s", "");
+        test_full_run(&h);
         if (!host_start_tced(&h, NULL))
                 bail_out("tced does not start");
         test_no_memory(&h);
