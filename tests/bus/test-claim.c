@@ -612,6 +612,29 @@ static bool find_users(const Host *h) {
         return other_uid != 0 && kvm_group != 0;
 }
 
+/* Who asked as one user, and is another since. */
+static void be_another(void *userdata) {
+        const char *const *at = userdata;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_bus_ sd_bus *bus = NULL;
+
+        if (setresuid(guest_uid, guest_uid, 0) < 0)
+                bail_out("setresuid: %s", strerror(errno));
+        bus = open_address(at[0], true);
+        tap_ok(count_machines(bus) > 0, "a user asks on the bus");
+        if (setresuid(0, 0, 0) < 0 || setresuid(other_uid, other_uid, other_uid) < 0)
+                bail_out("setresuid: %s", strerror(errno));
+        refused(claim(bus, at[1], &error), &error, "NotAuthorized", "can't be held", "and claims as what it was, which it is no more");
+}
+
+static void test_another_since(const Host *h, sd_bus *root) {
+        _cleanup_free_ char *path = register_small(root, "changes", 1, guest_uid);
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        run_as(NO_UID, NULL, 0, be_another, ((const char *[]){ h->address, path }));
+        went_well(unregister(root, path, &error), &error, "it is nobody's");
+}
+
 int main(void) {
         Host h;
 
@@ -640,6 +663,8 @@ int main(void) {
                 test_left_over(&h, root);
                 test_squatters(&h, root);
                 test_left_connection(&h, root);
+                if (i == 0)
+                        test_another_since(&h, root);
         }
         host_stop_tced(&h);
         test_labels(&h);
