@@ -2,15 +2,14 @@
 
 /* Where the elements of an XML text lie, by libxml2's SAX interface, and changes to the text at these places. */
 
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <strings.h>
 
 #include "domain_fix_internal.h"
 #include "util.h"
+#include "xml_library.h"
+#include "xml_reader.h"
 
 /* What <devices> and the like are indented by where nothing tells. */
 #define STEP 2
@@ -30,12 +29,12 @@ void xml_text_clear(XmlText *t) {
 
 static void fail(xmlParserCtxt *ctxt, Walk *w, int error) {
         w->error = error;
-        xmlStopParser(ctxt);
+        sym_xmlStopParser(ctxt);
 }
 
 /* How far the parser is: behind a start tag's attributes, behind an end tag. SIZE_MAX: it does not say. */
 static size_t offset(xmlParserCtxt *ctxt, const Walk *w) {
-        long consumed = xmlByteConsumed(ctxt);
+        long consumed = sym_xmlByteConsumed(ctxt);
 
         return consumed < 0 || (size_t) consumed > w->t.size ? SIZE_MAX : (size_t) consumed;
 }
@@ -65,7 +64,7 @@ static void on_start(void *userdata, const xmlChar *name, const xmlChar *prefix,
         if (e) {
                 *e = (XmlElement){ .parent = w->open, .start = start, .empty = w->t.text[at] == '/' };
                 e->content = at + (e->empty ? 2 : 1);
-                e->line = (unsigned) xmlSAX2GetLineNumber(ctxt);
+                e->line = (unsigned) sym_xmlSAX2GetLineNumber(ctxt);
                 e->name = uri ? NULL : strdup((const char *) name);
         }
         if (!e || (!uri && !e->name)) {
@@ -136,23 +135,26 @@ int xml_text_parse(const char *text, size_t size, XmlText *ret, DomainError *err
         Walk w = { .t = { .text = text, .size = size }, .open = ELEMENT_NONE };
         xmlParserCtxt *ctxt;
         xmlSAXHandler *own;
+        int r = xml_load(error);
 
+        if (r < 0)
+                return r;
         if (size == 0 || size > INT_MAX || !is_utf8(text, size))
                 return refuse(error);
-        ctxt = xmlCreateMemoryParserCtxt(text, (int) size);
+        ctxt = sym_xmlCreateMemoryParserCtxt(text, (int) size);
         if (!ctxt)
                 return -ENOMEM;
         own = ctxt->sax;
         ctxt->sax = &sax;
         ctxt->_private = &w;
-        (void) xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-        (void) xmlParseDocument(ctxt);
+        (void) sym_xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        (void) sym_xmlParseDocument(ctxt);
         if (w.error == 0 && (!ctxt->wellFormed || w.t.n == 0))
                 w.error = -EINVAL;
         ctxt->sax = own;
         if (ctxt->myDoc)
-                xmlFreeDoc(ctxt->myDoc);
-        xmlFreeParserCtxt(ctxt);
+                sym_xmlFreeDoc(ctxt->myDoc);
+        sym_xmlFreeParserCtxt(ctxt);
         if (w.error < 0) {
                 xml_text_clear(&w.t);
                 return w.error == -EINVAL ? refuse(error) : w.error;

@@ -280,12 +280,12 @@ int domain_read(const char *xml, size_t size, Domain *ret, DomainError *error) {
 
         if (r < 0)
                 return r;
-        root = xmlDocGetRootElement(doc);
+        root = xml_root(doc);
         /* What libvirt keeps of a domain that runs (/run/libvirt/qemu/NAME.xml). */
         if (xml_named(root, "domstatus") && xml_first(root, "domain"))
                 root = xml_first(root, "domain");
         r = read_domain(root, &d, error);
-        xmlFreeDoc(doc);
+        xml_free(doc);
         if (r < 0)
                 return r;
         *ret = TAKE_GENERIC(d, Domain, (Domain) {});
@@ -300,11 +300,11 @@ int domain_read_device(const char *xml, size_t size, Domain *d, DomainError *err
 
         if (r < 0)
                 return r;
-        root = xmlDocGetRootElement(doc);
+        root = xml_root(doc);
         r = domain_element_read(root, d, &known, error);
         if (r >= 0 && !known)
                 r = xml_fail(error, root, "<%.64s>: no device of libvirt's; one is expected, as \"virsh attach-device\" takes it",
                              (const char *) root->name);
-        xmlFreeDoc(doc);
+        xml_free(doc);
         return r;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tced: the command line, the event loop, who is wired to whom. The host is asked what it declares before READY=1, and made to prove it
- * afterwards. */
+/* tced: the command line, the event loop, who is wired to whom. */
 
 #include <getopt.h>
 #include <malloc.h>
@@ -18,6 +17,7 @@
 #include "names.h"
 #include "uevent.h"
 #include "util.h"
+#include "xml_reader.h"
 
 /* So often in a row the event loop may fail, with so many turns between two failures at most, and after so long it is tried again. */
 #define LOOP_FAILURES_MAX 16U
@@ -167,24 +167,31 @@ static int add_signals(sd_event *event, Manager *m) {
         return r;
 }
 
-/* The private socket of --user, in the user's own runtime folder, which is made. NULL: there is none. */
-static char *user_socket(void) {
+/* The private socket of --user, in the user's own runtime folder, which is made. NULL in *ret: there is none. 0 or -ENOMEM. */
+static int user_socket(char **ret) {
         const char *runtime = getenv("XDG_RUNTIME_DIR");
         _cleanup_free_ char *folder = NULL;
         char *path;
 
-        if (isempty(runtime) || asprintf(&folder, "%s/tced", runtime) < 0)
-                return NULL;
+        *ret = NULL;
+        if (isempty(runtime))
+                return 0;
+        if (asprintf(&folder, "%s/tced", runtime) < 0)
+                return -ENOMEM;
         if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-                return NULL;
-        return asprintf(&path, "%s/" TCED_SOCKET_NAME, folder) < 0 ? NULL : path;
+                return 0;
+        if (asprintf(&path, "%s/" TCED_SOCKET_NAME, folder) < 0)
+                return -ENOMEM;
+        *ret = path;
+        return 0;
 }
 
-/* NULL: there is none (user_socket()). */
-static char *socket_path(const Options *o) {
-        if (o->socket || !o->user)
-                return strdup(o->socket ? o->socket : TCED_SOCKET);
-        return user_socket();
+/* As user_socket(). */
+static int socket_path(const Options *o, char **ret) {
+        if (!o->socket && o->user)
+                return user_socket(ret);
+        *ret = strdup(o->socket ? o->socket : TCED_SOCKET);
+        return *ret ? 0 : -ENOMEM;
 }
 
 /* Takes up what an earlier tced left; nobody is answered before. */
@@ -301,8 +308,35 @@ static int loop(sd_event *event) {
         }
 }
 
+/* Whoever asks from now on waits for its answer until tced has looked at the host, and need not be kept from asking by that: ready it is before.
+ * But where groups are to be bound whoever starts after tced (libvirt, with its VMs) is to find them so. */
+static int begin(Manager *m, Uevent *u, sd_event *event) {
+        const bool binds = manager_has_boot_bindings(m);
+        DomainError error;
+        int r;
+
+        (void) sd_event_set_watchdog(event, 1);
+        if (!binds)
+                tell_ready(event);
+        (void) sd_notify(0, "STATUS=Proving what this host can do");
+        r = manager_look(m);
+        if (r < 0) {
+                log_error("Can't look at this host: %s", strerror(-r));
+                return r;
+        }
+        if (u && uevent_attach(u, event, m) < 0)
+                log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
+        if (xml_load(&error) < 0)
+                log_warning("%s; until then tced understands no domain", error.text);
+        manager_read_bindings(m);
+        manager_bind_at_boot(m, binds ? tell_ready : NULL, event);
+        if (manager_probe(m, false, NULL, NULL) < 0)
+                log_warning("No memory to prove what this host can do");
+        return 0;
+}
+
 static int run(const Options *o) {
-        _cleanup_free_ char *socket = socket_path(o);
+        _cleanup_free_ char *socket = NULL;
         sd_event *event = NULL;
         Manager *m = NULL;
         DBus *d = NULL;
@@ -314,6 +348,10 @@ static int run(const Options *o) {
         /* Before there are children that would have them too. */
         r = fd_store_take(&fds);
         if (r >= 0) {
+                what = "name its socket";
+                r = socket_path(o, &socket);
+        }
+        if (r >= 0) {
                 what = "make an event loop";
                 r = sd_event_default(&event);
         }
@@ -321,7 +359,7 @@ static int run(const Options *o) {
         if (r >= 0 && uevent_new(&u) < 0)
                 log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
         if (r >= 0) {
-                what = "read the configuration and look at this host";
+                what = "read the configuration";
                 r = manager_new(event, &o->places, &m);
         }
         if (r >= 0) {
@@ -336,16 +374,9 @@ static int run(const Options *o) {
                 log_error("Can't start, as tced can't %s: %s", what, strerror(-r));
         if (r >= 0)
                 r = serve(d, m, o, socket, &fds, event);
+        if (r >= 0)
+                r = begin(m, u, event);
         if (r >= 0) {
-                (void) sd_event_set_watchdog(event, 1);
-                if (u && uevent_attach(u, event, m) < 0)
-                        log_warning("Can't hear of devices that come and go; run `tcectl rescan` for that");
-                (void) sd_notify(0, "STATUS=Proving what this host can do");
-                manager_read_bindings(m);
-                /* Whoever starts after tced (libvirt, with its VMs) is to find them bound. */
-                manager_bind_at_boot(m, tell_ready, event);
-                if (manager_probe(m, false, NULL, NULL) < 0)
-                        log_warning("No memory to prove what this host can do");
                 r = loop(event);
                 (void) sd_notify(0, "STOPPING=1");
         }

@@ -47,8 +47,7 @@ int manager_reload(Manager *m) {
         m->config = config;
         log_set_level(config.log_level);
         manager_bind_wanted(m);
-        /* When it is read for the first time, the host has not been looked at. */
-        if (m->binder && manager_update_findings(m) < 0)
+        if (manager_update_findings(m) < 0)
                 log_warning("No memory for the host's findings");
         if (m->observer.host_changed)
                 m->observer.host_changed(m->observer.userdata);
@@ -108,6 +107,8 @@ int manager_update_findings(Manager *m) {
         bool same;
         int r;
 
+        if (!m->looked)
+                return 0;
         r = findings_from_host(&now, &m->kvm, &m->vfio);
         if (r >= 0)
                 r = manager_add_hook_finding(m, &now);
@@ -149,21 +150,28 @@ int manager_new(sd_event *event, const Places *places, Manager **ret) {
                 r = helper_new(event, places->bind_socket, &m->helper);
         if (r >= 0)
                 r = manager_reload(m);
-        if (r >= 0) {
-                probe_kvm_declared(&kvm_ops_system, places->dev, &m->kvm);
-                r = manager_rescan(m);
-        }
-        if (r >= 0) {
-                manager_connect_libvirt(m);
-                /* VMs may run already. */
-                manager_audit_soon(m);
-        }
         if (r < 0) {
                 (void) manager_free(m);
                 return r;
         }
         *ret = m;
         return 0;
+}
+
+int manager_look(Manager *m) {
+        const ManagerObserver observer = TAKE_GENERIC(m->observer, ManagerObserver, (ManagerObserver) {});
+        int r;
+
+        probe_kvm_declared(&kvm_ops_system, m->places.dev, &m->kvm);
+        m->looked = true;
+        r = manager_rescan(m);
+        if (r >= 0) {
+                manager_connect_libvirt(m);
+                /* VMs may run already. */
+                manager_audit_soon(m);
+        }
+        m->observer = observer;
+        return r;
 }
 
 static void ignore(void *p) {

@@ -101,6 +101,7 @@ struct Manager {
         Later *later;              /* NULL: nothing was told of later yet */
         struct Auditor *auditor;    /* NULL: nothing was audited yet */
         struct Binder *binder;      /* NULL: no binding was asked for or looked at yet */
+        bool looked; /* at the host, by manager_look() */
         bool bound; /* what is to be bound at boot was */
         bool ending; /* read by the worker's threads: __atomic */
 
@@ -125,8 +126,11 @@ struct Manager {
         Registration *filling_registrations; /* until the worker has made their tables */
 };
 
-/* Reads the configuration and asks the host what it declares. 0 or negative errno. The proofs start with manager_probe(). */
+/* Reads the configuration. 0 or negative errno. */
 int manager_new(sd_event *event, const Places *places, Manager **ret);
+/* Asks the host what it declares, and libvirt for its VMs, for the first time: nothing of it is news to the observer, as nobody may be answered
+ * before. 0 or negative errno. The proofs start with manager_probe(). */
+int manager_look(Manager *m);
 /* Ends what is under way and answers whoever waits for it; may take as long as one table is being filled in. Nothing may be asked of the
  * manager afterwards. NULL is fine. */
 void manager_stop(Manager *m);

@@ -29,6 +29,7 @@ bool manager_is_persistent(const Manager *m, const GroupFacts *g);
 
 /* Binds the groups of [Bind] Devices= that were not seen before, not those that the host uses. At boot: once, when tced starts; done, which may
  * be NULL, is called when all of them are through. Else for devices that were plugged in, and a configuration that was read again. */
+bool manager_has_boot_bindings(const Manager *m); /* is there anything of that to do? */
 void manager_bind_at_boot(Manager *m, void (*done)(void *userdata), void *userdata);
 void manager_bind_wanted(Manager *m);
 /* It is left as it is until the next boot, or until it is plugged in anew: someone has bound it or given it back by hand. */

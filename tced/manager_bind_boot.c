@@ -213,6 +213,10 @@ void manager_bind_wanted(Manager *m) {
         go_on(m);
 }
 
+bool manager_has_boot_bindings(const Manager *m) {
+        return m->config.bind_devices && !m->bound;
+}
+
 void manager_bind_at_boot(Manager *m, void (*done)(void *userdata), void *userdata) {
         if (!manager_binder(m)) {
                 if (done)

@@ -80,6 +80,8 @@ static const char *find_holder(unsigned group, const char *uuid, void *userdata)
 static int refuse_domain(Refusal *refusal, int error, const DomainError *why) {
         if (error == -ENOMEM)
                 return refuse(refusal, TCED_ERROR_NO_MEMORY, "No memory to plan the domain; try again later");
+        if (error == -ELIBACC)
+                return refuse(refusal, TCED_ERROR_FAILED, "%s", why->text);
         if (error != -EINVAL)
                 return refuse(refusal, TCED_ERROR_FAILED, "The domain can't be planned: %s", strerror(-error));
         return refuse(refusal, TCED_ERROR_INVALID_DOMAIN, "%s", why->text);

@@ -12,6 +12,7 @@ int manager_insert_machine(Manager *m, Machine *machine);
 void manager_remove_machine(Manager *m, Machine *machine);
 
 /* libvirt's child, unless there is to be none; what it says follows. Ends it, and whoever waits for it is told. */
+bool manager_asks_libvirt(const Manager *m); /* as it is configured */
 void manager_connect_libvirt(Manager *m);
 void manager_disconnect_libvirt(Manager *m);
 /* Adds what there is to say of libvirt's hook. 0 or -ENOMEM. */

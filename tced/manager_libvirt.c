@@ -237,6 +237,10 @@ static void on_devices_changed(void *userdata) {
         (void) sd_event_add_time_relative(m->event, &m->libvirt_rescan, CLOCK_MONOTONIC, RESCAN_DELAY_USEC, 0, on_rescan, m);
 }
 
+bool manager_asks_libvirt(const Manager *m) {
+        return m->places.libvirt_child && m->config.libvirt_connect;
+}
+
 void manager_connect_libvirt(Manager *m) {
         const LibvirtObserver observer = { .changed = on_changed, .devices_changed = on_devices_changed, .userdata = m };
         LibvirtPlaces places = {

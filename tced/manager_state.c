@@ -319,12 +319,13 @@ static void make_tables(Restoring *r, Machine *machine) {
  * file has to show that it runs. */
 static bool domain_has_ended(const Manager *m, const Machine *machine) {
         return machine->source == MACHINE_SOURCE_LIBVIRT && machine->process.pid <= 0 &&
-               (!m->libvirt || libvirt_state(m->libvirt) == LIBVIRT_OFF) && libvirt_claim_running(m->places.libvirt_run, machine->name) <= 0;
+               !manager_asks_libvirt(m) && libvirt_claim_running(m->places.libvirt_run, machine->name) <= 0;
 }
 
 /* Neither the file's fault nor the machine's: the next start, which the service manager makes at once, may do better. */
 static bool is_shortage(int error) {
-        return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -EAGAIN || error == -EIO;
+        return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -EAGAIN || error == -EIO ||
+               error == -ENOSPC; /* of epoll_ctl(2): fs.epoll.max_user_watches */
 }
 
 /* 0: it is there; else it has ended, which is said. */

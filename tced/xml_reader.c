@@ -6,14 +6,12 @@
 
 #include "xml_reader.h"
 
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <strings.h>
 
 #include "util.h"
+#include "xml_library.h"
 
 /* The largest domains of libvirt's have some thousand elements. */
 #define ELEMENTS_MAX 65536
@@ -24,11 +22,13 @@
 #define NAME(s) ((const char *) (s))
 #define SHOWN "%.64s"
 
-DEFINE_POINTER_CLEANUP(xmlParserCtxt, xmlFreeParserCtxt, parser_freep)
+static void parser_freep(xmlParserCtxt **ctxt) {
+        if (*ctxt)
+                sym_xmlFreeParserCtxt(*ctxt);
+}
 
 static void xml_content_freep(xmlChar **content) {
-        if (*content)
-                xmlFree(*content);
+        xml_library_free(*content);
 }
 
 /* What the hooks into the parser know; by ctxt->_private. */
@@ -61,7 +61,7 @@ static _printf_(3, 4) int fail_at(DomainError *error, unsigned line, const char 
 
 /* Lines above 65535 are only there with XML_PARSE_BIG_LINES. */
 unsigned xml_line(const xmlNode *node) {
-        long line = xmlGetLineNo(node);
+        long line = sym_xmlGetLineNo(node);
 
         return line > 0 && line <= INT_MAX ? (unsigned) line : 0;
 }
@@ -82,7 +82,7 @@ static void refuse(xmlParserCtxt *ctxt, const char *what) {
         if (!p->refused)
                 (void) fail_at(p->error, ctxt->input && ctxt->input->line > 0 ? (unsigned) ctxt->input->line : 0, "%s", what);
         p->refused = true;
-        xmlStopParser(ctxt);
+        sym_xmlStopParser(ctxt);
 }
 
 static void on_dtd(void *ctxt, _unused_ const xmlChar *name, _unused_ const xmlChar *external, _unused_ const xmlChar *system) {
@@ -100,7 +100,7 @@ static void on_start(void *userdata, const xmlChar *name, const xmlChar *prefix,
         else if (++p->elements > ELEMENTS_MAX)
                 refuse(ctxt, "more elements than any domain has: 65536 are read at most");
         else
-                xmlSAX2StartElementNs(ctxt, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
+                sym_xmlSAX2StartElementNs(ctxt, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
 }
 
 static void on_end(void *userdata, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri) {
@@ -109,7 +109,7 @@ static void on_end(void *userdata, const xmlChar *name, const xmlChar *prefix, c
 
         if (p->depth > 0)
                 p->depth--;
-        xmlSAX2EndElementNs(ctxt, name, prefix, uri);
+        sym_xmlSAX2EndElementNs(ctxt, name, prefix, uri);
 }
 
 /* An attribute has one of these, and none has a '<'; in other texts it is rare. */
@@ -169,7 +169,7 @@ static int check_text(const char *xml, size_t size, DomainError *error) {
 
 /* libxml2's own words end with a newline. */
 static int fail_parse(const xmlParserCtxt *ctxt, DomainError *error) {
-        const xmlError *e = xmlCtxtGetLastError((void *) ctxt);
+        const xmlError *e = sym_xmlCtxtGetLastError((void *) ctxt);
         int length;
 
         if (e && e->code == XML_ERR_NO_MEMORY)
@@ -181,6 +181,15 @@ static int fail_parse(const xmlParserCtxt *ctxt, DomainError *error) {
                        e->message);
 }
 
+int xml_load(DomainError *error) {
+        DomainError e = {};
+        int r = xml_library_load(e.text);
+
+        if (r < 0)
+                *error = e;
+        return r;
+}
+
 /* libxml2 goes by the encoding that the text declares; what comes out is UTF-8. */
 int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error) {
         _cleanup_(parser_freep) xmlParserCtxt *ctxt = NULL;
@@ -188,9 +197,11 @@ int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error) {
         xmlDoc *doc;
         int r = check_text(xml, size, error);
 
+        if (r >= 0)
+                r = xml_load(error);
         if (r < 0)
                 return r;
-        ctxt = xmlNewParserCtxt();
+        ctxt = sym_xmlNewParserCtxt();
         if (!ctxt)
                 return -ENOMEM;
         ctxt->_private = &p;
@@ -198,15 +209,23 @@ int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error) {
         ctxt->sax->startElementNs = on_start;
         ctxt->sax->endElementNs = on_end;
         /* NOENT: the five that XML has by itself (&lt;) become text; others there are none without a DTD. */
-        doc = xmlCtxtReadMemory(ctxt, xml, (int) size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOERROR |
-                                XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
-        if (doc && !p.refused && xmlDocGetRootElement(doc)) {
+        doc = sym_xmlCtxtReadMemory(ctxt, xml, (int) size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOERROR |
+                                    XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+        if (doc && !p.refused && xml_root(doc)) {
                 *ret = doc;
                 return 0;
         }
-        if (doc)
-                xmlFreeDoc(doc);
+        xml_free(doc);
         return p.refused ? -EINVAL : fail_parse(ctxt, error);
+}
+
+void xml_free(xmlDoc *doc) {
+        if (doc)
+                sym_xmlFreeDoc(doc);
+}
+
+const xmlNode *xml_root(const xmlDoc *doc) {
+        return sym_xmlDocGetRootElement(doc);
 }
 
 bool xml_named(const xmlNode *node, const char *name) {
@@ -257,7 +276,7 @@ int xml_copy(const xmlNode *node, const char *attribute, char **ret) {
 
 /* Comments are left out, and CDATA is text: as XPath's string() has it, which libvirt uses. */
 int xml_copy_content(const xmlNode *node, char **ret) {
-        _cleanup_(xml_content_freep) xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
+        _cleanup_(xml_content_freep) xmlChar *content = node ? sym_xmlNodeGetContent(node) : NULL;
         char *copy = content ? strdup(NAME(content)) : NULL;
 
         if (node && !copy)

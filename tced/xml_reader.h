@@ -11,8 +11,14 @@
 
 #include "domain.h"
 
-/* The document. 0; -EINVAL with *error filled in; -ENOMEM. The caller frees it (xmlFreeDoc). */
+/* Loads libxml2, which xml_parse() does by itself. 0; -ELIBACC with *error filled in. */
+int xml_load(DomainError *error);
+
+/* The document. 0; -EINVAL or -ELIBACC with *error filled in; -ENOMEM. */
 int xml_parse(const char *xml, size_t size, xmlDoc **ret, DomainError *error);
+/* NULL is fine. */
+void xml_free(xmlDoc *doc);
+const xmlNode *xml_root(const xmlDoc *doc);
 
 /* Fills in *error with "line N: …" and returns -EINVAL. */
 int xml_fail(DomainError *error, const xmlNode *node, const char *format, ...) __attribute__((__format__(__printf__, 3, 4)));

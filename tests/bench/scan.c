@@ -117,6 +117,7 @@ static void manager_start(Scan *s) {
                             .libvirt_run = s->tree.root };
         (void) bench_must(sd_event_default(&s->event), "sd_event");
         (void) bench_must(manager_new(s->event, &places, &s->manager), "manager_new");
+        (void) bench_must(manager_look(s->manager), "manager_look");
         s->manager->observer = (ManagerObserver) { .group_changed = on_changed, .userdata = s };
         (void) bench_must(manager_rescan(s->manager), "manager_rescan");
 }

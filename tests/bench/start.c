@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From fork to READY=1: tced with a host to look at, and the least that a service on the same bus can be. */
+/* From fork to READY=1, and to the first answer: tced with a host to look at, and the least that a service on the same bus can be. */
 
 #include "bench.h"
 #include "client.h"
@@ -14,18 +14,32 @@ static int64_t since_fork(const Host *h, bool ready) {
         return ready ? (int64_t) (bench_now() - h->forked) : -ECHILD;
 }
 
-static int64_t run_tced(void *userdata) {
-        Host *h = userdata;
+static bool start_peer(Host *h) {
+        static const char *const options[] = { "bare-service", TCED_BUS_NAME };
+        const char *argv[] = { program, options[0], options[1], NULL };
 
-        return since_fork(h, host_start_tced(h, NULL));
+        return host_spawn_tced(h, &(Spawn) { .argv = argv });
+}
+
+/* sd-bus answers it by itself, as soon as whoever uses it listens. */
+static bool answers(void) {
+        return sd_bus_call_method(bus, TCED_BUS_NAME, "/", "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) >= 0;
+}
+
+static int64_t run_tced(void *userdata) {
+        return since_fork(userdata, host_start_tced(userdata, NULL));
 }
 
 static int64_t run_peer(void *userdata) {
-        static const char *const options[] = { "bare-service", TCED_BUS_NAME };
-        const char *argv[] = { program, options[0], options[1], NULL };
-        Host *h = userdata;
+        return since_fork(userdata, start_peer(userdata));
+}
 
-        return since_fork(h, host_spawn_tced(h, &(Spawn) { .argv = argv }));
+static int64_t run_tced_answer(void *userdata) {
+        return since_fork(userdata, host_start_tced(userdata, NULL) && answers());
+}
+
+static int64_t run_peer_answer(void *userdata) {
+        return since_fork(userdata, start_peer(userdata) && answers());
 }
 
 /* The bus hears of its end a moment later, and has the name taken until then. */
@@ -61,14 +75,19 @@ static void check(Host *h, unsigned n) {
 }
 
 void bench_start(void) {
-        static const Comparison row = {
-                .id = "start", .what = "start until READY=1, 256 groups", .peer_name = "a bare service of sd-bus's", .runs = 100,
-                .goal = GOAL_TIMES, .limit = 2,
+        static const Comparison rows[] = {
+                {
+                        .id = "start", .what = "start until READY=1, 256 groups", .peer_name = "a bare service of sd-bus's",
+                        .tced = { .run = run_tced }, .peer = { .run = run_peer }, .runs = 100, .goal = GOAL_TIMES, .limit = 2,
+                },
+                {
+                        .id = "start-answer", .what = "start until the first answer, 256 groups", .peer_name = "the same service",
+                        .tced = { .run = run_tced_answer }, .peer = { .run = run_peer_answer }, .runs = 100, .goal = GOAL_NONE,
+                },
         };
-        Comparison c = row;
         Host h;
 
-        if (!bench_wanted(c.id))
+        if (!bench_wanted(rows[0].id) && !bench_wanted(rows[1].id))
                 return;
         program = getenv("BENCH_PEER");
         host_init(&h, 600);
@@ -77,9 +96,15 @@ void bench_start(void) {
         bus = open_bus(&h);
         add_groups(&h, GROUPS);
         check(&h, GROUPS);
-        c.tced = (Side) { .run = run_tced, .after = end, .userdata = &h };
-        c.peer = (Side) { .run = run_peer, .after = end, .userdata = &h };
-        bench_compare(&c, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Comparison c = rows[i];
+
+                if (!bench_wanted(c.id))
+                        continue;
+                c.tced.after = c.peer.after = end;
+                c.tced.userdata = c.peer.userdata = &h;
+                bench_compare(&c, NULL);
+        }
         bus = sd_bus_flush_close_unref(bus);
         if (!host_end(&h))
                 bench_fail("tced ends badly");

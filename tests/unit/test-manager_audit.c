@@ -85,7 +85,7 @@ static Manager *new_manager(const Tree *tree, sd_event *event) {
         (void) snprintf(dev, sizeof(dev), "%s/dev", tree->path);
         (void) snprintf(proc, sizeof(proc), "%s/proc", tree->path);
         (void) snprintf(bind, sizeof(bind), "%s/bind", tree->path);
-        if (manager_new(event, &places, &m) < 0)
+        if (manager_new(event, &places, &m) < 0 || manager_look(m) < 0)
                 tree_fail("manager_new", tree->path);
         m->observer = (ManagerObserver) { .slow_path = on_slow_path };
         m->kvm.device_error = 0;

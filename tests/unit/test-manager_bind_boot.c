@@ -78,7 +78,7 @@ static Manager *new_manager(const Tree *tree, sd_event *event) {
         (void) snprintf(dev, sizeof(dev), "%s/dev", tree->path);
         (void) snprintf(bind, sizeof(bind), "%s/bind", tree->path);
         (void) snprintf(records, sizeof(records), "%s/records", tree->path);
-        if (manager_new(event, &places, &m) < 0)
+        if (manager_new(event, &places, &m) < 0 || manager_look(m) < 0)
                 tree_fail("manager_new", tree->path);
         m->observer = (ManagerObserver) { .host_changed = on_host };
         n_ready = n_told = 0;

@@ -56,6 +56,10 @@ static Manager *new_manager(const Tree *tree, sd_event *event) {
         m->observer = (ManagerObserver) {
                 .group_added = on_added, .group_removed = on_removed, .group_changed = on_changed, .host_changed = on_host,
         };
+        *told = '\0';
+        if (manager_look(m) < 0)
+                tree_fail("manager_look", tree->path);
+        tap_streq(told, "", "what is found first is no news");
         return m;
 }
 

@@ -73,7 +73,7 @@ static Manager *new_manager(const Tree *tree, sd_event *event) {
         (void) snprintf(sys, sizeof(sys), "%s/sys", tree->path);
         (void) snprintf(bind, sizeof(bind), "%s/bind", tree->path);
         (void) snprintf(world.path, sizeof(world.path), "%s/run/state.json", tree->path);
-        if (manager_new(event, &places, &m) < 0)
+        if (manager_new(event, &places, &m) < 0 || manager_look(m) < 0)
                 tree_fail("manager_new", tree->path);
         if (manager_restore(m, world.path, &none) < 0)
                 tree_fail("manager_restore", world.path);
