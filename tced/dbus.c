@@ -49,10 +49,9 @@ struct DBus {
         void *lost_userdata;
 };
 
-/* Adds every object to a connection that is not started yet. */
+/* Adds every object to a connection that is not started yet; a peer's log is added when it is looked for (attach_log()). */
 static int attach_objects(Connection *c) {
-        int (*const attach[])(Connection *) = { dbus_manager_attach, dbus_group_attach, dbus_machine_attach, dbus_table_attach,
-                                                dbus_log_attach };
+        int (*const attach[])(Connection *) = { dbus_manager_attach, dbus_group_attach, dbus_machine_attach, dbus_table_attach };
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(attach); i++) {
@@ -60,7 +59,8 @@ static int attach_objects(Connection *c) {
                 if (r < 0)
                         return r;
         }
-        return sd_bus_add_object_manager(c->bus, NULL, TCED_BUS_PATH);
+        r = c->peer ? 0 : dbus_log_attach(c);
+        return r < 0 ? r : sd_bus_add_object_manager(c->bus, NULL, TCED_BUS_PATH);
 }
 
 Connection *connection_of(const DBus *d, sd_bus_message *m) {
@@ -142,11 +142,6 @@ static Connection *connection_new(DBus *d, sd_bus *bus) {
         return c;
 }
 
-static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        connection_free(userdata);
-        return 0;
-}
-
 static bool has_large_answer(sd_bus_message *m) {
         return sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "PlanDomain") > 0 ||
                sd_bus_message_is_method_call(m, TCED_INTERFACE_MANAGER, "Describe") > 0 ||
@@ -154,11 +149,30 @@ static bool has_large_answer(sd_bus_message *m) {
                sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") > 0;
 }
 
-/* Looks at each message before it is handled: who asks on without reading the answers, which pile up here, is cut off. */
+/* A VMM never asks for it, and would have a kilobyte for it with each of its connections. */
+static int attach_log(Connection *c, sd_bus_message *m) {
+        const char *path = sd_bus_message_get_path(m);
+
+        if (c->has_log || !path || sd_bus_message_is_method_call(m, NULL, NULL) <= 0 ||
+            streq(path, TCED_BUS_PATH) || strncmp(path, TCED_BUS_PATH "/", strlen(TCED_BUS_PATH "/")) == 0)
+                return 0;
+        return dbus_log_attach(c);
+}
+
+/* Looks at each message before it is handled: who asks on without reading the answers, which pile up here, is cut off. sd-bus's own signal for the
+ * end of a connection, also of one that never got through the handshake, comes by here, too: to match it would take a kilobyte for each. */
 static int on_peer_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         uint64_t unread;
+        int r;
 
+        if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Local", "Disconnected") > 0) {
+                connection_free(c);
+                return 1;
+        }
+        r = attach_log(c, m);
+        if (r < 0)
+                return r;
         if (c->uid == 0 || sd_bus_get_n_queued_write(c->bus, &unread) < 0)
                 return 0;
         if (unread > LARGE_UNREAD_MAX && unread <= UNREAD_MAX && has_large_answer(m))
@@ -170,15 +184,6 @@ static int on_peer_message(sd_bus_message *m, void *userdata, sd_bus_error *erro
                     (int) c->process.pid);
         connection_free(c);
         return 1;
-}
-
-/* sd-bus's own signal for the end of a connection, also of one that never got through the handshake. */
-static int watch_peer(Connection *c) {
-        int r;
-
-        r = sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
-                                "org.freedesktop.DBus.Local", "Disconnected", on_peer_gone, c);
-        return r < 0 ? r : sd_bus_add_filter(c->bus, NULL, on_peer_message, c);
 }
 
 static int on_left_over(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -298,7 +303,7 @@ static int add_peer_consume(DBus *d, int fd) {
         if (r >= 0)
                 r = attach_objects(c);
         if (r >= 0)
-                r = watch_peer(c);
+                r = sd_bus_add_filter(bus, NULL, on_peer_message, c);
         if (r >= 0)
                 r = watch_process(c);
         if (r >= 0)

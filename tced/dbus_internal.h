@@ -41,6 +41,7 @@ struct Connection {
         uid_t uid;       /* of a peer, */
         Process process; /* held since it connected: its PID can't be another's meanwhile */
         sd_event_source *ended, *left; /* its end; how long its connection may outlive it */
+        bool has_log;    /* LogControl1 is among its objects */
         bool of_vm;      /* which has claimed a VM that root registered: the limit of its user is not for it */
         Sender *senders; /* on the bus, who sent last first */
         bool polkit;         /* may be there: it is the system bus */

@@ -95,8 +95,21 @@ static const sd_bus_vtable vtable[] = {
 };
 
 int dbus_log_attach(Connection *c) {
+        sd_bus_slot *object;
         int r;
 
-        r = sd_bus_add_object(c->bus, NULL, LOG_PATH, on_set, c);
-        return r < 0 ? r : sd_bus_add_object_vtable(c->bus, NULL, LOG_PATH, LOG_INTERFACE, vtable, c);
+        if (c->has_log)
+                return 0;
+        r = sd_bus_add_object(c->bus, &object, LOG_PATH, on_set, c);
+        if (r < 0)
+                return r;
+        r = sd_bus_add_object_vtable(c->bus, NULL, LOG_PATH, LOG_INTERFACE, vtable, c);
+        if (r < 0) {
+                (void) sd_bus_slot_unref(object);
+                return r;
+        }
+        (void) sd_bus_slot_set_floating(object, 1);
+        (void) sd_bus_slot_unref(object);
+        c->has_log = true;
+        return 0;
 }

@@ -41,7 +41,7 @@ static xmlFreeFunc *free_function; /* set last */
 static int fail(char why[XML_LIBRARY_WHY_MAX]) {
         const char *reason = dlerror();
 
-        (void) snprintf(why, XML_LIBRARY_WHY_MAX, "Can't load libxml2, which reads domains: %.256s; install its package anew",
+        (void) snprintf(why, XML_LIBRARY_WHY_MAX, "Can't load libxml2, which reads domains: %.256s; where its package is damaged, install it anew",
                         reason ? reason : "no reason is given");
         return -ELIBACC;
 }
@@ -57,7 +57,7 @@ static bool find_functions(void *library) {
 }
 
 static int load(char why[XML_LIBRARY_WHY_MAX]) {
-        void *library = dlopen(XML_LIBRARY_SONAME, RTLD_NOW | RTLD_LOCAL);
+        void *library = dlopen(XML_LIBRARY_SONAME, RTLD_LAZY | RTLD_LOCAL);
         int r = library && find_functions(library) ? 0 : fail(why);
 
         if (library && r < 0)

@@ -369,6 +369,15 @@ static void test_full_run(Host *h) {
         (void) umount2(where, MNT_DETACH);
 }
 
+static rlim_t address_space(pid_t pid) {
+        char path[64], text[256];
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/statm", (int) pid);
+        if (read_file_at(AT_FDCWD, path, text, sizeof(text)) <= 0)
+                bail_out("%s can't be read", path);
+        return strtoul(text, NULL, 10) * (rlim_t) sysconf(_SC_PAGESIZE);
+}
+
 /* Address space that is used up, for real: what it can't do is refused, and it goes on when there is some again. */
 static void test_no_memory(Host *h) {
         _cleanup_bus_ sd_bus *bus = open_bus(h), *peer = open_peer(h);
@@ -381,11 +390,13 @@ static void test_no_memory(Host *h) {
                         tap_skip("valgrind's own memory would be within the limit, and it ends the program without", "no address space");
                 return;
         }
+        /* What a start still has to do may take it in vain, which ends it. */
+        wait_probed(bus);
         if (prlimit(h->tced_pid, RLIMIT_AS, NULL, &all) < 0)
                 bail_out("prlimit: %s", strerror(errno));
         limit = all;
-        /* Less than it has: not a page more, but what malloc(3) has already. */
-        limit.rlim_cur = 1 << 20;
+        /* Messages can be read for a while: without any, a bus that is lost and can't be connected to again is the end (test-bus-lost). */
+        limit.rlim_cur = address_space(h->tced_pid) + (256 << 10);
         if (prlimit(h->tced_pid, RLIMIT_AS, &limit, NULL) < 0)
                 bail_out("prlimit: %s", strerror(errno));
         for (unsigned i = 0; i < 40; i++) {

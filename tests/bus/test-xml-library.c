@@ -97,7 +97,7 @@ static void try_tced(Host *h, const char *want, const char *name) {
         wait_probed(bus);
         tap_ok(host_log_has(h, want), "and says it");
         refused(register_domain(bus, &plain, 0, &error, NULL, NULL), &error, "Failed", want, "a domain is not understood");
-        refused(register_domain(bus, &plain, 0, &error, NULL, NULL), &error, "Failed", "install its package anew", "nor the second time");
+        refused(register_domain(bus, &plain, 0, &error, NULL, NULL), &error, "Failed", "install it anew", "nor the second time");
         tap_eq(count_machines(bus), 0, "nothing is registered");
 }
 
