@@ -198,17 +198,20 @@ static int socket_path(const Options *o, char **ret) {
 static int restore(Manager *m, const Options *o, const char *socket, StoredFds *fds) {
         _cleanup_free_ char *beside = NULL;
         const char *slash = socket ? strrchr(socket, '/') : NULL, *name = slash ? slash + 1 : socket;
-        int r;
+        int r = 0;
 
         if (!o->state && !socket)
                 return 0;
         /* One for each socket, also in a folder of several. */
         if (!o->state && (streq(name, TCED_SOCKET_NAME) ? asprintf(&beside, "%.*s" TCED_STATE_NAME, (int) (name - socket), socket)
-                                                        : asprintf(&beside, "%s." TCED_STATE_NAME, socket)) < 0)
-                return -ENOMEM;
-        r = manager_restore(m, o->state ? o->state : beside, fds);
+                                                        : asprintf(&beside, "%s." TCED_STATE_NAME, socket)) < 0) {
+                beside = NULL;
+                r = -ENOMEM;
+        }
+        if (r >= 0)
+                r = manager_restore(m, o->state ? o->state : beside, fds);
         if (r < 0)
-                log_error("Can't take up the state in %s: %s", o->state ? o->state : beside, strerror(-r));
+                log_error("Can't take up the state in %s: %s", o->state ? o->state : beside ? beside : "a file beside the socket", strerror(-r));
         return r;
 }
 

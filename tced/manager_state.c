@@ -69,6 +69,10 @@ static int boot_id(char ret[33]) {
         return r;
 }
 
+static int text_of_machine(StateSlot *slot, char **ret) {
+        return machine_to_json((const Machine *) ((const char *) slot - offsetof(Machine, saved)), ret);
+}
+
 static int put_machine(Machine *machine, void *userdata) {
         Keeper *k = userdata;
         char *line;
@@ -516,7 +520,7 @@ static int keeper_new(Manager *m, const char *path) {
                 return -ENOMEM;
         r = store_new(path, &k->store);
         if (r >= 0)
-                r = state_file_new(path, store_temporary_path(k->store), &k->file);
+                r = state_file_new(path, store_temporary_path(k->store), text_of_machine, &k->file);
         if (r >= 0)
                 r = sd_event_add_time_relative(m->event, &k->soon, CLOCK_MONOTONIC, SOON_USEC, SOON_ACCURACY_USEC, on_soon, m);
         if (r >= 0)

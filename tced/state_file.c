@@ -16,8 +16,8 @@
 #define BUFFER_BYTES (UINT64_C(1) << 16)
 
 typedef struct Place {
-        char *text;       /* NULL: it is free */
-        StateSlot *owner; /* who knows it by its number */
+        StateSlot *owner; /* who knows it by its number; NULL: it is free */
+        char *text;       /* NULL: it is in both copies, or there is none */
         size_t offset, size;
         size_t used;      /* of it, by its text */
         bool stale[2]; /* in which copies something else stands */
@@ -32,6 +32,7 @@ typedef struct Copy {
 
 struct StateFile {
         char *path, *temporary;
+        StateText text_of;
         Copy copies[2];
         unsigned in_force; /* which of them is at `path`, if it is there */
         Place *places; /* in the order of the file */
@@ -42,12 +43,12 @@ struct StateFile {
         size_t used; /* bytes that the texts need; what else there is is blank */
 };
 
-int state_file_new(const char *path, const char *temporary, StateFile **ret) {
+int state_file_new(const char *path, const char *temporary, StateText text_of, StateFile **ret) {
         StateFile *f = calloc(1, sizeof(*f));
 
         if (!f)
                 return -ENOMEM;
-        *f = (StateFile) { .path = strdup(path), .temporary = strdup(temporary), .copies = { { .fd = -EBADF }, { .fd = -EBADF } },
+        *f = (StateFile) { .path = strdup(path), .temporary = strdup(temporary), .text_of = text_of, .copies = { { .fd = -EBADF }, { .fd = -EBADF } },
                            .end = HEAD_BYTES };
         if (!f->path || !f->temporary) {
                 (void) state_file_free(f);
@@ -57,12 +58,24 @@ int state_file_new(const char *path, const char *temporary, StateFile **ret) {
         return 0;
 }
 
+/* It can be read where it stands, or who put it knows it. While a copy is missing, which has to be written as a whole, it is kept. */
+static void let_go(const StateFile *f, Place *p) {
+        if (f->copies[0].fd < 0 || f->copies[1].fd < 0 || p->stale[0] || p->stale[1])
+                return;
+        free(p->text);
+        p->text = NULL;
+}
+
 /* What is stale in a copy is no more: it was written, or the copy is to be written anew. */
 static void forget_stale(StateFile *f, unsigned which) {
         Copy *c = &f->copies[which];
 
-        for (size_t i = 0; i < c->n_stale; i++)
-                f->places[c->stale[i] - 1].stale[which] = false;
+        for (size_t i = 0; i < c->n_stale; i++) {
+                Place *p = &f->places[c->stale[i] - 1];
+
+                p->stale[which] = false;
+                let_go(f, p);
+        }
         c->n_stale = 0;
         c->grown = false;
 }
@@ -119,10 +132,10 @@ static void set_text(StateFile *f, StateSlot at, char *text, size_t used) {
 }
 
 void state_file_drop(StateFile *f, StateSlot *slot) {
-
         if (*slot == 0)
                 return;
         set_text(f, *slot, NULL, 0);
+        f->places[*slot - 1].owner = NULL;
         /* Without memory for that it is not used again until all is laid out anew. */
         if (ARRAY_RESERVE(f->free_places, f->free_allocated, f->n_free + 1) >= 0)
                 f->free_places[f->n_free++] = *slot;
@@ -170,6 +183,26 @@ int state_file_put_consume(StateFile *f, StateSlot *slot, char *text) {
         set_text(f, at, text, size);
         state_file_drop(f, slot);
         *slot = at;
+        return 0;
+}
+
+/* All of them, for a copy that is written anew. */
+static int fetch_texts(StateFile *f) {
+        for (size_t i = 0; i < f->n_places; i++) {
+                StateSlot *owner = f->places[i].owner;
+                char *text;
+                int r;
+
+                if (!owner || f->places[i].text)
+                        continue;
+                r = f->text_of(owner, &text);
+                if (r >= 0 && room_for(text) <= f->places[i].size)
+                        f->places[i].text = text;
+                else if (r >= 0)
+                        r = state_file_put_consume(f, owner, text);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -253,6 +286,9 @@ static int write_whole(StateFile *f, unsigned which, const char *head) {
         int r;
 
         forget_copy(f, which);
+        r = fetch_texts(f);
+        if (r < 0)
+                return r;
         if (unlink(f->temporary) < 0 && errno != ENOENT)
                 return -errno;
         c->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -299,7 +335,7 @@ static void lay_out_anew(StateFile *f) {
         for (size_t i = 0; i < f->n_places; i++) {
                 Place *p = &f->places[n];
 
-                if (!f->places[i].text)
+                if (!f->places[i].owner)
                         continue;
                 *p = f->places[i];
                 p->offset = f->end;
@@ -313,6 +349,7 @@ static void lay_out_anew(StateFile *f) {
 
 int state_file_write(StateFile *f, const char *head) {
         unsigned which = !f->in_force;
+        bool whole = false;
         int r = -EBADF;
 
         lay_out_anew(f);
@@ -321,6 +358,7 @@ int state_file_write(StateFile *f, const char *head) {
         if (r >= 0)
                 r = put_in_force(f, which);
         if (r < 0) {
+                whole = true;
                 r = write_whole(f, which, head);
                 if (r >= 0)
                         r = put_in_force(f, which);
@@ -331,5 +369,7 @@ int state_file_write(StateFile *f, const char *head) {
                 return r;
         }
         forget_stale(f, which);
+        for (size_t i = 0; whole && i < f->n_places; i++)
+                let_go(f, &f->places[i]);
         return 0;
 }

@@ -6,7 +6,9 @@
  * There are two copies, which take turns. What changed goes into the one that is not in force, `state.json.new`, which then changes places with
  * the other (renameat2(2), RENAME_EXCHANGE): whoever reads the file finds the one state or the other, whole, whenever tced is killed.
  *
- * A place is longer than its text, and one that is free is blank: JSON passes over both. Behind the last machine and its comma stands a null. */
+ * A place is longer than its text, and one that is free is blank: JSON passes over both. Behind the last machine and its comma stands a null.
+ *
+ * A text that stands in both copies is not kept: where a copy has to be written anew, by whatever became of it, it is asked for again. */
 
 #include <stddef.h>
 
@@ -15,8 +17,11 @@ typedef struct StateFile StateFile;
 /* Where a text stands; 0: nowhere. */
 typedef size_t StateSlot;
 
+/* The text that was put last, to be freed, by the slot that it was put by. 0 or negative errno. */
+typedef int (*StateText)(StateSlot *slot, char **ret);
+
 /* Nothing is written yet. Both paths are copied. 0 or -ENOMEM. */
-int state_file_new(const char *path, const char *temporary, StateFile **ret);
+int state_file_new(const char *path, const char *temporary, StateText text_of, StateFile **ret);
 /* Removes the copy that is not in force. NULL is fine. */
 StateFile *state_file_free(StateFile *f);
 

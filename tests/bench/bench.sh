@@ -4,8 +4,9 @@
 # That all of tools/bench's rows can be measured, each once or twice; whether its goals are met says a machine that has nothing else to do.
 set -u
 bench=$1 number=0
-rows=(acquire-socket acquire-bus acquire-first start hook-busctl hook-python plan plan-defined many-register many-acquire many-unregister
-        memory-idle memory-vm memory-connection idle scan-calls scan-udev scan-one audit put-cached put-random put-indirect table-fd table-map)
+rows=(acquire-socket acquire-bus acquire-first start start-answer hook-busctl hook-python plan plan-defined many-register many-acquire
+        many-unregister memory-idle memory-connection memory-group memory-vm memory-vm-tables memory-vm-slow idle scan-calls scan-udev scan-one
+        audit put-cached put-random put-indirect table-fd table-map)
 plots=(groups tces vms)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

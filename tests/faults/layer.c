@@ -43,7 +43,7 @@ void *__libc_realloc(void *p, size_t size);
 
 static FaultControl *control;
 static uintptr_t program_begin, program_end;
-static __thread bool inside, adding; /* adding: sd-bus adds an object */
+static __thread bool inside, sparing; /* sparing: within a function that nobody can mend */
 
 static int find_program(struct dl_phdr_info *info, size_t size, void *userdata) {
         program_begin = info->dlpi_addr;
@@ -70,11 +70,12 @@ __attribute__((constructor)) static void start(void) {
 }
 
 /* Memory that libraries ask for and can't do without, and no caller can mend it: json-c's parser loses members, or uses what it did not get (0.16,
- * 0.17); sd-bus aborts when the connection is freed whose object it could not add (systemd 252, bus_free()). */
+ * 0.17); sd-bus aborts when the connection is freed whose object it could not add (systemd 252, bus_free()); the dynamic loader says "out of
+ * memory" and ends the program. */
 static bool is_spared(void *const *stack, int n) {
         Dl_info info;
 
-        if (adding)
+        if (sparing)
                 return true;
         for (int i = 0; i < n; i++)
                 if (dladdr(stack[i], &info) && info.dli_sname && strcmp(info.dli_sname, "json_tokener_parse_ex") == 0)
@@ -136,27 +137,28 @@ static __attribute__((noinline)) bool fails(FaultFunction function) {
         }
 
 /* Its stack does not tell, as what does the work is no function that has a name, and is jumped to. */
-#define WRAP_ADD(name, parameters, ...)                 \
-        EXPORT int name parameters {                    \
-                int r;                                  \
+#define WRAP_SPARED(type, name, parameters, ...)        \
+        EXPORT type name parameters {                   \
+                type r;                                 \
                                                         \
-                adding = true;                          \
+                sparing = true;                         \
                 r = NEXT(name)(__VA_ARGS__);            \
-                adding = false;                         \
+                sparing = false;                        \
                 return r;                               \
         }
 
-WRAP_ADD(sd_bus_add_object, (sd_bus *bus, sd_bus_slot **slot, const char *path, sd_bus_message_handler_t fn, void *userdata), bus, slot, path, fn,
+WRAP_SPARED(int, sd_bus_add_object, (sd_bus *bus, sd_bus_slot **slot, const char *path, sd_bus_message_handler_t fn, void *userdata), bus, slot, path, fn,
          userdata)
-WRAP_ADD(sd_bus_add_fallback_vtable, (sd_bus *bus, sd_bus_slot **slot, const char *prefix, const char *interface, const sd_bus_vtable *vtable,
+WRAP_SPARED(int, sd_bus_add_fallback_vtable, (sd_bus *bus, sd_bus_slot **slot, const char *prefix, const char *interface, const sd_bus_vtable *vtable,
                                       sd_bus_object_find_t find, void *userdata),
          bus, slot, prefix, interface, vtable, find, userdata)
-WRAP_ADD(sd_bus_add_object_vtable, (sd_bus *bus, sd_bus_slot **slot, const char *path, const char *interface, const sd_bus_vtable *vtable,
+WRAP_SPARED(int, sd_bus_add_object_vtable, (sd_bus *bus, sd_bus_slot **slot, const char *path, const char *interface, const sd_bus_vtable *vtable,
                                     void *userdata),
          bus, slot, path, interface, vtable, userdata)
-WRAP_ADD(sd_bus_add_node_enumerator, (sd_bus *bus, sd_bus_slot **slot, const char *path, sd_bus_node_enumerator_t fn, void *userdata), bus, slot,
+WRAP_SPARED(void *, dlopen, (const char *path, int mode), path, mode)
+WRAP_SPARED(int, sd_bus_add_node_enumerator, (sd_bus *bus, sd_bus_slot **slot, const char *path, sd_bus_node_enumerator_t fn, void *userdata), bus, slot,
          path, fn, userdata)
-WRAP_ADD(sd_bus_add_object_manager, (sd_bus *bus, sd_bus_slot **slot, const char *path), bus, slot, path)
+WRAP_SPARED(int, sd_bus_add_object_manager, (sd_bus *bus, sd_bus_slot **slot, const char *path), bus, slot, path)
 
 EXPORT void *malloc(size_t size) {
         return fails(FAULT_malloc) ? NULL : __libc_malloc(size);
