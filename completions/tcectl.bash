@@ -21,7 +21,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups group topology bind release machines plan check explain audit top run describe probe rescan reload version help'
+        local commands='status groups group topology bind release machines plan check explain audit top run describe metrics features probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
@@ -32,7 +32,7 @@ _tcectl() {
         fi
         [[ ${COMP_WORDS[COMP_CWORD]} == = ]] && before+='='
         case $before in
-        --host= | --attach= | --host | --attach)
+        --host= | --attach= | --output= | --host | --attach | --output)
                 _tcectl_files "$word"
                 return
                 ;;
@@ -59,6 +59,7 @@ _tcectl() {
                 plan) options+=' --verbose --offline --host= --attach= --fix' ;;
                 check) options+=' --offline --host= --attach= --strict' ;;
                 probe) options+=' --deep' ;;
+                metrics | features) options+=' --output= --host=' ;;
                 groups | group) options+=' --host=' ;;
                 topology) options+=' --dot --svg --host=' ;;
                 bind | release) options+=' --force --persistent' ;;

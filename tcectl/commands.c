@@ -286,6 +286,23 @@ const Command commands[] = {
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",
           OPTION_JSON, run_describe },
+        { "metrics", NULL, false, "numbers for Prometheus (OpenMetrics)",
+          "This host, its groups, VMs and tables as OpenMetrics; tced_machine_slow_tables\n"
+          "says which VMs run on the slow path. tced-metrics.timer writes it each minute\n"
+          "to where node_exporter looks.\n"
+          "  --output=FILE  into a file, which is whole at any moment; where no tced\n"
+          "                 answers it says tced_up 0\n"
+          "  --host=FACTS   of the host whose \"tcectl describe --json\" this file is\n",
+          OPTION_OUTPUT | OPTION_HOST, run_metrics },
+        { "features", NULL, false, "what this host has proven, to place VMs by",
+          "What this host has proven, as labels for Kubernetes (Node Feature Discovery's\n"
+          "local source): tced-kvm=HV, tced-in-kernel-tce=true. What is not proven is not\n"
+          "there.\n"
+          "  --output=FILE  into a file, which is whole at any moment, and to be believed\n"
+          "                 for ten minutes; where no tced answers it is removed\n"
+          "  --host=FACTS   of the host whose \"tcectl describe --json\" this file is\n"
+          "  --json         an Ansible local fact\n",
+          OPTION_OUTPUT | OPTION_HOST | OPTION_JSON, run_features },
         { "probe", "GROUP", false, "prove again what the kernel declares",
           "Proves the host's capabilities again, waits for the outcome and shows it.\n"
           "Root only. With GROUP, a number or a device as for group: takes that group for\n"

@@ -38,6 +38,10 @@ int run_plan(const Options *o);
 int run_check(const Options *o);
 int run_explain(const Options *o);
 
+/* commands-fleet.c */
+int run_metrics(const Options *o);
+int run_features(const Options *o);
+
 /* commands-audit.c */
 int run_audit(const Options *o);
 int run_top(const Options *o);

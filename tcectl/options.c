@@ -32,6 +32,7 @@ enum {
         ARG_SVG,
         ARG_FORCE,
         ARG_PERSISTENT,
+        ARG_OUTPUT,
         ARG_VERBOSE,
         ARG_HELP,
         ARG_VERSION,
@@ -56,6 +57,7 @@ static const struct option long_options[] = {
         { "svg", no_argument, NULL, ARG_SVG },
         { "force", no_argument, NULL, ARG_FORCE },
         { "persistent", no_argument, NULL, ARG_PERSISTENT },
+        { "output", required_argument, NULL, ARG_OUTPUT },
         { "verbose", no_argument, NULL, ARG_VERBOSE },
         { "help", no_argument, NULL, ARG_HELP },
         { "version", no_argument, NULL, ARG_VERSION },
@@ -169,6 +171,11 @@ static int parse_one(int option, const char *value, const char *word, Options *o
         case ARG_PERSISTENT:
                 o->persistent = true;
                 return 0;
+        case ARG_OUTPUT:
+                if (isempty(value))
+                        return complain(c, "Option --output needs a file. See: tcectl metrics --help");
+                o->output = value;
+                return 0;
         case ARG_VERBOSE:
         case 'v':
                 o->verbose = true;
@@ -209,6 +216,7 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_PICTURE, o->svg, "--svg" },
                 { OPTION_BIND, o->force, "--force" },
                 { OPTION_BIND, o->persistent, "--persistent" },
+                { OPTION_OUTPUT, o->output != NULL, "--output" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(given); i++)
@@ -348,6 +356,7 @@ static const char general_help[] =
         "      --dot, --svg     topology: a graph for Graphviz, a picture\n"
         "      --force          bind, release: though it is in use\n"
         "      --persistent     bind, release: at each boot, too\n"
+        "      --output=FILE    metrics, features: into a file, whole at any moment\n"
         "      --deep           probe: also what changes the host (see tcectl(1))\n"
         "  -h, --help           this, or with a command what it does\n"
         "      --version        tcectl's version\n"

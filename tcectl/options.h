@@ -29,6 +29,7 @@ typedef enum JsonMode {
 #define OPTION_TARGETS 1024U /* IOMMU groups: several where its argument says so */
 #define OPTION_PICTURE 2048U /* --dot, --svg */
 #define OPTION_BIND 4096U /* --force, --persistent */
+#define OPTION_OUTPUT 8192U
 
 typedef struct Command Command;
 
@@ -42,6 +43,7 @@ typedef struct Options {
         char **words;       /* the program that is run, and its arguments; ends with NULL */
         char **targets;     /* the groups that are named, "group 3" as "3" */
         size_t n_targets;
+        const char *output; /* a file that is to have it; NULL: standard output */
         const char *attach; /* a device to be planned as well, a file; NULL: none */
         JsonMode json;
         bool user, verbose, deep, no_legend;

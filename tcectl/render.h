@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "text.h"
 
@@ -62,6 +63,13 @@ typedef struct TableSums {
 } TableSums;
 /* Adds those of one machine. Tables are counted by their placement; bytes are what tced says of the machine. */
 void table_sums_add(TableSums *sums, json_object *machine);
+
+/* OpenMetrics, and Prometheus's older text format as well; json NULL: no tced answers. */
+int render_metrics(json_object *json, FILE *f);
+/* What the host has proven, as a file of Node Feature Discovery's, which is not believed any more after `expires` (0: always); and as an Ansible
+ * fact, a new reference, NULL when memory ran out. */
+int render_features(json_object *json, time_t expires, FILE *f);
+json_object *select_features(json_object *json);
 
 /* The parts of Describe that a command prints with --json: a new reference, NULL when memory ran out. */
 json_object *select_status(json_object *json);
