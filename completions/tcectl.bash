@@ -21,7 +21,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups group topology bind release machines plan check explain audit top run describe metrics features probe rescan reload version help'
+        local commands='status groups group topology bind release machines plan check explain audit top run describe metrics features bugreport probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
@@ -59,6 +59,7 @@ _tcectl() {
                 plan) options+=' --verbose --offline --host= --attach= --fix' ;;
                 check) options+=' --offline --host= --attach= --strict' ;;
                 probe) options+=' --deep' ;;
+                bugreport) options+=' --output=' ;;
                 metrics | features) options+=' --output= --host=' ;;
                 groups | group) options+=' --host=' ;;
                 topology) options+=' --dot --svg --host=' ;;

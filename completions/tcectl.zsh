@@ -42,6 +42,7 @@ _tcectl_argument() {
     probe) _arguments $common '--deep[try more]' ':group:_tcectl_groups' ;;
     groups) _arguments $common $elsewhere ;;
     group) _arguments $common $elsewhere ':group:_tcectl_groups' ;;
+    bugreport) _arguments $common '--output=[the archive]:file:_files' ;;
     metrics | features) _arguments $common $elsewhere '--output=[into a file]:file:_files' ;;
     topology) _arguments $common $elsewhere '(--svg)--dot[a graph for Graphviz]' '(--dot)--svg[a picture]' ;;
     bind) _arguments $common $binding '*:group:_tcectl_groups' ;;
@@ -70,6 +71,7 @@ _tcectl_commands() {
     'describe:everything that tced knows'
     'metrics:numbers for Prometheus (OpenMetrics)'
     'features:what this host has proven, to place VMs by'
+    'bugreport:one archive to be sent with a report'
     'probe:prove again what the kernel declares'
     'rescan:read IOMMU groups, devices and VFIO again'
     'reload:read tced.conf and the rules again'

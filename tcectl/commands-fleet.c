@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "bugreport.h"
 #include "commands.h"
 #include "output-file.h"
 #include "render.h"
@@ -51,6 +52,42 @@ static int print_features(json_object *json, const Options *o, FILE *f) {
                 return render_features(json, o->output ? time(NULL) + FEATURES_VALID_SEC : 0, f);
         fact = select_features(json);
         return fact ? print_json(fact, o->json == JSON_PRETTY, f) : -ENOMEM;
+}
+
+/* In this folder, named after the host and the minute. */
+static void name_report(char *buf, size_t size) {
+        time_t now = time(NULL);
+        char host[40] = "", when[24] = "";
+        struct tm tm;
+
+        (void) gethostname(host, sizeof(host) - 1);
+        for (char *p = host; *p; p++)
+                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-", *p))
+                        *p = '_';
+        if (localtime_r(&now, &tm))
+                (void) strftime(when, sizeof(when), "-%Y%m%d-%H%M%S", &tm);
+        (void) snprintf(buf, size, "tced-bugreport-%s%s.tar.gz", host, when);
+}
+
+int run_bugreport(const Options *o) {
+        _cleanup_(client_freep) Client *client = NULL;
+        Problem problem = {};
+        unsigned missing;
+        char name[96];
+        int r;
+
+        name_report(name, sizeof(name));
+        r = command_client(o, &client);
+        if (r < 0)
+                return r;
+        r = bugreport_make(client, o->output ? o->output : name, &missing, &problem);
+        if (r < 0)
+                return command_failed(r, &problem);
+        printf("%s\n", o->output ? o->output : name);
+        if (missing > 0)
+                print_error(geteuid() == 0 ? "Not all of it could be had: see problems.txt in it." :
+                                             "Not all of it could be had: see problems.txt in it, or make it as root.");
+        return 0;
 }
 
 int run_features(const Options *o) {

@@ -3,17 +3,17 @@
 /* The commands about IOMMU groups: what there is, and bind, release and probe, which go to one group after the other and say what became
  * of each. */
 
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include "commands.h"
 #include "group-view.h"
+#include "program.h"
 #include "render.h"
 #include "topology.h"
 #include "view.h"
 
 /* Devices are told one by one, so many at most. */
 #define DEVICES_MAX 8U
+/* A picture of the largest host takes dot seconds. */
+#define DOT_SECONDS 600U
 
 int run_groups(const Options *o) {
         _cleanup_(json_putp) json_object *json = NULL;
@@ -68,31 +68,8 @@ static int graph_file(json_object *json, int *ret) {
         return 0;
 }
 
-/* `dot -Tsvg` from graph to standard output. Positive: its exit status. */
-static int run_dot(int graph) {
-        char *const argv[] = { (char[]){ "dot" }, (char[]){ "-Tsvg" }, NULL };
-        posix_spawn_file_actions_t actions;
-        int status = -1, r;
-        pid_t pid;
-
-        if (posix_spawn_file_actions_init(&actions) != 0)
-                return -ENOMEM;
-        r = -posix_spawn_file_actions_adddup2(&actions, graph, STDIN_FILENO);
-        if (r == 0)
-                r = -posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-        (void) posix_spawn_file_actions_destroy(&actions);
-        if (r < 0)
-                return r;
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        /* So a posix_spawnp(3) may say, too, that there is no such program: where its child has a memory of its own. */
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-                return -ENOENT;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
 static int print_svg(json_object *json) {
+        static const char *const dot[] = { "dot", "-Tsvg", NULL };
         _cleanup_fd_ int graph = -EBADF;
         Problem problem;
         int r;
@@ -100,7 +77,7 @@ static int print_svg(json_object *json) {
         (void) fflush(stdout);
         r = graph_file(json, &graph);
         if (r >= 0)
-                r = run_dot(graph);
+                r = program_run(dot, (ProgramFds) { .in = graph, .out = STDOUT_FILENO, .err = STDERR_FILENO }, DOT_SECONDS);
         if (r == -ENOENT)
                 (void) problem_set(&problem, r, "Graphviz's dot, which draws the picture, is not here. Install the package graphviz, or take the "
                                    "graph to where it is: tcectl topology --dot");

@@ -303,6 +303,12 @@ const Command commands[] = {
           "  --host=FACTS   of the host whose \"tcectl describe --json\" this file is\n"
           "  --json         an Ansible local fact\n",
           OPTION_OUTPUT | OPTION_HOST | OPTION_JSON, run_features },
+        { "bugreport", NULL, false, "one archive to be sent with a report",
+          "Packs what tced knows, plans, an audit, versions, units and logs into an archive\n"
+          "in this folder, and prints its name. No memory of guests is in it, nor what is in\n"
+          "TCE tables; names and addresses are. Commands that take --host read it.\n"
+          "  --output=FILE  the archive, which must not be there yet\n",
+          OPTION_OUTPUT, run_bugreport },
         { "probe", "GROUP", false, "prove again what the kernel declares",
           "Proves the host's capabilities again, waits for the outcome and shows it.\n"
           "Root only. With GROUP, a number or a device as for group: takes that group for\n"

@@ -41,6 +41,7 @@ int run_explain(const Options *o);
 /* commands-fleet.c */
 int run_metrics(const Options *o);
 int run_features(const Options *o);
+int run_bugreport(const Options *o);
 
 /* commands-audit.c */
 int run_audit(const Options *o);

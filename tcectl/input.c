@@ -4,8 +4,10 @@
 
 #include "input.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "bugreport.h"
 #include "util.h"
 
 #define READ_STEP ((size_t) 64 << 10)
@@ -107,6 +109,18 @@ static int read_all(int fd, const char *file, size_t max, char **ret, size_t *re
         return 0;
 }
 
+static int write_all(int fd, const char *data, size_t size) {
+        while (size > 0) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                data += n > 0 ? n : 0;
+                size -= n > 0 ? (size_t) n : 0;
+        }
+        return 0;
+}
+
 static int read_file(const char *file, size_t max, char **ret, size_t *ret_size, Problem *problem) {
         _cleanup_fd_ int fd = -EBADF;
         int r = open_file(file, &fd, problem);
@@ -114,8 +128,25 @@ static int read_file(const char *file, size_t max, char **ret, size_t *ret_size,
         return r < 0 ? r : read_all(fd, file, max, ret, ret_size, problem);
 }
 
+/* Of a bug report those that are in it. It was read to find that out, and is given on in memory: standard input comes once. */
 int input_read_facts(const char *file, char **ret, size_t *ret_size, Problem *problem) {
-        return read_file(file, INPUT_FACTS_MAX, ret, ret_size, problem);
+        _cleanup_free_ char *data = NULL;
+        _cleanup_fd_ int fd = -EBADF;
+        size_t size;
+        int r;
+
+        r = read_file(file, INPUT_FACTS_MAX, &data, &size, problem);
+        if (r < 0)
+                return r;
+        if (!bugreport_is(data, size)) {
+                *ret = TAKE_PTR(data);
+                *ret_size = size;
+                return 0;
+        }
+        fd = memfd_create("bugreport", MFD_CLOEXEC);
+        if (fd < 0 || write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return problem_set(problem, -errno, "Can't unpack '%.200s': %s", input_name(file), strerror(errno));
+        return bugreport_facts(fd, input_name(file), INPUT_FACTS_MAX, ret, ret_size, problem);
 }
 
 int input_read_xml(const char *file, char **ret, Problem *problem) {

@@ -173,7 +173,7 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                 return 0;
         case ARG_OUTPUT:
                 if (isempty(value))
-                        return complain(c, "Option --output needs a file. See: tcectl metrics --help");
+                        return complain(c, "Option --output needs a file. See: tcectl --help");
                 o->output = value;
                 return 0;
         case ARG_VERBOSE:
@@ -356,7 +356,8 @@ static const char general_help[] =
         "      --dot, --svg     topology: a graph for Graphviz, a picture\n"
         "      --force          bind, release: though it is in use\n"
         "      --persistent     bind, release: at each boot, too\n"
-        "      --output=FILE    metrics, features: into a file, whole at any moment\n"
+        "      --output=FILE    metrics, features: into a file, whole at any moment;\n"
+        "                       bugreport: the archive\n"
         "      --deep           probe: also what changes the host (see tcectl(1))\n"
         "  -h, --help           this, or with a command what it does\n"
         "      --version        tcectl's version\n"
