@@ -304,9 +304,10 @@ const Command commands[] = {
           "  --json         an Ansible local fact\n",
           OPTION_OUTPUT | OPTION_HOST | OPTION_JSON, run_features },
         { "bugreport", NULL, false, "one archive to be sent with a report",
-          "Packs what tced knows, plans, an audit, versions, units and logs into an archive\n"
-          "in this folder, and prints its name. No memory of guests is in it, nor what is in\n"
-          "TCE tables; names and addresses are. Commands that take --host read it.\n"
+          "Packs what tced knows, plans, an audit, versions, units and logs into an\n"
+          "archive in this folder, and prints its name. No memory of guests is in it, nor\n"
+          "what is in TCE tables; names and addresses are. Commands that take --host read\n"
+          "it.\n"
           "  --output=FILE  the archive, which must not be there yet\n",
           OPTION_OUTPUT, run_bugreport },
         { "probe", "GROUP", false, "prove again what the kernel declares",
