@@ -180,10 +180,11 @@ static int run_version(const Options *o) {
 
 const Command commands[] = {
         { "status", NULL, false, "this host, and what is wrong with it (the default)",
-          "One screen: the host, whether KVM can be used, each capability as the kernel\n"
-          "declares it and as tced has proven it, counts of groups, VMs and tables, and\n"
-          "findings with their remedies.\n"
-          "  --json       tced, host, findings, counts\n",
+          "One screen: in its first line whether guests can have their TCE tables in the\n"
+          "kernel, and if not, what stands in the way; the host, whether KVM can be used,\n"
+          "each capability as the kernel declares it and as tced has proven it, counts of\n"
+          "groups, VMs and tables, and findings with their remedies.\n"
+          "  --json       verdict, tced, host, libvirt, findings, counts\n",
           OPTION_JSON, run_status },
         { "groups", NULL, false, "IOMMU groups and their devices",
           "One line for each device: its IOMMU group, address, what it is known by here\n"

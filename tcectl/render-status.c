@@ -265,6 +265,7 @@ int render_status(json_object *json, const Output *out) {
         };
         int r;
 
+        render_host_verdict(json, out);
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 r = fields[i](json, out);
                 if (r < 0)
@@ -310,7 +311,7 @@ json_object *select_status(json_object *json) {
                 if (value && json_put_consume(part, kept[i], json_object_get(value)) < 0)
                         goto fail;
         }
-        if (part && json_put_consume(part, "counts", make_counts(json)) < 0)
+        if (part && (json_put_consume(part, "verdict", select_host_verdict(json)) < 0 || json_put_consume(part, "counts", make_counts(json)) < 0))
                 goto fail;
         return part;
 fail:

@@ -10,8 +10,10 @@
 
 #include "text.h"
 
-/* The host, what it declares and has proven, counts, findings. */
+/* A verdict in one sentence, the host, what it declares and has proven, counts, findings. */
 int render_status(json_object *json, const Output *out);
+/* The verdict alone. */
+void render_host_verdict(json_object *json, const Output *out);
 /* Just the capabilities: what a probe changes. */
 int render_capabilities(json_object *json, const Output *out);
 /* One line for each device, and why a group can't be given to a VM. */
@@ -73,6 +75,7 @@ json_object *select_features(json_object *json);
 
 /* The parts of Describe that a command prints with --json: a new reference, NULL when memory ran out. */
 json_object *select_status(json_object *json);
+json_object *select_host_verdict(json_object *json);
 json_object *select_array(json_object *json, const char *path);
 /* The members of a plan that `check` judges by. */
 json_object *select_check(json_object *plan);

@@ -248,7 +248,7 @@ static void test_commands(void) {
         static const struct {
                 const char *command, *first;
         } screens[] = {
-                { "status", "Host      ppc64le, kernel" }, { "groups", "GROUP  DEVICE" }, { "machines", "NAME  UUID" },
+                { "status", "This host's guests can have" }, { "groups", "GROUP  DEVICE" }, { "machines", "NAME  UUID" },
                 { "describe", "tced\n  version" },         { "probe", "CAPABILITY  " },   { "rescan", "" },
                 { "reload", "" },                          { "version", "tcectl " },
         };
@@ -549,7 +549,7 @@ static void test_ways(void) {
 
         (void) snprintf(address, sizeof(address), "--address=unix:path=%s/tced/socket", folder);
         RUN(&result, address);
-        tap_ok(result.status == 0 && strncmp(result.out, "Host ", 5) == 0, "--address");
+        tap_ok(result.status == 0 && strncmp(result.out, "This host", 9) == 0, "--address");
 
         /* A runtime folder whose name needs escapes in a D-Bus address. */
         (void) snprintf(odd, sizeof(odd), "%s/a b,c=d%%;e", folder);
@@ -557,7 +557,7 @@ static void test_ways(void) {
         tap_ok(mkdir(odd, 0700) == 0 && symlink("../tced", link) == 0, "an odd folder");
         (void) setenv("XDG_RUNTIME_DIR", odd, 1);
         RUN(&result, (char *) "--user");
-        tap_ok(result.status == 0 && strncmp(result.out, "Host ", 5) == 0, "a socket in an odd folder");
+        tap_ok(result.status == 0 && strncmp(result.out, "This host", 9) == 0, "a socket in an odd folder");
         (void) unlink(link);
         (void) rmdir(odd);
         (void) setenv("XDG_RUNTIME_DIR", folder, 1);

@@ -73,6 +73,9 @@ static void expect(Screen screen, const char *text, unsigned width, const char *
 
 static void test_status(void) {
         expect(SCREEN_STATUS, fixture_power, 80,
+               "This host's guests can have their TCE tables in the kernel, but not those of\n"
+               "passthrough devices, and 1 table of 1 VM is on the slow path.\n"
+               "\n"
                "Host      ppc64le, kernel 6.12.107+deb13-powerpc64le-64k, pages of 64 KiB\n"
                "KVM       usable as HV, proven: created a VM\n"
                "VFIO      declares sPAPR v1: yes, v2: yes, EEH: no\n"
@@ -102,6 +105,9 @@ static void test_status(void) {
                "         Good to know.\n"
                "VMs       findings about web1 (1). See: tcectl machines NAME\n");
         expect(SCREEN_STATUS, fixture_x86, 80,
+               "This host's guests can't have their TCE tables in the kernel: it is no POWER\n"
+               "host, but x86_64.\n"
+               "\n"
                "Host      x86_64, kernel 6.1.0-40-amd64, pages of 4 KiB\n"
                "KVM       not usable: can't open /dev/kvm: No such file or directory\n"
                "VFIO      not usable: can't open /dev/vfio/vfio: No such file or directory\n"
@@ -114,6 +120,9 @@ static void test_status(void) {
                "\n"
                "No findings.\n");
         expect(SCREEN_STATUS, "{}", 80,
+               "It is not known whether this host's guests can have their TCE tables in the\n"
+               "kernel.\n"
+               "\n"
                "Host      -, kernel -, pages of -\n"
                "KVM       not known whether usable: -\n"
                "VFIO      declares sPAPR v1: -, v2: -, EEH: -\n"
@@ -126,6 +135,9 @@ static void test_status(void) {
                "\n"
                "No findings.\n");
         expect(SCREEN_STATUS, "{ 'host': { 'kvm': { 'usable': { 'proven': 'no', 'why': 'KVM_CREATE_VM: Invalid argument' } } } }", 40,
+               "This host's guests can't have their TCE\n"
+               "tables in the kernel: KVM can't be used.\n"
+               "\n"
                "Host      -, kernel -, pages of -\n"
                "KVM       not usable: KVM_CREATE_VM:\n"
                "          Invalid argument\n"
@@ -139,6 +151,55 @@ static void test_status(void) {
                "multi-TCE range check  -         -\n"
                "\n"
                "No findings.\n");
+}
+
+#define POWER "'machine': 'ppc64le'"
+#define USABLE "'usable': { 'proven': 'yes' }"
+#define HAS "{ 'host': { " POWER ", 'kvm': { " USABLE ", 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'proven': 'yes' } ] } }"
+#define SLOW(reason) "{ 'placement': 'user', 'reason': '" reason "' }"
+
+/* What the first line says, in which colour, and what programs get. */
+static void test_verdicts(void) {
+        static const struct {
+                const char *json, *word, *colour, *text;
+        } cases[] = {
+                { HAS " }", "yes", "32", "This host's guests can have their TCE tables in the kernel." },
+                { HAS ", 'findings': [ { 'id': 'multitce-unchecked', 'severity': 'warning' } ], 'machines': [ { 'tables': ["
+                  "{ 'placement': 'kernel' }, " SLOW("rule-user") " ] } ] }", "yes", "32",
+                  "This host's guests can have their TCE tables in the kernel." },
+                { HAS ", 'machines': [ { 'tables': [ " SLOW("kernel-refused") ", " SLOW("no-tce-64") " ] }, {}, { 'tables': [ " SLOW("tcg") " ] } ] }",
+                  "partly", "33", "This host's guests can have their TCE tables in the kernel, but 3 tables of 2 VMs are on the slow path." },
+                { HAS ", 'findings': [ { 'id': 'no-vfio-coupling', 'severity': 'warning' }, { 'id': 'multitce-unchecked', 'severity': 'error' } ] }",
+                  "partly", "33",
+                  "This host's guests can have their TCE tables in the kernel, but not those of passthrough devices, and there is 1 error." },
+                { HAS ", 'findings': [ { 'id': 'group-stuck', 'severity': 'error' }, { 'id': 'x', 'severity': 'error' } ] }", "partly", "33",
+                  "This host's guests can have their TCE tables in the kernel, but there are 2 errors." },
+                { "{ 'host': { " POWER ", 'kvm': { 'error': 'Permission denied' } } }", "no", "1;31",
+                  "This host's guests can't have their TCE tables in the kernel: KVM can't be used." },
+                { "{ 'host': { " POWER ", 'kvm': { " USABLE ", 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'declared': 1, 'proven': 'no' },"
+                  " { 'name': 'KVM_CAP_SPAPR_TCE_64', 'declared': 0, 'proven': 'unknown' } ] } } }", "no", "1;31",
+                  "This host's guests can't have their TCE tables in the kernel: this kernel's KVM has none." },
+                { "{ 'host': { 'machine': 's390x', 'kvm': { " USABLE " } } }", "no", "1;31",
+                  "This host's guests can't have their TCE tables in the kernel: it is no POWER host, but s390x." },
+                { "{ 'host': { " POWER ", 'probe': 'running', 'kvm': { 'usable': { 'proven': 'unknown' } } } }", "unknown", "33",
+                  "It is not known whether this host's guests can have their TCE tables in the kernel yet: tced is still proving it." },
+                { "{ 'host': { " POWER ", 'kvm': { " USABLE ", 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'declared': 1, 'proven': 'unknown' }"
+                  " ] } } }", "unknown", "33", "It is not known whether this host's guests can have their TCE tables in the kernel." },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_object *json = fixture(cases[i].json), *part = select_host_verdict(json);
+                char want[320];
+                int r;
+                _cleanup_free_ char *text = render(SCREEN_STATUS, json, (Output){ .width = 4096, .legend = true, .colour = true }, &r);
+
+                (void) snprintf(want, sizeof(want), "\033[%sm%s\n\033[0m\n", cases[i].colour, cases[i].text);
+                if (!tap_ok(r == 0 && strncmp(text, want, strlen(want)) == 0, "verdict %zu: the first line", i))
+                        printf("# %s", text);
+                tap_ok(streq(view_show(part, "in_kernel"), cases[i].word) && streq(view_show(part, "text"), cases[i].text), "verdict %zu: for programs", i);
+                (void) json_object_put(json);
+                (void) json_object_put(part);
+        }
 }
 
 /* One line about libvirt, where tced tells of it. */
@@ -618,6 +679,7 @@ int main(void) {
                 return tap_done();
         }
         test_status();
+        test_verdicts();
         test_libvirt();
         test_near_limits();
         test_groups();
