@@ -4,9 +4,8 @@
 # What is written of tced, against what tced is, both ways: nothing is left out, and nothing is told that there is not. What the program has is
 # taken from the programs' own --help and from the tables in the sources; what is told, from the pages as they are written.
 # Usage: documented.sh FOLDER-OF-BUILT-PAGES TCECTL TCED TCED-BIND. Prints TAP.
+# shellcheck disable=SC2016 # what is in backquotes here is Markdown
 set -uo pipefail
-# What is in backquotes here is Markdown.
-# shellcheck disable=SC2016
 built=$1 tcectl=$(realpath "$2") tced=$(realpath "$3") tced_bind=$(realpath "$4")
 cd "$(dirname "$0")/../.." || exit 1
 export LC_ALL=C.UTF-8
@@ -113,7 +112,10 @@ same "each function has a page" "$(
                         [[ $(head -n 1 "$built/$other.3" 2>/dev/null) == ".so man3/$name.3" ]] && echo "$other"
                 done
         done
-        for link in "$built"/tced_*.3; do basename "$link" .3; done)" "$exported"
+        for link in "$built"/tced_*.3; do
+                name=$(basename "$link" .3)
+                names_of "man/$(sed -n '1s,^\.so man3/,,p' "$link")" | grep -qxF "$name" || echo "$name, which is a link to a page without it"
+        done)" "$exported"
 same "libtced(3) leads to each of them" "$(plain man/libtced.3 | grep -oE '^\.BR tced_[a-z_]+ \(3\)' | awk '{ print $2 }')" "$exported"
 # Declarations without blanks and comments, one a line.
 declarations() {
@@ -138,7 +140,10 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/usr/lib/systemd/catalog" && cp data/tced.catalog "$root/usr/lib/systemd/catalog/"
 said=$(journalctl --update-catalog --root="$root" 2>&1)
-same "journalctl takes the catalog, each with a subject" "$(journalctl --list-catalog --root="$root" 2>&1 | sed 's/ tced: [^ ].*//')$said" "$messages"
+same "journalctl takes the catalog" "$(journalctl --list-catalog --root="$root" 2>&1 | sed 's/ tced: .*//')$said" "$messages"
+point "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- / { if (id && !(subject && page && text)) print id; id = $2; subject = page = text = 0 }
+        /^Subject: ./ { subject = 1 } /^Documentation: man:/ { page = 1 } /^$/ { blank = FNR } /^[A-Za-z]/ && blank == FNR - 1 && page { text = 1 }
+        END { if (id && !(subject && page && text)) print id }' data/tced.catalog)"
 
 # ---- All pages ----
 
@@ -150,7 +155,7 @@ point "no line of them is longer than a terminal's" "$(for page in $pages; do
         mandoc -T utf8 "man/$page" | sed 's/.\x08//g' | grep -E '^.{81}' | sed "s/^/$page: /"
 done)"
 point "each page that is named is there, where it is ours" "$(for page in $pages; do
-        plain "man/$page" | sed -nE 's/.*\.BR ((tced|libtced|tcectl|org\.tced1)[a-z0-9_.-]*) \(([1-8])\).*/\1.\3/p'
+        plain "man/$page" | sed -nE 's/.*\.BR ((tced|libtced|tcectl|org\.tced)[a-z0-9_.-]*) \(([1-8])\).*/\1.\3/p'
 done | sort -u | while read -r page; do [[ -e man/$page || -e $built/$page ]] || echo "$page"; done)"
 echo "1..$points"
 exit $((failed > 0))
