@@ -41,8 +41,8 @@ pid=$!
 for ((i = 0; i < 200; i++)); do [[ -S $work/socket ]] && break; sleep 0.05; done
 said=$("$work/vmm" "unix:path=$work/socket" 2>&1)
 point $? "it runs" "$said"$'\n'"$(cat "$work/log")"
-# What the page says that it prints, but for where the table is: that is this host's matter.
-grep -qE '^80000000: (user|kernel) \([a-z-]+\), 2097152 bytes$' <<<"$said" && grep -qx "$(sed -n 's/^    \(TCE of .*\)/\1/p' "$page")" <<<"$said"
+# For this tced there is no KVM, as --dev= is empty: the tables are where the page has them.
+[[ $said == "$(sed -nE 's/^    (80000000: .*|TCE of .*)/\1/p' "$page")" ]]
 point $? "it prints what the page says" "$said"
 said=$("$work/vmm" "unix:path=$work/nothing" 2>&1)
 (($? == 1)) && [[ $said == "no tced: No such file or directory" ]]
