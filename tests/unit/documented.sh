@@ -18,6 +18,13 @@ point() { # NAME PROBLEMS
         echo "not ok $points - $1"
         sed 's/^/# /' <<<"$2"
 }
+# needs PROGRAM NAME: is it there? Else the point of that name is skipped.
+needs() {
+        command -v "$1" >/dev/null && return
+        points=$((points + 1))
+        echo "ok $points - $2 # SKIP there is no $1; tools/setup tests installs it"
+        return 1
+}
 # same NAME TOLD IS: two lists, in any order. A list of nothing is a test that looks in the wrong place.
 same() {
         local told is
@@ -47,9 +54,10 @@ same "tcectl(1) has each command" "$told" "$verbs"${more:+$'\n'$more}
 
 have=$({ echo "$help"; for verb in $verbs; do "$tcectl" "$verb" --help; done; } | options | sort -u)
 told=$(section man/tcectl.1 OPTIONS | page_options | sort -u)
-# Options of one command may be told with it.
+same "tcectl(1) has each option of tcectl --help among its OPTIONS" "$(comm -12 <(options <<<"$help" | sort -u) <(echo "$told"))" "$(options <<<"$help")"
+# Those of one command may be told with it.
 beside=$(section man/tcectl.1 COMMANDS | grep -oE -- '--[a-z][a-z-]*' | sort -u)
-point "tcectl(1) has each option" "$([[ -n $have ]] || echo 'none was found'; comm -23 <(echo "$have") <(sort -u <<<"$told"$'\n'"$beside") | sed 's/^/not told: /')"
+point "tcectl(1) has each option of a command" "$([[ -n $have ]] || echo 'none was found'; comm -23 <(echo "$have") <(sort -u <<<"$told"$'\n'"$beside") | sed 's/^/not told: /')"
 point "tcectl has each option of tcectl(1)" "$(comm -23 <(sort -u <<<"$told"$'\n'"$beside") <(echo "$have") | while read -r option; do
         # One that does nothing any more need not be in --help. QEMU's are not ours.
         [[ -z $option ]] || "$tcectl" "$option" --help >/dev/null 2>&1 || echo "told, but not there: $option"
@@ -140,7 +148,7 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/usr/lib/systemd/catalog" && cp data/tced.catalog "$root/usr/lib/systemd/catalog/"
 said=$(journalctl --update-catalog --root="$root" 2>&1)
-same "journalctl takes the catalog" "$(journalctl --list-catalog --root="$root" 2>&1 | sed 's/ tced: .*//')$said" "$messages"
+needs journalctl "journalctl takes the catalog" && same "journalctl takes the catalog" "$(journalctl --list-catalog --root="$root" 2>&1 | sed 's/ tced: .*//')$said" "$messages"
 point "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- / { if (id && !(subject && page && text)) print id; id = $2; subject = page = text = 0 }
         /^Subject: ./ { subject = 1 } /^Documentation: man:/ { page = 1 } /^$/ { blank = FNR } /^[A-Za-z]/ && blank == FNR - 1 && page { text = 1 }
         END { if (id && !(subject && page && text)) print id }' data/tced.catalog)"
@@ -150,8 +158,8 @@ point "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- 
 pages=$(cd man && ls -- *.[1-8])
 same "each page is installed" "$(sed -n "/^pages = /,/^}/p" man/meson.build | grep -oE "^(pages = )?.*'[a-z0-9.A-Z_-]+'.*" | sed -E "s/^  ('tced_[a-z_]+'): .*/\1/" |
         grep -oE "'[^']+'" | tr -d "'" | sed -E 's/^tced_[a-z_]+$/&.3/' | while read -r page; do [[ -e man/$page || ! -e $built/$page ]] && echo "$page"; done)" "$pages"
-point "mandoc has nothing against them" "$(for page in $pages; do mandoc -T lint -W warning "man/$page" 2>&1; done | grep -v 'missing date')"
-point "no line of them is longer than a terminal's" "$(for page in $pages; do
+needs mandoc "mandoc has nothing against them" && point "mandoc has nothing against them" "$(for page in $pages; do mandoc -T lint -W warning "man/$page" 2>&1; done | grep -v 'missing date')"
+needs mandoc "no line of them is longer than a terminal's" && point "no line of them is longer than a terminal's" "$(for page in $pages; do
         mandoc -T utf8 "man/$page" | sed 's/.\x08//g' | grep -E '^.{81}' | sed "s/^/$page: /"
 done)"
 point "each page that is named is there, where it is ours" "$(for page in $pages; do
