@@ -10,6 +10,9 @@
 #include "util.h"
 #include "view.h"
 
+/* Kubernetes' most for a label's value. */
+#define LABEL_MAX 63
+
 typedef struct Feature {
         const char *name; /* of the fact; of the label with "tced-" before it, and dashes */
         const char *capability;
@@ -97,14 +100,14 @@ json_object *select_features(json_object *json) {
         return o;
 }
 
-/* A label's name and value (63 characters of A-Z a-z 0-9 - _ .); a member's underscores are dashes there. */
+/* A label's name and value (of A-Z a-z 0-9 - _ .); a member's underscores are dashes there. */
 static void put_label(FILE *f, const char *name, const char *value) {
         (void) fputs("tced-", f);
         for (const char *p = name; *p; p++)
                 (void) fputc(*p == '_' ? '-' : *p, f);
         (void) fputc('=', f);
-        for (size_t i = 0; value[i] && i < 63; i++)
-                (void) fputc(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.", value[i]) ? value[i] : '_', f);
+        for (const char *p = value; *p && p < value + LABEL_MAX; p++)
+                (void) fputc(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.", *p) ? *p : '_', f);
         (void) fputc('\n', f);
 }
 
