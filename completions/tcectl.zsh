@@ -88,6 +88,7 @@ local -a common=(
   '(--user)--address=[D-Bus address of its socket]:address:'
   '--json=-[JSON for programs]::form:(pretty short off)'
   '--no-legend[no headers, no sums]'
+  '--no-pager[print without a pager]'
   '(-h --help)'{-h,--help}'[show help]'
   '--version[show the version]'
 )

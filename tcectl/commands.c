@@ -218,13 +218,13 @@ const Command commands[] = {
           "what a VM has open, that also with --force.\n"
           "  --force       though it is in use\n"
           "  --persistent  at each boot, too\n",
-          OPTION_TARGETS | OPTION_BIND, run_bind },
+          OPTION_TARGETS | OPTION_BIND | OPTION_LIVE, run_bind },
         { "release", "GROUP...", true, "give them back to their drivers",
           "Gives all devices of an IOMMU group back to the drivers that they had before\n"
           "bind. GROUP as for bind.\n"
           "  --force       though a VM runs with it\n"
           "  --persistent  it is not bound at boot any more, either\n",
-          OPTION_TARGETS | OPTION_BIND, run_release },
+          OPTION_TARGETS | OPTION_BIND | OPTION_LIVE, run_release },
         { "machines", "NAME", false, "VMs and their TCE tables",
           "The VMs that tced knows, with the tables that they have in the kernel and in\n"
           "their VMM. With NAME (or a UUID, or its first 8 digits or more) that machine\n"
@@ -267,7 +267,7 @@ const Command commands[] = {
           "  --name=NAME  the VM's name for rules and for tced; else that of -name, or the\n"
           "               program's with its PID\n"
           "Where tced is not reached PROGRAM runs all the same, and it is said.\n",
-          OPTION_RUN, run_run },
+          OPTION_RUN | OPTION_LIVE, run_run },
         { "audit", "PID|MACHINE", false, "where the tables of running VMs really are",
           "Every process that has a KVM VM open, whether it knows tced or not: how many of\n"
           "its tables KVM holds, and each that is not where it should be, with why. With\n"
@@ -282,7 +282,7 @@ const Command commands[] = {
           "q quits.\n"
           "  --once       print it once, as without a terminal\n"
           "  --delay=SECONDS  from one look to the next (2; once 1)\n",
-          OPTION_TOP, run_top },
+          OPTION_TOP | OPTION_LIVE, run_top },
         { "describe", NULL, false, "everything that tced knows",
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",

@@ -123,7 +123,8 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                 o->no_legend = true;
                 return 0;
         case ARG_NO_PAGER:
-                return 0; /* there never is one */
+                o->no_pager = true;
+                return 0;
         case ARG_ADDRESS:
                 o->address = value;
                 return 0;
@@ -346,6 +347,7 @@ static const char general_help[] =
         "      --address=ADDR   tced's socket at this D-Bus address: unix:path=/...\n"
         "      --json[=FORM]    JSON for programs: pretty (the default) or short\n"
         "      --no-legend      no headers, no sums\n"
+        "      --no-pager       print what is longer than the terminal without a pager\n"
         "  -v, --verbose        machines, plan: all of their tables\n"
         "      --offline        plan, check: without tced, as far as this user may look\n"
         "      --host=FACTS     plan, check, groups, group, topology: of the host whose\n"

@@ -31,6 +31,8 @@ typedef enum JsonMode {
 #define OPTION_BIND 4096U /* --force, --persistent */
 #define OPTION_OUTPUT 8192U
 
+#define OPTION_LIVE 0x10000U /* none: it prints as it goes, and through no pager */
+
 typedef struct Command Command;
 
 /* The command line as it was understood; texts are those of argv. */
@@ -53,6 +55,7 @@ typedef struct Options {
         bool force, persistent;
         unsigned delay_ms; /* 0: as the command has it */
         bool help, version;
+        bool no_pager;
 } Options;
 
 struct Command {

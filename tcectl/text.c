@@ -17,6 +17,8 @@
 
 #define WIDTH_DEFAULT 80U
 #define WIDTH_MAX 4096U
+#define HEIGHT_DEFAULT 24U
+#define HEIGHT_MAX 4096U
 /* An indent that leaves less than this to the text is given up. */
 #define ROOM_MIN 8U
 
@@ -33,11 +35,36 @@ static unsigned terminal_width(void) {
         return WIDTH_DEFAULT;
 }
 
-/* https://no-color.org: set, and not to nothing. */
-static bool terminal_colour(void) {
+/* One without a name is taken as dumb, too. */
+static bool is_dumb(void) {
         const char *term = getenv("TERM");
 
-        return isatty(STDOUT_FILENO) && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
+        return isempty(term) || streq(term, "dumb");
+}
+
+/* systemd's variable goes before all, also without a terminal. https://no-color.org: set, and not to nothing. */
+static bool terminal_colour(void) {
+        static const char *const words[] = { "0", "no", "false", "off", "1", "yes", "true", "on", "16", "256", "24bit" };
+        const char *colours = getenv("SYSTEMD_COLORS");
+
+        for (size_t i = 0; colours && i < ELEMENTSOF(words); i++)
+                if (streq(colours, words[i]))
+                        return i >= 4;
+        return isatty(STDOUT_FILENO) && isempty(getenv("NO_COLOR")) && !is_dumb();
+}
+
+unsigned terminal_height(void) {
+        const char *lines = getenv("LINES");
+        struct winsize size;
+        uint64_t height;
+
+        if (!isatty(STDOUT_FILENO) || is_dumb())
+                return 0;
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_row > 0)
+                return size.ws_row;
+        if (lines && parse_u64(lines, HEIGHT_MAX, &height) >= 0 && height > 0)
+                return (unsigned) height;
+        return HEIGHT_DEFAULT;
 }
 
 Output output_standard(void) {
@@ -166,6 +193,33 @@ unsigned text_put(FILE *f, const char *s, unsigned columns) {
 
 unsigned text_put_name(FILE *f, const char *s, unsigned columns) {
         return put_cut(f, s, columns, columns / 2);
+}
+
+size_t text_rows(const char *text, unsigned width) {
+        unsigned at = 0;
+        size_t rows = 0;
+
+        while (*text) {
+                if (text[0] == '\033' && text[1] == '[') {
+                        text += strcspn(text, "m");
+                        text += *text != '\0';
+                        continue;
+                }
+                if (*text == '\n') {
+                        rows++;
+                        at = 0;
+                        text++;
+                        continue;
+                }
+                Glyph g = glyph_at(text);
+                if (at + g.width > width) {
+                        rows++;
+                        at = 0;
+                }
+                at += g.width;
+                text += g.consumed;
+        }
+        return rows + (at > 0);
 }
 
 void text_pad(FILE *f, unsigned columns) {

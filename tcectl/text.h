@@ -32,8 +32,12 @@ typedef struct Output {
 /* The narrowest width that screens are laid out for; less is taken as this. */
 #define OUTPUT_WIDTH_MIN 24U
 
-/* For standard output: the terminal's width, else $COLUMNS, else 80; colours on a terminal alone, unless NO_COLOR or TERM=dumb. */
+/* For standard output: the terminal's width, else $COLUMNS, else 80; colours as $SYSTEMD_COLORS says, else on a terminal alone, unless NO_COLOR
+ * or TERM=dumb. */
 Output output_standard(void);
+
+/* The lines of the terminal that standard output is, $LINES or 24 where it does not tell; 0: it is none, or one that is dumb. */
+unsigned terminal_height(void);
 
 /* One character as it is printed, safely, and how many bytes of the source it stands for. */
 typedef struct Glyph {
@@ -57,6 +61,9 @@ unsigned text_put_name(FILE *f, const char *s, unsigned columns);
  * `at`: what stands there already is followed by blanks up to `indent`, or if it goes farther by one. A word that fits on no line
  * is broken. */
 void text_wrap(FILE *f, const char *s, unsigned at, unsigned indent, unsigned width);
+
+/* How many lines of a terminal a text takes that was printed as here: colours take no room, lines that are too long several. */
+size_t text_rows(const char *text, unsigned width);
 
 /* So many blanks. */
 void text_pad(FILE *f, unsigned columns);

@@ -85,7 +85,7 @@ static void test_understood(void) {
                 tap_ok(r == 0 && o.json == cases[i].json && o.user == cases[i].user && o.verbose == cases[i].verbose &&
                        o.deep == cases[i].deep && o.no_legend == cases[i].no_legend && o.help == cases[i].help &&
                        o.version == cases[i].version && o.offline == cases[i].offline && o.fix == cases[i].fix &&
-                       o.strict == cases[i].strict, "tcectl %s: options", cases[i].line);
+                       o.strict == cases[i].strict && o.no_pager == !strncmp(cases[i].line, "--no-pager", 10), "tcectl %s: options", cases[i].line);
                 tap_streq(o.host, cases[i].host, "tcectl %s: --host", cases[i].line);
                 tap_streq(o.attach, cases[i].attach, "tcectl %s: --attach", cases[i].line);
                 tap_streq(o.command ? o.command->name : NULL, cases[i].command, "tcectl %s: command", cases[i].line);
