@@ -21,7 +21,7 @@ _tcectl_files() {
 
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
-        local commands='status groups group topology bind release machines plan check explain audit top run describe metrics features bugreport probe rescan reload version help'
+        local commands='status groups group topology bind release machines plan check explain audit top monitor run describe metrics features bugreport probe rescan reload version help'
         local options='--user --address= --json --json=pretty --json=short --no-legend --no-pager --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".

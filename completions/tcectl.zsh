@@ -67,6 +67,7 @@ _tcectl_commands() {
     'explain:table by table, where it lives and why'
     'audit:where the tables of running VMs really are'
     'top:the same as it goes on, with exits per second'
+    'monitor:what changes, as it changes'
     'run:a stock QEMU, on TCE tables from tced'
     'describe:everything that tced knows'
     'metrics:numbers for Prometheus (OpenMetrics)'

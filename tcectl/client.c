@@ -3,9 +3,7 @@
 /* What client.h declares. There are up to two ways to tced, the bus and its socket; a call goes the first way where tced answers
  * at all. The system bus comes first: what needs polkit is refused on the socket. */
 
-#include "client.h"
-
-#include <systemd/sd-bus.h>
+#include "client-internal.h"
 
 #include "error.h"
 #include "names.h"
@@ -39,7 +37,7 @@ struct Client {
 };
 
 /* A method with its arguments: "" none, "t" flags, "bt" deep and flags of 0, "sa{sv}t" a domain, what it is planned
- * with, and flags of 0; REGISTER a machine with its windows. */
+ * with, and flags of 0; "s" a domain alone, or any text; REGISTER a machine with its windows. */
 #define REGISTER "ssa(ssuttubi)a{sv}t"
 
 typedef struct Call {
@@ -226,6 +224,8 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
                 r = sd_bus_message_append(m, "bt", (int) call->deep, UINT64_C(0));
         else if (streq(call->types, "t"))
                 r = sd_bus_message_append(m, "t", call->flags);
+        else if (streq(call->types, "s"))
+                r = sd_bus_message_append(m, "s", call->domain);
         else if (streq(call->types, "sa{sv}t"))
                 r = append_plan(m, call);
         else if (streq(call->types, REGISTER))
@@ -412,4 +412,18 @@ int client_group(Client *c, uint32_t group, const char *method, uint64_t flags, 
 
         (void) snprintf(path, sizeof(path), TCED_GROUP_PREFIX "/%u", group);
         return call_plain(c, &call, problem);
+}
+
+int client_ask(Client *c, const char *path, const char *interface, const char *method, const char *argument, sd_bus_message **reply,
+               Problem *problem) {
+        const Call call = {
+                .method = method, .types = argument ? "s" : "", .domain = argument, .path = path, .interface = interface, .timeout = TIMEOUT_USEC,
+        };
+
+        return client_call(c, &call, reply, problem);
+}
+
+sd_bus *client_connection(const Client *c, bool *ret_is_bus) {
+        *ret_is_bus = c->bus_is_bus;
+        return c->bus;
 }

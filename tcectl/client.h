@@ -56,3 +56,26 @@ typedef struct ClientWindow {
 /* Registers a VM with the windows that are known of it, for the process that this one becomes. *ret_path: its object, to be freed. */
 int client_register(Client *c, const char *name, const ClientWindow *windows, size_t n, char **ret_path, Problem *problem);
 int client_unregister(Client *c, const char *path, Problem *problem);
+
+/* What tced has told of by itself. Paths, interfaces and properties are those of the bus. */
+typedef enum ClientNewsKind {
+        CLIENT_ALL,       /* json: all objects by their paths, each with its interfaces, each with its properties; tced is there */
+        CLIENT_ADDED,     /* json: the interfaces of a new object */
+        CLIENT_REMOVED,   /* an object is no more, and what is below it */
+        CLIENT_CHANGED,   /* json: properties of `interface`, changed or not */
+        CLIENT_SLOW_PATH, /* json: SlowPath's arguments */
+        CLIENT_AWAY,      /* tced has gone; it may come back */
+} ClientNewsKind;
+
+typedef struct ClientNews {
+        ClientNewsKind kind;
+        const char *path, *interface;
+        json_object *json; /* borrowed */
+} ClientNews;
+
+/* Negative: enough, client_watch() returns it. */
+typedef int (*ClientHear)(void *userdata, const ClientNews *news);
+
+/* Tells of what there is, and then of what changes, until SIGINT or SIGTERM: 0. On the bus tced may go and come back; on a socket that is
+ * the end. Returns as client_describe(). */
+int client_watch(Client *c, ClientHear hear, void *userdata, Problem *problem);

@@ -283,6 +283,12 @@ const Command commands[] = {
           "  --once       print it once, as without a terminal\n"
           "  --delay=SECONDS  from one look to the next (2; once 1)\n",
           OPTION_TOP | OPTION_LIVE, run_top },
+        { "monitor", NULL, false, "what changes, as it changes",
+          "One line for each change, with the time: of VMs, their tables, IOMMU groups, the\n"
+          "host and its findings; VMs and groups that come and go; VMs found on the slow\n"
+          "path; tced itself, which on the bus may go and come back. ^C ends it.\n"
+          "  --json=short  each change an object on a line of its own\n",
+          OPTION_JSON | OPTION_LIVE, run_monitor },
         { "describe", NULL, false, "everything that tced knows",
           "Everything as a tree, for people.\n"
           "  --json       tced's own answer, for programs\n",

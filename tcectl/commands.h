@@ -46,3 +46,6 @@ int run_bugreport(const Options *o);
 /* commands-audit.c */
 int run_audit(const Options *o);
 int run_top(const Options *o);
+
+/* commands-monitor.c */
+int run_monitor(const Options *o);

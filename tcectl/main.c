@@ -3,7 +3,7 @@
 /* tcectl: shows what tced knows, and has it look again.
  *
  * The way of a command: options.c reads the line, commands.c asks tced through client.c and gets Describe's JSON, render-*.c makes a screen
- * of it with table-print.c and text.c, looking into it with view.c; pager.c shows it. Only client.c knows D-Bus, only text.c knows terminals. */
+ * of it with table-print.c and text.c, looking into it with view.c; pager.c shows it. Only client*.c knows D-Bus, only text.c knows terminals. */
 
 #include <locale.h>
 
