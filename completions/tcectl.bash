@@ -22,7 +22,7 @@ _tcectl_files() {
 _tcectl() {
         local word=$2 before=$3 command='' where=() i
         local commands='status groups group topology bind release machines plan check explain audit top monitor run describe metrics features bugreport probe rescan reload version help'
-        local options='--user --address= --json --json=pretty --json=short --no-legend --no-pager --help --version'
+        local options='--user --address= -H --remote= --json --json=pretty --json=short --no-legend --no-pager --help --version'
 
         # "--json=short" comes as three words: "--json", "=", "short".
         if [[ $word == = ]]; then
@@ -34,6 +34,10 @@ _tcectl() {
         case $before in
         --host= | --attach= | --output= | --host | --attach | --output)
                 _tcectl_files "$word"
+                return
+                ;;
+        --remote= | --remote | -H)
+                mapfile -t COMPREPLY < <(compgen -A hostname -- "$word")
                 return
                 ;;
         --json=)
@@ -48,6 +52,8 @@ _tcectl() {
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
                 --user) where=(--user) ;;
+                # Another host is not asked by ssh at each tab, and this host's names are others.
+                -H* | --remote) where=(--address=unix:path=/nonexistent) ;;
                 -*) ;;
                 *) [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${command:-${COMP_WORDS[i]}} ;;
                 esac

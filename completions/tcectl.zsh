@@ -86,7 +86,8 @@ local -a where
 local -a verbose=('(-v --verbose)'{-v,--verbose}'[all tables]')
 local -a common=(
   '(--address)--user[the tced of the user]'
-  '(--user)--address=[D-Bus address of its socket]:address:'
+  '(--user -H --remote)--address=[D-Bus address of its socket]:address:'
+  '(--user --address -H --remote)'{-H+,--remote=}'[the tced of another host, by ssh]:host:_hosts'
   '--json=-[JSON for programs]::form:(pretty short off)'
   '--no-legend[no headers, no sums]'
   '--no-pager[print without a pager]'

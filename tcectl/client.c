@@ -24,12 +24,13 @@
 
 /* One way to the daemon. */
 typedef struct Way {
-        bool is_bus; /* the bus, where tced has a name; else a peer at `address` */
+        bool is_bus; /* the bus, where tced has a name, at `remote`; else a peer at `address` */
         char *address;
 } Way;
 
 struct Client {
         bool user;
+        char *remote; /* NULL: this host */
         Way ways[WAYS_MAX];
         size_t n_ways;
         sd_bus *bus; /* the connection over the way that worked */
@@ -90,7 +91,11 @@ int client_new(const ClientOptions *options, Client **ret) {
         if (!c)
                 return -ENOMEM;
         c->user = options->user;
-        if (options->address) {
+        if (options->remote) {
+                c->ways[c->n_ways++] = (Way){ .is_bus = true };
+                c->remote = strdup(options->remote);
+                r = c->remote ? 0 : -ENOMEM;
+        } else if (options->address) {
                 address = strdup(options->address);
                 r = address ? 0 : -ENOMEM;
         } else {
@@ -114,6 +119,7 @@ void client_free(Client *c) {
                 (void) sd_bus_close_unref(c->bus);
         for (size_t i = 0; i < c->n_ways; i++)
                 free(c->ways[i].address);
+        free(c->remote);
         free(c);
 }
 
@@ -135,10 +141,13 @@ static int open_peer(const char *address, sd_bus **ret) {
         return 0;
 }
 
-static int open_way(const Way *way, bool user, sd_bus **ret) {
+/* By ssh this begins a process, of which only the first call shows whether it got there. */
+static int open_way(const Client *c, const Way *way, sd_bus **ret) {
         if (!way->is_bus)
                 return open_peer(way->address, ret);
-        return user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
+        if (c->remote)
+                return sd_bus_open_system_remote(ret, c->remote);
+        return c->user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
 }
 
 /* Does this answer say that nobody is there, so that the next way may be tried? */
@@ -240,10 +249,22 @@ static const char *remedy_start(const Client *c) {
         return c->user ? "tced --user" : "systemctl start tced";
 }
 
+/* The host's name alone, which ssh takes as well. */
+static int explain_remote(const Client *c, int r, Problem *problem) {
+        if (r == -EINVAL)
+                return problem_set(problem, r, "-H wants a host as ssh(1) does, [USER@]HOST or [USER@]HOST:PORT, not '%.150s'.", c->remote);
+        if (r == -EHOSTUNREACH)
+                return problem_set(problem, r, "tced is not running on %.150s. Start it: ssh %.150s systemctl start tced", c->remote, c->remote);
+        return problem_set(problem, r, "Can't reach the system bus of %.150s by ssh (%s). This has to work, and to wait without a word: ssh %.150s "
+                           "systemd-stdio-bridge", c->remote, strerror(-r), c->remote);
+}
+
 /* No way led to tced; r: what the last one gave. An address that was given is the only way that is meant. */
 static int explain_absence(const Client *c, int r, Problem *problem) {
         const Way *way = &c->ways[c->n_ways - 1];
 
+        if (c->remote)
+                return explain_remote(c, r, problem);
         if (c->n_ways == 1 && !way->is_bus)
                 return problem_set(problem, r, "Nobody answers at %s (%s). Check the address, or leave --address out.", way->address,
                                    strerror(-r));
@@ -268,6 +289,8 @@ static void explain_text(const Client *c, const sd_bus_error *e, int r, Problem 
                                         SD_BUS_ERROR_UNKNOWN_OBJECT))
                 (void) problem_set(problem, r, "The tced that runs is another version than tcectl: %s. Restart it: %s", message,
                                    c->user ? "tced --user" : "systemctl restart tced");
+        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED) && c->remote)
+                (void) problem_set(problem, r, "Not allowed there: %s. Go there as root: -H root@HOST", message);
         else if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
                 (void) problem_set(problem, r, "Not allowed: %s. Run tcectl as root.", message);
         else
@@ -276,7 +299,12 @@ static void explain_text(const Client *c, const sd_bus_error *e, int r, Problem 
 
 /* tced, the bus or sd-bus answered with an error. */
 static int explain_error(const Client *c, const sd_bus_error *e, int r, Problem *problem) {
-        if (!sd_bus_error_is_set(e))
+        /* sd-bus's own errors have an errno for a name, and no more than that to say. */
+        bool lost = !sd_bus_error_is_set(e) || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE;
+
+        if (lost && c->remote)
+                return explain_remote(c, r, problem);
+        if (lost)
                 return problem_set(problem, r, "Can't talk to tced: %s. Is it running? See: %s", strerror(-r),
                                    c->user ? "its messages" : "systemctl status tced");
         r = -error_name_to_errno(e->name);
@@ -295,7 +323,7 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Prob
                 sd_bus_error e = SD_BUS_ERROR_NULL;
 
                 if (!c->bus) {
-                        r = open_way(&c->ways[i], c->user, &c->bus);
+                        r = open_way(c, &c->ways[i], &c->bus);
                         if (r < 0)
                                 continue;
                         c->bus_is_bus = c->ways[i].is_bus;

@@ -13,6 +13,7 @@
 typedef struct ClientOptions {
         bool user;           /* the user's tced, not the system's */
         const char *address; /* a D-Bus peer's address, nothing else; NULL: none */
+        const char *remote;  /* "[USER@]HOST": the tced there, by ssh, nothing else; NULL: this host's */
 } ClientOptions;
 
 /* Keeps the connection over which its first call went. */

@@ -36,6 +36,9 @@ int run_audit(const Options *o) {
         return command_print_json_consume(json_object_get(vm ? vm : json), o);
 }
 
+/* Of another host no exits are counted: its debugfs is there. */
+#define NO_DEBUGFS "/nonexistent"
+
 /* Who is asked again and again. */
 typedef struct Asked {
         Client *client;
@@ -59,6 +62,6 @@ int run_top(const Options *o) {
         if (r < 0)
                 return r;
         asked.client = client;
-        r = top_run(ask, &asked, DEBUGFS_KVM, o->delay_ms ? o->delay_ms : once ? 1000 : 2000, once, &out);
+        r = top_run(ask, &asked, o->remote ? NO_DEBUGFS : DEBUGFS_KVM, o->delay_ms ? o->delay_ms : once ? 1000 : 2000, once, &out);
         return r < 0 && *asked.problem.text ? command_failed(r, &asked.problem) : r;
 }

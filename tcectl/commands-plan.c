@@ -150,6 +150,11 @@ static int run_fix(const Options *o) {
         FixNotes notes = {};
         int r;
 
+        if (o->remote && !input_is_file(o->argument)) {
+                (void) problem_set(&problem, -EINVAL, "--fix needs the domain's XML here. Fetch it: virsh -c qemu+ssh://HOST/system dumpxml --inactive "
+                                   "%.100s", o->argument);
+                return command_failed(-EINVAL, &problem);
+        }
         r = read_subject(&p, true, &problem);
         if (r >= 0)
                 r = read_fix_host(&p, &problem);

@@ -9,7 +9,7 @@
 #include "view.h"
 
 int command_client(const Options *o, Client **ret) {
-        const ClientOptions where = { .user = o->user, .address = o->address };
+        const ClientOptions where = { .user = o->user, .address = o->address, .remote = o->remote };
 
         return client_new(&where, ret);
 }

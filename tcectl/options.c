@@ -19,6 +19,7 @@ enum {
         ARG_NO_LEGEND,
         ARG_NO_PAGER,
         ARG_ADDRESS,
+        ARG_REMOTE,
         ARG_DEEP,
         ARG_OFFLINE,
         ARG_HOST,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
         { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
         { "no-pager", no_argument, NULL, ARG_NO_PAGER },
         { "address", required_argument, NULL, ARG_ADDRESS },
+        { "remote", required_argument, NULL, ARG_REMOTE },
         { "deep", no_argument, NULL, ARG_DEEP },
         { "offline", no_argument, NULL, ARG_OFFLINE },
         { "host", required_argument, NULL, ARG_HOST },
@@ -127,6 +129,12 @@ static int parse_one(int option, const char *value, const char *word, Options *o
                 return 0;
         case ARG_ADDRESS:
                 o->address = value;
+                return 0;
+        case ARG_REMOTE:
+        case 'H':
+                if (isempty(value))
+                        return complain(c, "Option %s needs a value. See: tcectl --help", option == 'H' ? "-H" : "--remote");
+                o->remote = value;
                 return 0;
         case ARG_DEEP:
                 o->deep = true;
@@ -234,13 +242,15 @@ static bool is_stdin(const char *file) {
 
 /* Options that go with no other, and what a command can't do without. */
 static int check_together(const Options *o, const Complaint *c) {
-        const char *where = o->user ? "--user" : o->address ? "--address" : NULL;
+        const char *where = o->user ? "--user" : o->address ? "--address" : o->remote ? "--remote" : NULL;
 
         if (o->command->needs_argument && isempty(o->argument))
                 return complain(c, "'%s' needs %s%s See: tcectl %s --help", o->command->name, o->command->argument,
                                 o->command->argument[strlen(o->command->argument) - 1] == '.' ? "" : ".", o->command->name);
         if ((o->offline || o->host) && where)
                 return complain(c, "%s asks a tced, %s does without. Leave one of them out.", where, o->host ? "--host" : "--offline");
+        if (o->remote && o->command->options & OPTION_RUN)
+                return complain(c, "'%s' runs a VM here, for the tced that is here. Leave --remote out.", o->command->name);
         if (o->fix && o->json != JSON_OFF)
                 return complain(c, "--fix prints the domain's XML, not JSON. Leave --json or --fix out.");
         if (o->fix && o->attach)
@@ -313,7 +323,7 @@ int options_parse(int argc, char **argv, Options *ret, char *error, unsigned err
         optind = 0; /* glibc: start anew, also a second time in one process */
         opterr = 0;
         for (;;) {
-                int option = getopt_long(argc, argv, ":hv", long_options, NULL);
+                int option = getopt_long(argc, argv, ":hvH:", long_options, NULL);
                 char letter[3] = { '-', (char) optopt };
                 bool is_letter = optopt > 0 && optopt < 0x80;
 
@@ -324,8 +334,9 @@ int options_parse(int argc, char **argv, Options *ret, char *error, unsigned err
                 if (r < 0)
                         return r;
         }
-        if (o.user && o.address)
-                return complain(&c, "--user and --address name two daemons. Leave one of them out.");
+        if (o.user + (o.address != NULL) + (o.remote != NULL) > 1)
+                return complain(&c, "%s and %s name two daemons. Leave one of them out.", o.user ? "--user" : "--address",
+                                o.user && o.address ? "--address" : "--remote");
         r = take_words(argv + optind, argc - optind, &o, &c);
         if (r < 0)
                 return r;
@@ -345,6 +356,7 @@ static const char general_help[] =
         "\nOptions:\n"
         "      --user           the user's own tced (tced --user), not the system's\n"
         "      --address=ADDR   tced's socket at this D-Bus address: unix:path=/...\n"
+        "  -H, --remote=HOST    the tced of another host, by ssh: [USER@]HOST[:PORT]\n"
         "      --json[=FORM]    JSON for programs: pretty (the default) or short\n"
         "      --no-legend      no headers, no sums\n"
         "      --no-pager       print what is longer than the terminal without a pager\n"

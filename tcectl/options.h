@@ -40,6 +40,7 @@ typedef struct Options {
         const Command *command;
         const char *argument; /* NULL: none */
         const char *address;
+        const char *remote; /* whose tced is asked, by ssh; NULL: this host's */
         const char *host;   /* another host's facts, a file; NULL: this host's. Implies offline */
         const char *name;   /* of the VM that is run; NULL: not said */
         char **words;       /* the program that is run, and its arguments; ends with NULL */

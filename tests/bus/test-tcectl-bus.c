@@ -4,6 +4,7 @@
  * nobody is there. */
 
 #include <json-c/json.h>
+#include <sys/stat.h>
 
 #include "client.h"
 #include "tap.h"
@@ -138,6 +139,47 @@ static void test_nobody_there(const Host *h) {
         tap_ok(has_all(on_bus, "not running|systemctl start tced"), "it says how to start one");
 }
 
+/* As another host would be asked: by an ssh of this test's, with what is at the other end of it. */
+static void test_remote(const Host *h) {
+        static const struct {
+                const char *name, *host, *script; /* behind what records its arguments */
+                const char *command;
+                int status;
+                const char *fragments;
+        } cases[] = {
+                { "a tced", "root@power9", "exec systemd-stdio-bridge --bus-path=$BUS", "machines", 0, "web1|registered" },
+                { "as JSON", "power9", "exec systemd-stdio-bridge --bus-path=$BUS", "describe", 0, "web1|0000:01:00.0" },
+                { "a host that is not reached", "power9", "echo 'ssh: no route to host' >&2; exit 255", "status", 1,
+                  "ssh: no route|tcectl: Can't reach the system bus of power9 by ssh (|ssh power9 systemd-stdio-bridge" },
+                { "no name of a host", "", "exit 1", "status", 2, "Option -H needs a value" },
+        };
+        char fake[64], path[4200], bus[96];
+
+        (void) snprintf(fake, sizeof(fake), "%s/fake", h->dir);
+        (void) snprintf(path, sizeof(path), "PATH=%s:%s", fake, getenv("PATH"));
+        (void) snprintf(bus, sizeof(bus), "BUS=%s", h->address);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char output[64], record[64];
+                const char *argv[] = { getenv("TCECTL"), "-H", cases[i].host, cases[i].command, NULL };
+                const char *env[] = { path, bus, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent", "LC_ALL=C.UTF-8", "SYSTEMD_SSH", NULL };
+                _cleanup_free_ char *text = NULL, *recorded = NULL;
+
+                host_write(h, "fake/ssh", "#!/bin/sh\necho \"$@\" >%s/ssh.record\n%s\n", h->dir, cases[i].script);
+                (void) snprintf(output, sizeof(output), "%s/fake/ssh", h->dir);
+                (void) chmod(output, 0755);
+                (void) snprintf(output, sizeof(output), "%s/remote.log", h->dir);
+                (void) snprintf(record, sizeof(record), "%s/ssh.record", h->dir);
+                tap_eq(run_program(&(Spawn) { .argv = argv, .env = env, .output = output }, &text), cases[i].status, "by ssh, %s: exit status",
+                       cases[i].name);
+                if (!tap_ok(has_all(text, cases[i].fragments), "by ssh, %s: what is said", cases[i].name))
+                        printf("# %s\n", text);
+                recorded = read_whole(record);
+                if (cases[i].status != 2)
+                        tap_ok(has_all(recorded, cases[i].host) && has_all(recorded, "systemd-stdio-bridge"), "by ssh, %s: what ssh is asked for",
+                               cases[i].name);
+        }
+}
+
 int main(void) {
         _cleanup_free_ char *machine = NULL;
         Host h;
@@ -157,6 +199,11 @@ int main(void) {
                 wait_probed(bus);
                 machine = register_small(bus, "web1", 2, NO_UID);
                 test_commands(&h);
+                if (run_program(&(Spawn) { .argv = (const char *const[]){ "sh", "-c", "command -v systemd-stdio-bridge", NULL }, .output = "/dev/null" },
+                                NULL) == 0)
+                        test_remote(&h);
+                else
+                        tap_skip("there is no systemd-stdio-bridge", "tcectl of another host's tced");
                 if (geteuid() == 0)
                         test_another_user(&h, 65534);
                 else

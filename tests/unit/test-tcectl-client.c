@@ -523,8 +523,8 @@ static void test_moods(void) {
                 { MOOD_SWEARS, "control characters", "Text\\x1b[2J with\\x0d \\u009b controls\n" },
                 { MOOD_NAMELESS, "no text", "org.tced1.Error.GroupBusy\n" },
                 { MOOD_OLD, "another version", "The tced that runs is another version than tcectl: " },
-                { MOOD_HANGS_UP, "hangs up", "" },
-                { MOOD_DEAF, "no D-Bus", "" },
+                { MOOD_HANGS_UP, "hangs up", "Can't talk to tced: " },
+                { MOOD_DEAF, "no D-Bus", "tced is not running." },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -27,7 +27,7 @@ static void test_understood(void) {
                 const char *line, *command, *argument;
                 JsonMode json;
                 bool user, verbose, deep, no_legend, help, version, offline, fix, strict;
-                const char *host, *attach;
+                const char *host, *attach, *remote;
         } cases[] = {
                 { "", "status", NULL },
                 { "status", "status", NULL },
@@ -73,6 +73,8 @@ static void test_understood(void) {
                 { "run --name=web1 -- qemu --json", "run", "qemu" },
                 { "--user run qemu", "run", "qemu", .user = true },
                 { "help check", "check", NULL, .help = true },
+                { "-H root@power9 status", "status", NULL, .remote = "root@power9" },
+                { "machines web1 --remote power9:222", "machines", "web1", .remote = "power9:222" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -87,6 +89,7 @@ static void test_understood(void) {
                        o.version == cases[i].version && o.offline == cases[i].offline && o.fix == cases[i].fix &&
                        o.strict == cases[i].strict && o.no_pager == !strncmp(cases[i].line, "--no-pager", 10), "tcectl %s: options", cases[i].line);
                 tap_streq(o.host, cases[i].host, "tcectl %s: --host", cases[i].line);
+                tap_streq(o.remote, cases[i].remote, "tcectl %s: --remote", cases[i].line);
                 tap_streq(o.attach, cases[i].attach, "tcectl %s: --attach", cases[i].line);
                 tap_streq(o.command ? o.command->name : NULL, cases[i].command, "tcectl %s: command", cases[i].line);
                 tap_streq(o.argument, cases[i].argument, "tcectl %s: argument", cases[i].line);
@@ -108,6 +111,12 @@ static void test_refused(void) {
                 { "--json=xml", "Unknown form of JSON 'xml'. It is pretty, short or off." },
                 { "--json short", "Unknown command 'short'. See: tcectl --help" },
                 { "--user --address=unix:path=/x", "--user and --address name two daemons. Leave one of them out." },
+                { "-H", "Option -H needs a value. See: tcectl --help" },
+                { "--remote=", "Option --remote needs a value. See: tcectl --help" },
+                { "--user -H a", "--user and --remote name two daemons. Leave one of them out." },
+                { "--address=unix:path=/x --remote=a", "--address and --remote name two daemons. Leave one of them out." },
+                { "plan --offline -H a b", "--remote asks a tced, --offline does without. Leave one of them out." },
+                { "-H a run -- qemu", "'run' runs a VM here, for the tced that is here. Leave --remote out." },
                 { "groups --offline", "'groups' does not take --offline. See: tcectl groups --help" },
                 { "groups --host=f --user", "--user asks a tced, --host does without. Leave one of them out." },
                 { "status --host=f", "'status' does not take --host. See: tcectl status --help" },
