@@ -89,8 +89,11 @@ static void locate(const Planning *p, Problem *problem) {
 
 /* What else could be tried where tced can't help, or was meant. */
 static void add_ways(const Options *o, Problem *problem) {
-        if (problem->absent)
+        if (problem->absent) {
                 problem_add(problem, ", or do without it: tcectl %s --offline %s", o->command->name, o->argument);
+                if (!input_is_file(o->argument))
+                        input_add_file(o->argument, problem);
+        }
         else if (!input_is_file(o->argument) &&
                  (streq(problem->name, TCED_ERROR_NO_SUCH_DOMAIN) || streq(problem->name, TCED_ERROR_LIBVIRT_UNAVAILABLE)))
                 input_add_file(o->argument, problem);

@@ -41,6 +41,8 @@ static int read_host(const char *file, json_object **ret, Problem *problem) {
         int r;
 
         r = input_read_facts(file, &text, &size, problem);
+        if (r == -ENOENT && !strchr(file, '/'))
+                problem_add(problem, " To ask the tced of a host: -H %.100s", file);
         if (r < 0)
                 return r;
         r = view_parse(text, ret);

@@ -228,6 +228,10 @@ static int check_options(const Options *o, const Complaint *c) {
                 { OPTION_OUTPUT, o->output != NULL, "--output" },
         };
 
+        /* As others' commands have it, it names a host. */
+        if (o->host && !(o->command->options & (OPTION_OFFLINE | OPTION_HOST)))
+                return complain(c, "'%s' does not take --host, a file of facts; the tced of another host is asked by -H HOST. See: tcectl %s --help",
+                                o->command->name, o->command->name);
         for (size_t i = 0; i < ELEMENTSOF(given); i++)
                 if (given[i].given && !(o->command->options & given[i].option))
                         return complain(c, "'%s' does not take %s. See: tcectl %s --help", o->command->name, given[i].name,
@@ -375,6 +379,9 @@ static const char general_help[] =
         "      --deep           probe: also what changes the host (see tcectl(1))\n"
         "  -h, --help           this, or with a command what it does\n"
         "      --version        tcectl's version\n"
+        "\nExit status: 0 it is done (check: the VM starts); 1 it failed (check: the VM\n"
+        "does not start, plan --fix: something remains); 2 the command line is wrong.\n"
+        "run has that of its program.\n"
         "\nMore in tcectl(1); the daemon is in tced(8).\n";
 
 /* "plan FILE|DOMAIN", "machines [NAME]". */

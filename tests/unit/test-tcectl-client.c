@@ -524,7 +524,7 @@ static void test_moods(void) {
                 { MOOD_NAMELESS, "no text", "org.tced1.Error.GroupBusy\n" },
                 { MOOD_OLD, "another version", "The tced that runs is another version than tcectl: " },
                 { MOOD_HANGS_UP, "hangs up", "Can't talk to tced: " },
-                { MOOD_DEAF, "no D-Bus", "tced is not running." },
+                { MOOD_DEAF, "no D-Bus", "" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -619,6 +619,49 @@ static void test_full_disk(void) {
         stop_peer(peer);
 }
 
+/* Each exit status that tcectl(1) and --help tell of, without a tced: what a new user runs into first gets a sentence with a remedy. */
+static void test_exit_status(void) {
+        static const struct {
+                const char *words[4];
+                int status;
+                const char *out, *err;
+        } cases[] = {
+                { { "--help" }, 0, "tcectl [OPTION...]", "" },
+                { { "version" }, 0, "tcectl ", "" },
+                { { "status" }, 1, "", "tcectl: tced is not running. Start it: tced --user\n" },
+                { { "monitor" }, 1, "", "tcectl: tced is not running. Start it: tced --user\n" },
+                { { "check", "nothing.xml" }, 1, "", "tcectl: tced is not running. Start it: tced --user, or do without it: tcectl check --offline "
+                                                     "nothing.xml; and there is no file nothing.xml here\n" },
+                { { "run", "qemu" }, 1, "", "tcectl: " },
+                { { "status", "power9" }, 2, "", "tcectl: 'status' does not take 'power9'. See: tcectl status --help\n" },
+                { { "--host=power9" }, 2, "", "tcectl: 'status' does not take --host, a file of facts; the tced of another host is asked by -H HOST." },
+                { { "metric" }, 2, "", "tcectl: Unknown command 'metric'. See: tcectl --help\n" },
+                { { "group" }, 2, "", "tcectl: 'group' needs GROUP. See: tcectl group --help\n" },
+                { { "groups", "--jsn" }, 2, "", "tcectl: Unknown option --jsn. See: tcectl --help\n" },
+        };
+        static Run result;
+        bool narrow = true;
+
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *const *w = cases[i].words;
+
+                run(&result, (char *[]){ (char *) "--user", (char *) w[0], (char *) w[1], (char *) w[2], NULL });
+                tap_eq(result.status, cases[i].status, "%s %s: exit status", w[0], w[1] ? w[1] : "");
+                if (!tap_ok(strncmp(result.out, cases[i].out, strlen(cases[i].out)) == 0 && !*cases[i].out == !*result.out &&
+                            strncmp(result.err, cases[i].err, strlen(cases[i].err)) == 0 && !*cases[i].err == !*result.err,
+                            "%s %s: what is said", w[0], w[1] ? w[1] : ""))
+                        printf("# %s%s\n", result.out, result.err);
+        }
+        run(&result, (char *[]){ (char *) "groups", (char *) "--host=power9", NULL });
+        tap_ok(result.status == 1 && strstr(result.err, " To ask the tced of a host: -H power9\n"), "a host that was meant");
+        RUN(&result, (char *) "--help");
+        for (const char *line = result.out; *line; line += strcspn(line, "\n") + 1)
+                narrow &= strcspn(line, "\n") <= 80;
+        tap_ok(narrow, "--help fits 80 columns");
+        tap_ok(strstr(result.out, "\nExit status: 0 it is done (check: the VM starts); 1 it failed"), "--help tells of all of them");
+}
+
 static void test_usage(void) {
         static Run result;
 
@@ -660,6 +703,7 @@ int main(int argc, char **argv) {
         test_system();
         test_full_disk();
         test_usage();
+        test_exit_status();
         static const char *const left[] = { "tced/socket", "tced", "out", "err", "web1.xml", "db.xml", "odd.xml", "bad.xml", "plain" };
         for (size_t i = 0; i < ELEMENTSOF(left); i++) {
                 (void) snprintf(path, sizeof(path), "%s/%s", folder, left[i]);
