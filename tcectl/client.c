@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "names.h"
+#include "progress.h"
 #include "util.h"
 #include "view.h"
 
@@ -29,7 +30,7 @@ typedef struct Way {
 } Way;
 
 struct Client {
-        bool user;
+        bool user, quiet;
         char *remote; /* NULL: this host */
         Way ways[WAYS_MAX];
         size_t n_ways;
@@ -52,7 +53,8 @@ typedef struct Call {
         const char *path;            /* NULL: a method of the Manager; else of what is there */
         const char *interface;       /* and of this interface */
         uint64_t flags;              /* of "t" */
-        const char *progress;        /* NULL: nothing is said while it lasts; and nobody is asked to prove who he is */
+        const char *progress;        /* said while it lasts; NULL: nothing is */
+        bool interactive;            /* polkit may ask the user who he is */
         uint64_t timeout;
 } Call;
 
@@ -91,6 +93,7 @@ int client_new(const ClientOptions *options, Client **ret) {
         if (!c)
                 return -ENOMEM;
         c->user = options->user;
+        c->quiet = options->quiet;
         if (options->remote) {
                 c->ways[c->n_ways++] = (Way){ .is_bus = true };
                 c->remote = strdup(options->remote);
@@ -183,43 +186,6 @@ static int append_machine(sd_bus_message *m, const Call *call) {
         return r < 0 ? r : sd_bus_message_append(m, "a{sv}t", 0, UINT64_C(0));
 }
 
-/* The answer of a call that is waited for. */
-static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        sd_bus_message **reply = userdata;
-
-        (void) error;
-        *reply = sd_bus_message_ref(m);
-        return 1;
-}
-
-/* As sd_bus_call(), with a word to the person who waits, and polkit may ask that person who he is. */
-static int call_slowly(sd_bus *bus, sd_bus_message *m, const Call *call, sd_bus_error *e, sd_bus_message **ret) {
-        _cleanup_(message_unrefp) sd_bus_message *reply = NULL;
-        bool told = !isatty(STDERR_FILENO);
-        int r = sd_bus_message_set_allow_interactive_authorization(m, 1);
-
-        if (r >= 0)
-                r = sd_bus_call_async(bus, NULL, m, on_reply, &reply, call->timeout);
-        while (r >= 0 && !reply) {
-                r = sd_bus_process(bus, NULL);
-                if (r != 0 || reply)
-                        continue;
-                r = sd_bus_wait(bus, told ? UINT64_MAX : USEC_PER_SEC);
-                if (r == 0 && !told) {
-                        (void) fprintf(stderr, "%s\n", call->progress);
-                        told = true;
-                }
-        }
-        if (r < 0)
-                return r;
-        if (sd_bus_message_is_method_error(reply, NULL)) {
-                r = sd_bus_error_copy(e, sd_bus_message_get_error(reply));
-                return r < 0 ? r : -EREMOTEIO;
-        }
-        *ret = TAKE_PTR(reply);
-        return 0;
-}
-
 /* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
 static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
@@ -241,7 +207,9 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
                 r = append_machine(m, call);
         if (r < 0)
                 return r;
-        return call->progress ? call_slowly(bus, m, call, e, reply) : sd_bus_call(bus, m, call->timeout, e, reply);
+        if (call->interactive)
+                (void) sd_bus_message_set_allow_interactive_authorization(m, 1);
+        return sd_bus_call(bus, m, call->timeout, e, reply);
 }
 
 /* What starts the tced that was looked for. */
@@ -328,7 +296,10 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Prob
                                 continue;
                         c->bus_is_bus = c->ways[i].is_bus;
                 }
+                /* ssh may ask for a password, on the same line of the terminal. */
+                progress_begin(c->quiet || c->remote ? NULL : call->progress);
                 r = call_over(c->bus, c->bus_is_bus, call, &e, reply);
+                progress_end();
                 if (r >= 0)
                         return 0;
                 if (!is_absence(&e)) {
@@ -363,21 +334,22 @@ static int call_json(Client *c, const Call *call, const char *what, json_object 
 }
 
 int client_describe(Client *c, json_object **ret, Problem *problem) {
-        static const Call call = { .method = "Describe", .types = "t", .timeout = TIMEOUT_USEC };
+        static const Call call = { .method = "Describe", .types = "t", .progress = "Asking tced…", .timeout = TIMEOUT_USEC };
 
         return call_json(c, &call, "description", ret, problem);
 }
 
 int client_plan(Client *c, const char *domain, const char *attach, json_object **ret, Problem *problem) {
         const Call call = {
-                .method = "PlanDomain", .types = "sa{sv}t", .domain = domain, .attach = attach, .timeout = TIMEOUT_USEC,
+                .method = "PlanDomain", .types = "sa{sv}t", .domain = domain, .attach = attach, .progress = "tced plans the VM…",
+                .timeout = TIMEOUT_USEC,
         };
 
         return call_json(c, &call, "plan", ret, problem);
 }
 
 int client_audit(Client *c, json_object **ret, Problem *problem) {
-        static const Call call = { .method = "Audit", .types = "t", .timeout = TIMEOUT_USEC };
+        static const Call call = { .method = "Audit", .types = "t", .progress = "tced looks at the VMs…", .timeout = TIMEOUT_USEC };
 
         return call_json(c, &call, "audit", ret, problem);
 }
@@ -390,13 +362,13 @@ static int call_plain(Client *c, const Call *call, Problem *problem) {
 }
 
 int client_probe(Client *c, bool deep, Problem *problem) {
-        Call call = { .method = "Probe", .types = "bt", .deep = deep, .timeout = PROBE_TIMEOUT_USEC };
+        Call call = { .method = "Probe", .types = "bt", .deep = deep, .progress = "Proving this host…", .timeout = PROBE_TIMEOUT_USEC };
 
         return call_plain(c, &call, problem);
 }
 
 int client_rescan(Client *c, Problem *problem) {
-        static const Call call = { .method = "Rescan", .types = "", .timeout = TIMEOUT_USEC };
+        static const Call call = { .method = "Rescan", .types = "", .progress = "tced reads IOMMU groups and devices…", .timeout = TIMEOUT_USEC };
 
         return call_plain(c, &call, problem);
 }
@@ -435,7 +407,7 @@ int client_group(Client *c, uint32_t group, const char *method, uint64_t flags, 
         char path[sizeof(TCED_GROUP_PREFIX) + 16];
         const Call call = {
                 .method = method, .types = "t", .path = path, .interface = TCED_INTERFACE_GROUP, .flags = flags, .progress = progress,
-                .timeout = GROUP_TIMEOUT_USEC,
+                .interactive = true, .timeout = GROUP_TIMEOUT_USEC,
         };
 
         (void) snprintf(path, sizeof(path), TCED_GROUP_PREFIX "/%u", group);

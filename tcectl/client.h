@@ -14,6 +14,7 @@ typedef struct ClientOptions {
         bool user;           /* the user's tced, not the system's */
         const char *address; /* a D-Bus peer's address, nothing else; NULL: none */
         const char *remote;  /* "[USER@]HOST": the tced there, by ssh, nothing else; NULL: this host's */
+        bool quiet;          /* nothing is said while something lasts */
 } ClientOptions;
 
 /* Keeps the connection over which its first call went. */
@@ -40,8 +41,8 @@ int client_reload(Client *c, Problem *problem);
 #define CLIENT_FORCE UINT64_C(1)
 #define CLIENT_PERSISTENT UINT64_C(2)
 
-/* A method of an IOMMU group ("Bind", "Release", "Probe"), by its number. progress: said on standard error, where that is a terminal, once it
- * takes a second. Returns as client_probe(). */
+/* A method of an IOMMU group ("Bind", "Release", "Probe"), by its number; polkit may ask the user who he is. progress: as progress_begin().
+ * Returns as client_probe(). */
 int client_group(Client *c, uint32_t group, const char *method, uint64_t flags, const char *progress, Problem *problem);
 
 /* A window as RegisterMachine takes it. */

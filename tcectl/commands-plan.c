@@ -6,6 +6,7 @@
 #include "error.h"
 #include "input.h"
 #include "offline.h"
+#include "progress.h"
 #include "render.h"
 #include "view.h"
 
@@ -49,8 +50,12 @@ static int read_host(Planning *p, Problem *problem) {
         size_t size;
         int r;
 
-        if (!file)
-                return offline_host_here(&p->host);
+        if (!file) {
+                progress_begin("Asking this host's KVM and VFIO…");
+                r = offline_host_here(&p->host);
+                progress_end();
+                return r;
+        }
         r = input_read_facts(file, &json, &size, problem);
         if (r < 0)
                 return r;

@@ -9,7 +9,7 @@
 #include "view.h"
 
 int command_client(const Options *o, Client **ret) {
-        const ClientOptions where = { .user = o->user, .address = o->address, .remote = o->remote };
+        const ClientOptions where = { .user = o->user, .address = o->address, .remote = o->remote, .quiet = o->command->options & OPTION_TOP };
 
         return client_new(&where, ret);
 }
@@ -115,7 +115,6 @@ static int run_describe(const Options *o) {
         return o->json ? print_json(json, o->json == JSON_PRETTY, stdout) : render_describe(json, &out);
 }
 
-/* A proof may take seconds, on an emulated host many: a person is told that something goes on. */
 static int run_probe(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
         _cleanup_(json_putp) json_object *json = NULL;
@@ -128,8 +127,6 @@ static int run_probe(const Options *o) {
         r = command_client(o, &client);
         if (r < 0)
                 return r;
-        if (isatty(STDERR_FILENO))
-                (void) fputs("Proving this host…\n", stderr);
         r = client_probe(client, o->deep, &problem);
         if (r >= 0)
                 r = client_describe(client, &json, &problem);

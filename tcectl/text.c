@@ -67,6 +67,14 @@ unsigned terminal_height(void) {
         return HEIGHT_DEFAULT;
 }
 
+unsigned terminal_error_width(void) {
+        struct winsize size;
+
+        if (!isatty(STDERR_FILENO) || is_dumb())
+                return 0;
+        return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_col > 0 ? size.ws_col : WIDTH_DEFAULT;
+}
+
 Output output_standard(void) {
         unsigned width = terminal_width();
 

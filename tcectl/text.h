@@ -39,6 +39,9 @@ Output output_standard(void);
 /* The lines of the terminal that standard output is, $LINES or 24 where it does not tell; 0: it is none, or one that is dumb. */
 unsigned terminal_height(void);
 
+/* The width of the terminal that standard error is; 0: it is none, or one that is dumb. */
+unsigned terminal_error_width(void);
+
 /* One character as it is printed, safely, and how many bytes of the source it stands for. */
 typedef struct Glyph {
         char bytes[16];

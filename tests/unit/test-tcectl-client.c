@@ -16,6 +16,7 @@
 #include "tcectl-fixtures.h"
 #include "tcectl-plans.h"
 #include "tcectl-run.h"
+#include "tcectl-pty.h"
 #include "util.h"
 
 /* How the peer behaves. */
@@ -127,6 +128,8 @@ static int on_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = refuse(*(Mood *) userdata, error);
         if (r < 0)
                 return r;
+        if (*(Mood *) userdata == MOOD_SLOW)
+                (void) usleep(1500000);
         r = sd_bus_message_read(m, "s", &domain);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -407,41 +410,31 @@ static void test_groups(void) {
         stop_peer(peer);
 }
 
-/* Who waits at a terminal is told what goes on, once it takes a second; a script is not. */
+/* Who waits at a terminal is told what goes on, once it takes a second, and it is gone when it is done; a script is not told. */
 static void test_progress(void) {
-        static const char want[] = "IOMMU group 10: giving its devices to vfio-pci…\n";
-        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status = -1;
         static Run result;
-        pid_t peer, pid;
-        char have[256];
-        ssize_t n;
+        pid_t peer = start_peer(MOOD_SLOW);
+        bool terminal;
 
-        /* A chroot may have no /dev/pts. */
-        if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0) {
-                tap_skip("no terminal can be had here", "who waits is told");
-                if (terminal >= 0)
-                        (void) close(terminal);
-                return;
-        }
-        peer = start_peer(MOOD_SLOW);
-        (void) fflush(stdout);
-        pid = fork();
-        if (pid == 0) {
-                if (dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO) < 0 ||
-                    dup2(open(ptsname(terminal), O_RDWR | O_CLOEXEC | O_NOCTTY), STDERR_FILENO) < 0)
-                        _exit(99);
-                (void) execl(program, program, "--user", "bind", "10", NULL);
-                _exit(98);
-        }
-        (void) waitpid(pid, &status, 0);
-        n = read(terminal, have, sizeof(have) - 1);
-        have[n > 0 ? n : 0] = '\0';
-        have[strcspn(have, "\r")] = '\0';
-        tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "bind takes its time");
-        tap_ok(strncmp(have, want, sizeof(want) - 2) == 0, "who waits is told: %s", have);
+        (void) setenv("TERM", "xterm", 1);
+        (void) setenv("NO_COLOR", "1", 1);
+        terminal = PTY_RUN(&result, 200, 80, (char *) "--user", (char *) "bind", (char *) "10");
+        if (terminal) {
+                tap_eq(result.status, 0, "bind takes its time");
+                tap_ok(strncmp(result.out, "IOMMU group 10: giving its devices to vfio-pci…\033[KIOMMU group 10 (", 67) == 0, "who waits is told: %s",
+                       result.out);
+                (void) PTY_RUN(&result, 200, 80, (char *) "--user", (char *) "plan", (char *) "web2");
+                tap_ok(strncmp(result.out, "tced plans the VM…\033[Kweb1: starts", 35) == 0, "of a plan, too: %s", result.out);
+                (void) PTY_RUN(&result, 200, 80, (char *) "--user", (char *) "status");
+                tap_ok(strncmp(result.out, "This host's guests", 18) == 0, "who does not wait is not told: %s", result.out);
+                (void) setenv("TERM", "dumb", 1);
+                (void) PTY_RUN(&result, 200, 80, (char *) "--user", (char *) "plan", (char *) "web2");
+                tap_ok(strncmp(result.out, "web1: starts", 12) == 0, "nor is who has a terminal that can't take it back: %s", result.out);
+        } else
+                tap_skip("no terminal can be had here", "who waits is told"); /* a chroot may have no /dev/pts */
+        (void) unsetenv("NO_COLOR");
         RUN(&result, (char *) "--user", (char *) "bind", (char *) "10");
         tap_streq(result.err, "", "a script is not");
-        (void) close(terminal);
         stop_peer(peer);
 }
 
