@@ -255,6 +255,8 @@ static int check_together(const Options *o, const Complaint *c) {
                 return complain(c, "%s asks a tced, %s does without. Leave one of them out.", where, o->host ? "--host" : "--offline");
         if (o->remote && o->command->options & OPTION_RUN)
                 return complain(c, "'%s' runs a VM here, for the tced that is here. Leave --remote out.", o->command->name);
+        if (o->remote && streq(o->command->name, "bugreport"))
+                return complain(c, "'bugreport' has also what only this host can read. Run it there: ssh %.100s tcectl bugreport", o->remote);
         if (o->fix && o->json != JSON_OFF)
                 return complain(c, "--fix prints the domain's XML, not JSON. Leave --json or --fix out.");
         if (o->fix && o->attach)

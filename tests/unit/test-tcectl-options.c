@@ -116,6 +116,7 @@ static void test_refused(void) {
                 { "--user -H a", "--user and --remote name two daemons. Leave one of them out." },
                 { "--address=unix:path=/x --remote=a", "--address and --remote name two daemons. Leave one of them out." },
                 { "plan --offline -H a b", "--remote asks a tced, --offline does without. Leave one of them out." },
+                { "bugreport -H a", "'bugreport' has also what only this host can read. Run it there: ssh a tcectl bugreport" },
                 { "-H a run -- qemu", "'run' runs a VM here, for the tced that is here. Leave --remote out." },
                 { "groups --offline", "'groups' does not take --offline. See: tcectl groups --help" },
                 { "groups --host=f --user", "--user asks a tced, --host does without. Leave one of them out." },
