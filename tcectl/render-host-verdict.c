@@ -52,13 +52,12 @@ static const char *proof_of_tables(json_object *json) {
         return any && !open ? "no" : "unknown";
 }
 
-static size_t count_findings(json_object *json, const char *id, const char *severity) {
+static size_t count_findings(json_object *json, const char *key, const char *value) {
         json_object *findings = view_get(json, "findings");
         size_t n = 0;
 
         for (size_t i = 0; i < view_length(findings); i++)
-                n += id ? streq(view_show(view_item(findings, i), "id"), id) :
-                          streq(view_show(view_item(findings, i), "severity"), severity);
+                n += streq(view_show(view_item(findings, i), key), value);
         return n;
 }
 
@@ -81,9 +80,9 @@ static size_t count_slow(json_object *json, size_t *ret_machines) {
 
 /* Guests can have them: but? */
 static Verdict verdict_yes(json_object *json) {
-        bool broken = count_findings(json, "vfio-broken", NULL) > 0;
-        bool devices = broken || count_findings(json, "no-vfio-coupling", NULL) > 0;
-        size_t machines, slow = count_slow(json, &machines), errors = count_findings(json, NULL, "error");
+        bool broken = count_findings(json, "id", "vfio-broken") > 0;
+        bool devices = broken || count_findings(json, "id", "no-vfio-coupling") > 0;
+        size_t machines, slow = count_slow(json, &machines), errors = count_findings(json, "severity", "error");
         char tables[96] = "", others[64] = "";
 
         /* The error that was told already. */
