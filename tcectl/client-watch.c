@@ -258,8 +258,9 @@ static int watch(Watch *w, sd_bus *bus, bool is_bus, int signals, Problem *probl
                 if (w->r < 0)
                         return w->r;
                 if (r < 0 || sd_bus_is_open(bus) <= 0)
-                        return problem_set(problem, -ENOTCONN, "%s. See: systemctl status %s", is_bus ? "The bus has ended the connection" :
-                                           "tced has ended the connection; on its socket it can't be waited for", is_bus ? "dbus" : "tced");
+                        return problem_set(problem, -ENOTCONN, "%s", is_bus ? "The bus has ended the connection. Start tcectl monitor again." :
+                                           "tced has ended the connection, and on its socket it can't be waited for. Once it runs, start tcectl monitor "
+                                           "again.");
                 if (w->again) {
                         Problem ignored;
 
