@@ -11,7 +11,7 @@
 #include "view.h"
 
 /* Kubernetes' most for a label's value. */
-#define LABEL_MAX 63
+#define LABEL_MAX 63U
 
 typedef struct Feature {
         const char *name; /* of the fact; of the label with "tced-" before it, and dashes */
@@ -102,11 +102,13 @@ json_object *select_features(json_object *json) {
 
 /* A label's name and value (of A-Z a-z 0-9 - _ .); a member's underscores are dashes there. */
 static void put_label(FILE *f, const char *name, const char *value) {
+        unsigned left = LABEL_MAX;
+
         (void) fputs("tced-", f);
         for (const char *p = name; *p; p++)
                 (void) fputc(*p == '_' ? '-' : *p, f);
         (void) fputc('=', f);
-        for (const char *p = value; *p && p < value + LABEL_MAX; p++)
+        for (const char *p = value; *p && left > 0; p++, left--)
                 (void) fputc(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.", *p) ? *p : '_', f);
         (void) fputc('\n', f);
 }
