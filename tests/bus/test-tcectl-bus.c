@@ -139,19 +139,22 @@ static void test_nobody_there(const Host *h) {
         tap_ok(has_all(on_bus, "not running|systemctl start tced"), "it says how to start one");
 }
 
-/* As another host would be asked: by an ssh of this test's, with what is at the other end of it. */
-static void test_remote(const Host *h) {
+/* As another host would be asked: by an ssh of this test's, with what is at the other end of it; gone: where no tced runs. */
+static void test_remote(const Host *h, bool gone) {
         static const struct {
                 const char *name, *host, *script; /* behind what records its arguments */
                 const char *command;
                 int status;
                 const char *fragments;
+                bool gone;
         } cases[] = {
                 { "a tced", "root@power9", "exec systemd-stdio-bridge --bus-path=$BUS", "machines", 0, "web1|registered" },
                 { "as JSON", "power9", "exec systemd-stdio-bridge --bus-path=$BUS", "describe", 0, "web1|0000:01:00.0" },
                 { "a host that is not reached", "power9", "echo 'ssh: no route to host' >&2; exit 255", "status", 1,
                   "ssh: no route|tcectl: Can't reach the system bus of power9 by ssh (|ssh power9 systemd-stdio-bridge" },
                 { "no name of a host", "", "exit 1", "status", 2, "Option -H needs a value" },
+                { "no tced", "root@power9", "exec systemd-stdio-bridge --bus-path=$BUS", "status", 1,
+                  "tcectl: tced is not running on root@power9. Start it: ssh root@power9 systemctl start tced\n", .gone = true },
         };
         char fake[64], path[4200], bus[96];
 
@@ -164,6 +167,8 @@ static void test_remote(const Host *h) {
                 const char *env[] = { path, bus, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent", "LC_ALL=C.UTF-8", "SYSTEMD_SSH", NULL };
                 _cleanup_free_ char *text = NULL, *recorded = NULL;
 
+                if (cases[i].gone != gone)
+                        continue;
                 host_write(h, "fake/ssh", "#!/bin/sh\necho \"$@\" >%s/ssh.record\n%s\n", h->dir, cases[i].script);
                 (void) snprintf(output, sizeof(output), "%s/fake/ssh", h->dir);
                 (void) chmod(output, 0755);
@@ -181,6 +186,8 @@ static void test_remote(const Host *h) {
 }
 
 int main(void) {
+        const char *const look[] = { "sh", "-c", "command -v systemd-stdio-bridge", NULL };
+        bool bridge = run_program(&(Spawn) { .argv = look, .output = "/dev/null" }, NULL) == 0;
         _cleanup_free_ char *machine = NULL;
         Host h;
 
@@ -199,9 +206,8 @@ int main(void) {
                 wait_probed(bus);
                 machine = register_small(bus, "web1", 2, NO_UID);
                 test_commands(&h);
-                if (run_program(&(Spawn) { .argv = (const char *const[]){ "sh", "-c", "command -v systemd-stdio-bridge", NULL }, .output = "/dev/null" },
-                                NULL) == 0)
-                        test_remote(&h);
+                if (bridge)
+                        test_remote(&h, false);
                 else
                         tap_skip("there is no systemd-stdio-bridge", "tcectl of another host's tced");
                 if (geteuid() == 0)
@@ -211,6 +217,8 @@ int main(void) {
         }
         host_stop_tced(&h);
         test_nobody_there(&h);
+        if (bridge)
+                test_remote(&h, true);
         host_done(&h);
         return tap_done();
 }
