@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The hook as it is installed: /etc/libvirt/hooks/qemu.d/tced. */
+/* The hook as it is installed: /usr/sbin/tced-hook, by a link in /etc/libvirt/hooks/qemu.d. */
 
 #include "hook.h"
 #include "names.h"
