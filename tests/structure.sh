@@ -83,7 +83,7 @@ uncounted_requests() {
 }
 
 unlicensed() {
-        git ls-files 2>/dev/null | grep -vE '(^COPYING|\.gitignore|/corpus/.*|\.json)$' | while read -r file; do
+        git ls-files 2>/dev/null | grep -vE '(^COPYING|\.gitignore|/corpus/.*|\.json|^debian/(changelog|source/format))$' | while read -r file; do
                 [[ -f $file ]] || continue
                 head -n 5 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' || echo "$file"
         done
