@@ -58,6 +58,20 @@ while IFS= read -r line; do
 done <"$tour"
 ((number >= 12))
 ok $? "all of it: $number commands"
+
+# What the last step packs, where there is a VM of libvirt's and a journal.
+virsh start web1 >/dev/null
+tcectl bugreport --output=full.tar.gz >/dev/null
+ok $? "a report while the VM runs"
+member() { tar -xzOf full.tar.gz "full/$1" 2>/dev/null; }
+like "$(member plans/web1.json)" '*"liobn": *"placement": "kernel"*' "the VM's plan is in it" || tar -tzf full.tar.gz | sed 's/^/#   /'
+like "$(member audit.json)" '*"web1"*' "the audit"
+like "$(member journal.txt)" '*tced*IOMMU*' "tced's log" || member journal.txt | head -n 5 | sed 's/^/#   /'
+like "$(member units.txt)" '*tced.service*active (running)*' "its units"
+! tar -xzOf full.tar.gz | grep -q '<domain'
+ok $? "and no domain's XML"
+is "$(tcectl --no-pager group 1 --host=full.tar.gz)" "$(tcectl --no-pager group 1)" "--host shows the same as tced"
+
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
 ok $? "the kernel warned of nothing"
 finish
