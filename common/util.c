@@ -157,6 +157,34 @@ char *utf8_mend(char *text) {
         return text;
 }
 
+#define READ_TO_END_STEP ((size_t) 64 << 10)
+
+int read_to_end(int fd, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0, allocated = 0;
+
+        for (;;) {
+                ssize_t n;
+
+                if (ARRAY_RESERVE(text, allocated, size + READ_TO_END_STEP + 1) < 0)
+                        return -ENOMEM;
+                n = read(fd, text + size, READ_TO_END_STEP);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                size += (size_t) n;
+                if (size > max)
+                        return -EFBIG;
+                if (n == 0)
+                        break;
+        }
+        text[size] = '\0';
+        *ret = TAKE_PTR(text);
+        *ret_size = size;
+        return 0;
+}
+
 ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size) {
         _cleanup_fd_ int fd = -EBADF;
         size_t have = 0;

@@ -134,6 +134,9 @@ ssize_t read_file_at(int dirfd, const char *path, char *buf, size_t size);
 /* The same of an attribute in sysfs, which one read gives whole, so that its end is not asked for: there are tens of thousands. */
 ssize_t read_attribute_at(int dirfd, const char *path, char *buf, size_t size);
 
+/* All that comes from fd, at most max bytes, with a NUL behind it, to be freed. 0; -EFBIG: there is more; -ENOMEM; errno of read(2). */
+int read_to_end(int fd, size_t max, char **ret, size_t *ret_size);
+
 /* The bytes as a person reads them: "512 KiB", "2 MiB", "1 GiB"; exact numbers only, so 1.5 KiB is "1536 B". */
 const char *format_bytes(char *buf, size_t size, uint64_t bytes);
 #define FORMAT_BYTES(n) format_bytes((char[32]){}, 32, (n))

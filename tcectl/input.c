@@ -10,7 +10,6 @@
 #include "bugreport.h"
 #include "util.h"
 
-#define READ_STEP ((size_t) 64 << 10)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static bool ends_with(const char *text, const char *end) {
@@ -79,31 +78,19 @@ static int open_file(const char *file, int *ret, Problem *problem) {
         return 0;
 }
 
-/* All that is there, with a NUL behind it. */
 static int read_all(int fd, const char *file, size_t max, char **ret, size_t *ret_size, Problem *problem) {
         _cleanup_free_ char *text = NULL;
-        size_t size = 0, allocated = 0;
+        size_t size;
+        int r = read_to_end(fd, max, &text, &size);
 
-        for (;;) {
-                ssize_t n;
-
-                if (ARRAY_RESERVE(text, allocated, size + READ_STEP + 1) < 0)
-                        return -ENOMEM;
-                n = read(fd, text + size, READ_STEP);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return problem_set(problem, -errno, "Can't read '%.200s': %s. Check the file.", input_name(file), strerror(errno));
-                if (n == 0)
-                        break;
-                size += (size_t) n;
-                if (size > max)
-                        return problem_set(problem, -EFBIG, "%s is larger than %s. Check that it is the right file.", QUOTED(file),
-                                           FORMAT_BYTES(max));
-        }
+        if (r == -ENOMEM)
+                return r;
+        if (r == -EFBIG)
+                return problem_set(problem, r, "%s is larger than %s. Check that it is the right file.", QUOTED(file), FORMAT_BYTES(max));
+        if (r < 0)
+                return problem_set(problem, r, "Can't read '%.200s': %s. Check the file.", input_name(file), strerror(-r));
         if (size == 0)
                 return problem_set(problem, -ENODATA, "%s is empty. Check that what writes it went well.", QUOTED(file));
-        text[size] = '\0';
         *ret = TAKE_PTR(text);
         *ret_size = size;
         return 0;

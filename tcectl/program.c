@@ -11,8 +11,6 @@
 
 #include "util.h"
 
-#define READ_STEP ((size_t) 64 << 10)
-
 static int add_fd(posix_spawn_file_actions_t *actions, int fd, int as, int flags) {
         return fd >= 0 ? -posix_spawn_file_actions_adddup2(actions, fd, as) : -posix_spawn_file_actions_addopen(actions, as, "/dev/null", flags, 0);
 }
@@ -83,32 +81,6 @@ int program_run(const char *const *argv, ProgramFds fds, unsigned seconds) {
         return -ETIMEDOUT;
 }
 
-static int read_all(int fd, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0, allocated = 0;
-
-        for (;;) {
-                ssize_t n;
-
-                if (ARRAY_RESERVE(text, allocated, size + READ_STEP + 1) < 0)
-                        return -ENOMEM;
-                n = read(fd, text + size, READ_STEP);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                size += (size_t) n;
-                if (size > max)
-                        return -EFBIG;
-                if (n == 0)
-                        break;
-        }
-        text[size] = '\0';
-        *ret = TAKE_PTR(text);
-        *ret_size = size;
-        return 0;
-}
-
 int program_read(const char *const *argv, int in, size_t max, char **ret, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
@@ -123,7 +95,7 @@ int program_read(const char *const *argv, int in, size_t max, char **ret, size_t
                 (void) close(fds[0]);
                 return r;
         }
-        r = read_all(fds[0], max, &text, &size);
+        r = read_to_end(fds[0], max, &text, &size);
         (void) close(fds[0]);
         if (r < 0)
                 (void) kill(pid, SIGKILL);
