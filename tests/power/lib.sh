@@ -38,8 +38,14 @@ row() {
         printf '# row {"id":"%s","what":"%s","peer":"%s","unit":"%s","tced":%s,"other":%s,"goal":"%s"%s}\n' "${@:1:7}" "${8:+,\"limit\":$8}"
 }
 
-# The plan, and the exit status.
+# vms: who has a VM of KVM's.
+vms() { find /proc/[0-9]*/fd -lname anon_inode:kvm-vm 2>/dev/null | cut -d/ -f3 | sort -u; }
+no_vms() { [[ -z $(vms) ]]; }
+
+# The plan, and the exit status. A VM that a test leaves behind would keep a device from the next one, for good: the kernel waits for it, and does
+# not give up (drivers/vfio/vfio_main.c, vfio_unregister_group_dev).
 finish() {
+        wait_for 5 no_vms || { ok 1 "it leaves no VM behind"; ps -o pid,args -p "$(vms | paste -sd,)" | cut -c 1-150 | sed 's/^/# /'; }
         echo "1..$points"
         exit $((failures > 0))
 }

@@ -71,6 +71,9 @@ like "$(member units.txt)" '*tced.service*active (running)*' "its units"
 ! tar -xzOf full.tar.gz | grep -q '<domain'
 ok $? "and no domain's XML"
 is "$(tcectl --no-pager group 1 --host=full.tar.gz)" "$(tcectl --no-pager group 1)" "--host shows the same as tced"
+gone web1
+virsh undefine web1 >/dev/null
+ok $? "there is no VM any more"
 
 ! dmesg | grep -E 'WARNING: CPU|Oops|BUG:|Call Trace'
 ok $? "the kernel warned of nothing"
