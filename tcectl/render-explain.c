@@ -13,6 +13,9 @@ static int put_cost(json_object *table, const Output *out) {
         char group[48] = "an IOMMU group";
         uint64_t n;
 
+        if (table_is_missed(table))
+                return render_field(out, "  Place", COLOUR_RED, "planned in the kernel, and not found there (%s): each hypercall that sets a "
+                                    "TCE exits to the VMM, several times slower than in KVM", view_show(table, "found"));
         if (table_is_slow(table))
                 return render_field(out, "  Place", COLOUR_YELLOW, "in the VMM: each hypercall that sets a TCE exits to it, several times "
                                     "slower than in KVM");
@@ -34,7 +37,8 @@ static int put_why(json_object *table, const Output *out) {
         uint64_t error = view_count(table, "error");
         int r;
 
-        r = render_field(out, "  Why", COLOUR_NONE, "%s (%s)%s%s", isempty(text) ? "not told" : text, view_show(table, "reason"),
+        r = table_is_missed(table) ? render_field(out, "  Why", COLOUR_NONE, "%s", view_show(table, "found_why")) :
+            render_field(out, "  Why", COLOUR_NONE, "%s (%s)%s%s", isempty(text) ? "not told" : text, view_show(table, "reason"),
                          error > 0 ? "; the kernel said: " : "", error > 0 && error < 4096 ? strerror((int) error) : "");
         if (r < 0)
                 return r;
@@ -83,11 +87,12 @@ static void put_machine(json_object *machine, const Output *out) {
         const char *source = view_show(machine, "source"), *state = view_show(machine, "state");
         const char *known = streq(source, "libvirt") ? ", known by libvirt's hook" : streq(source, "bus") ? ", registered on the bus" : "";
         _cleanup_free_ char *text = NULL;
-        char process[64] = "has no process yet";
-        uint64_t pid;
+        char process[80] = "has no process yet";
+        uint64_t pid = machine_pid(machine);
 
-        if (view_u64(machine, "pid", &pid) && pid > 0)
-                (void) snprintf(process, sizeof(process), "runs as process %" PRIu64, pid);
+        if (pid > 0)
+                (void) snprintf(process, sizeof(process), "runs as process %" PRIu64 "%s", pid,
+                                view_count(machine, "pid") > 0 ? "" : ", which has not claimed it");
         if (asprintf(&text, "%s %s; %s%s.", view_show(machine, "name"), process, state, known) < 0)
                 text = NULL;
         output_colour(out, COLOUR_BOLD);

@@ -61,19 +61,23 @@ static size_t count_findings(json_object *json, const char *key, const char *val
         return n;
 }
 
-/* Tables that cost an exit for each TCE though no rule wants them so, and the VMs that have them. */
-static size_t count_slow(json_object *json, size_t *ret_machines) {
+/* Tables that cost an exit for each TCE though no rule wants them so, and the VMs that have them; *ret_name: the last of these. */
+static size_t count_slow(json_object *json, size_t *ret_machines, const char **ret_name) {
         json_object *machines = view_get(json, "machines");
         size_t n = 0;
 
         *ret_machines = 0;
+        *ret_name = NULL;
         for (size_t i = 0; i < view_length(machines); i++) {
                 json_object *tables = view_get(view_item(machines, i), "tables");
                 size_t before = n;
 
                 for (size_t j = 0; j < view_length(tables); j++)
                         n += table_is_slow(view_item(tables, j)) && !streq(view_show(view_item(tables, j), "reason"), "rule-user");
-                *ret_machines += n > before;
+                if (n == before)
+                        continue;
+                (*ret_machines)++;
+                *ret_name = view_string(view_item(machines, i), "name");
         }
         return n;
 }
@@ -82,14 +86,21 @@ static size_t count_slow(json_object *json, size_t *ret_machines) {
 static Verdict verdict_yes(json_object *json) {
         bool broken = count_findings(json, "id", "vfio-broken") > 0;
         bool devices = broken || count_findings(json, "id", "no-vfio-coupling") > 0;
-        size_t machines, slow = count_slow(json, &machines), errors = count_findings(json, "severity", "error");
-        char tables[96] = "", others[64] = "";
+        size_t machines, errors = count_findings(json, "severity", "error"), slow;
+        char tables[128] = "", others[64] = "", whose[64];
+        const char *name;
+
+        slow = count_slow(json, &machines, &name);
+        if (machines == 1 && !isempty(name))
+                (void) snprintf(whose, sizeof(whose), "%.60s", name);
+        else
+                (void) snprintf(whose, sizeof(whose), "%zu %s", machines, plural(machines, "VM", "VMs"));
 
         /* The error that was told already. */
         errors -= errors > 0 && broken;
         if (slow > 0)
-                (void) snprintf(tables, sizeof(tables), ", %s %zu %s of %zu %s %s on the slow path", devices ? "and" : "but", slow,
-                                plural(slow, "table", "tables"), machines, plural(machines, "VM", "VMs"), plural(slow, "is", "are"));
+                (void) snprintf(tables, sizeof(tables), ", %s %zu %s of %s %s on the slow path", devices ? "and" : "but", slow,
+                                plural(slow, "table", "tables"), whose, plural(slow, "is", "are"));
         if (errors > 0)
                 (void) snprintf(others, sizeof(others), ", %s there %s %zu %s", devices || slow > 0 ? "and" : "but",
                                 plural(errors, "is", "are"), errors, plural(errors, "error", "errors"));

@@ -46,24 +46,31 @@ json_object *machine_find(json_object *json, const char *name) {
 void table_sums_add(TableSums *sums, json_object *machine) {
         json_object *tables = view_get(machine, "tables");
 
-        for (size_t i = 0; i < view_length(tables); i++) {
-                sums->kernel_tables += table_is_kernel(view_item(tables, i));
-                sums->user_tables += table_is_slow(view_item(tables, i));
-        }
         sums->kernel_bytes += view_count(machine, "kernel_bytes");
         sums->user_bytes += view_count(machine, "user_bytes");
+        for (size_t i = 0; i < view_length(tables); i++) {
+                json_object *table = view_item(tables, i);
+                uint64_t bytes = table_is_missed(table) ? view_count(table, "bytes") : 0;
+
+                sums->kernel_tables += table_is_kernel(table);
+                sums->user_tables += table_is_slow(table);
+                /* Those are by the plan. */
+                bytes = bytes < sums->kernel_bytes ? bytes : sums->kernel_bytes;
+                sums->kernel_bytes -= bytes;
+                sums->user_bytes += bytes;
+        }
 }
 
 static void machine_row(Table *t, json_object *machine, bool with_source) {
         const char *state = view_string(machine, "state");
+        uint64_t pid = machine_pid(machine);
         TableSums sums = {};
-        uint64_t pid;
 
         table_sums_add(&sums, machine);
         table_cell(t, COLOUR_BOLD, view_string(machine, "name"));
         table_cellf(t, COLOUR_NONE, "%.*s", (int) UUID_SHOWN, view_show(machine, "uuid"));
         table_cell(t, COLOUR_NONE, state);
-        if (view_u64(machine, "pid", &pid) && pid > 0)
+        if (pid > 0)
                 table_cellf(t, COLOUR_NONE, "%" PRIu64, pid);
         else
                 table_cell(t, COLOUR_NONE, NULL);

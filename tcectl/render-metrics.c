@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-#include "render.h"
+#include "render-tables.h"
 #include "util.h"
 #include "view.h"
 
@@ -190,13 +190,13 @@ static int show_machine_counts(Metrics *m, json_object *machines) {
 
                 r = count(&states, view_show(machine, "source"), view_show(machine, "state"), 0);
                 for (size_t j = 0; r >= 0 && j < view_length(of); j++)
-                        r = count(&tables, view_show(view_item(of, j), "placement"), view_show(view_item(of, j), "reason"),
+                        r = count(&tables, table_place(view_item(of, j)) ? table_place(view_item(of, j)) : "-", view_show(view_item(of, j), "reason"),
                                   view_count(view_item(of, j), "bytes"));
         }
         family(m, "tced_machines", "VMs that tced knows, by who told of them and how far they are.");
         for (size_t i = 0; r >= 0 && i < states.n; i++)
                 sample(m, LABELS("source", states.items[i].words[0], "state", states.items[i].words[1]), states.items[i].n);
-        family(m, "tced_tables", "TCE tables of all VMs, by where they live and why; `user` is the slow path.");
+        family(m, "tced_tables", "TCE tables of all VMs, by where they live and why; `user` is the slow path, and so are `missing` and `some`: planned in the kernel, and not found there.");
         for (size_t i = 0; r >= 0 && i < tables.n; i++)
                 sample(m, LABELS("placement", tables.items[i].words[0], "reason", tables.items[i].words[1]), tables.items[i].n);
         family(m, "tced_tables_bytes", "What they take.");
@@ -212,7 +212,7 @@ static uint64_t slow_tables(json_object *machine) {
         uint64_t n = 0;
 
         for (size_t i = 0; i < view_length(tables); i++)
-                n += streq(view_show(view_item(tables, i), "placement"), "user");
+                n += table_is_slow(view_item(tables, i));
         return n;
 }
 

@@ -47,12 +47,31 @@ const char *plural(uint64_t n, const char *one, const char *many) {
         return n == 1 ? one : many;
 }
 
-bool table_is_kernel(json_object *table) {
+static bool is_planned_in_kernel(json_object *table) {
         return strncmp(view_show(table, "placement"), "kernel", 6) == 0;
 }
 
+bool table_is_kernel(json_object *table) {
+        return is_planned_in_kernel(table) && !table_is_slow(table);
+}
+
+/* Of a plan nothing was found yet. */
 bool table_is_slow(json_object *table) {
-        return streq(view_show(table, "placement"), "user");
+        return view_true(table, "slow") || streq(view_show(table, "placement"), "user");
+}
+
+bool table_is_missed(json_object *table) {
+        return is_planned_in_kernel(table) && table_is_slow(table);
+}
+
+const char *table_place(json_object *table) {
+        return table_is_missed(table) ? view_show(table, "found") : view_string(table, "placement");
+}
+
+uint64_t machine_pid(json_object *machine) {
+        uint64_t pid = view_count(machine, "pid");
+
+        return pid > 0 ? pid : view_count(machine, "audit.pid");
 }
 
 /* Machines' tables do not say: they are there. */
@@ -100,7 +119,7 @@ void cell_pages(Table *t, json_object *table) {
 }
 
 void cell_placement(Table *t, json_object *table) {
-        table_cell(t, table_is_kernel(table) ? COLOUR_GREEN : COLOUR_YELLOW, view_string(table, "placement"));
+        table_cell(t, table_is_kernel(table) ? COLOUR_GREEN : COLOUR_YELLOW, table_place(table));
 }
 
 int table_reason(json_object *table, bool all, char **ret) {
@@ -108,6 +127,10 @@ int table_reason(json_object *table, bool all, char **ret) {
         uint64_t error = view_count(table, "error");
 
         *ret = NULL;
+        if (table_is_missed(table)) {
+                *ret = strdup(view_show(table, "found_why"));
+                return *ret ? 0 : -ENOMEM;
+        }
         if (table_is_kernel(table) && error == 0 && isempty(rule) && !all)
                 return 0;
         if (asprintf(ret, "%s%s%s%s%s%s%s", view_show(table, "reason"), isempty(text) ? "" : ": ", isempty(text) ? "" : text,

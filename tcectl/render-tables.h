@@ -17,10 +17,17 @@ void render_heading(const Output *out, const char *text);
 
 const char *plural(uint64_t n, const char *one, const char *many);
 
-/* Is it in KVM: "kernel", "kernel-vfio", and what else may come to begin so? */
+/* Is it in KVM: "kernel", "kernel-vfio", and what else may come to begin so? Not one that was planned there and is not, as the audit has
+ * told. */
 bool table_is_kernel(json_object *table);
 /* Does it cost an exit for each TCE? One that can't be made, or whose place is not told, does not. */
 bool table_is_slow(json_object *table);
+/* Was it planned in the kernel, and is it on the slow path all the same? */
+bool table_is_missed(json_object *table);
+/* Its placement, or of one that was missed what was found instead: "missing". */
+const char *table_place(json_object *table);
+/* The process of a machine: the one that claimed it, or that the audit has found it in; 0: none. */
+uint64_t machine_pid(json_object *machine);
 /* Will it be there: from the start, or because Linux asks for it? */
 bool table_is_likely(json_object *table);
 

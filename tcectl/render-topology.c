@@ -122,7 +122,7 @@ static bool is_below_pf(const Topology *t, const Node *node) {
 }
 
 static void put_machine(Tree *tree, const Node *node) {
-        uint64_t pid = view_count(node->json, "pid");
+        uint64_t pid = machine_pid(node->json);
         const char *state = view_string(node->json, "state");
 
         put(tree, COLOUR_NONE, "VM ");
@@ -148,7 +148,7 @@ static void put_table(Tree *tree, json_object *table) {
                 put(tree, COLOUR_NONE, "table %08" PRIx64 " ", liobn);
         else
                 put(tree, COLOUR_NONE, "table - ");
-        put(tree, colour, "%s", view_show(table, "placement"));
+        put(tree, colour, "%s", table_place(table) ? table_place(table) : "-");
         put(tree, COLOUR_NONE, "  %s", view_show(table, "device"));
         if (range)
                 put(tree, COLOUR_NONE, ", %s", range);

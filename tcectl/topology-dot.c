@@ -127,7 +127,7 @@ static void put_table(FILE *f, size_t i, json_object *table) {
         (void) fputc(' ', f);
         put_text(f, view_show(table, "device"), NAME_MAX_SHOWN);
         (void) fputs(": ", f);
-        put_text(f, view_show(table, "placement"), NAME_MAX_SHOWN);
+        put_text(f, table_place(table) ? table_place(table) : "-", NAME_MAX_SHOWN);
         (void) fprintf(f, "<br align=\"left\"/><font color=\"#555555\">%s%s%s</font><br align=\"left\"/></td></tr>", range ? range : "",
                        size ? ", pages of " : "", size ? size : "");
 }
@@ -155,7 +155,7 @@ static bool same_machine(const Drawn *a, const Drawn *b) {
 /* places: where it stands in the tree, n of them; the first lends it its name in the graph. */
 static void put_machine(FILE *f, const Topology *t, const Drawn *places, size_t n) {
         const char *state = view_string(places->json, "state");
-        uint64_t pid = view_count(places->json, "pid");
+        uint64_t pid = machine_pid(places->json);
 
         if (pid > 0)
                 open_node(f, places->node, fill_of(COLOUR_NONE), "VM %.64s: %.32s, PID %" PRIu64, view_show(places->json, "name"), state ? state : "-", pid);

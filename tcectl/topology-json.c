@@ -72,7 +72,7 @@ static bool put_members(json_object *o, const Node *node) {
                        (node->json ? put_copy(o, "uuid", node->json, "uuid") : put_text(o, "uuid", node->name));
         case NODE_TABLE:
                 return put_copy(o, "liobn", node->json, "liobn") && put_copy(o, "device", node->json, "device") &&
-                       put_copy(o, "placement", node->json, "placement");
+                       put_copy(o, "placement", node->json, "placement") && put_copy(o, "slow", node->json, "slow");
         case NODE_ROOT:
         case NODE_EMULATED:
         case _NODE_KIND_MAX:

@@ -9,6 +9,7 @@
 #include "account.h"
 #include "build-config.h"
 #include "json_build.h"
+#include "manager_audit.h"
 #include "manager_bind.h"
 #include "names.h"
 #include "util.h"
@@ -202,6 +203,7 @@ static void add_windows(Json *o, const GroupFacts *g) {
 }
 
 typedef struct Visibility {
+        Manager *manager;
         bool (*visible)(const Machine *, void *);
         void *userdata;
         Json *array;
@@ -271,7 +273,9 @@ static Json *describe_group(Manager *m, const GroupFacts *g, const Visibility *v
         return o;
 }
 
-static Json *describe_table(const Table *t) {
+/* What the plan says of it, and what the last audit (NULL: none) has seen of it. */
+static Json *describe_table(const Table *t, const AuditRecord *record) {
+        const AuditTable *seen = audit_record_table(record, t);
         const PlanTable *p = t->plan;
         Json *o = json_plan_table(p);
         char path[128];
@@ -283,7 +287,23 @@ static Json *describe_table(const Table *t) {
         json_add_string(o, "state", table_state_to_string(t->state));
         json_add_int(o, "error", t->error);
         json_add_bool(o, "huge_pages", t->huge_pages);
+        json_add_string(o, "found", seen ? audit_found_to_string(seen->found) : NULL);
+        json_add_string(o, "found_why", seen ? seen->why : NULL);
+        json_add_bool(o, "slow", p->verdict.placement == PLACEMENT_USER || (seen && audit_record_told(record, seen)));
         return o;
+}
+
+static void add_audit(Json *machine, const AuditRecord *record) {
+        Json *o;
+
+        if (!record) {
+                json_add_null(machine, "audit");
+                return;
+        }
+        o = json_new_object();
+        json_add_int(o, "pid", (int) record->process.pid);
+        json_add_string(o, "verdict", audit_verdict_to_string(record->audit.verdict));
+        json_add(machine, "audit", o);
 }
 
 /* What the guest may ask for. */
@@ -301,11 +321,13 @@ static Json *describe_dynamic(const Plan *plan) {
 
 static int describe_machine(Machine *machine, void *userdata) {
         Visibility *v = userdata;
+        const AuditRecord *record;
         Json *o, *part;
         char path[96];
 
         if (v->visible && !v->visible(machine, v->userdata))
                 return 0;
+        record = manager_audit_of_machine(v->manager, machine);
         o = json_new_object();
         (void) snprintf(path, sizeof(path), TCED_MACHINE_PREFIX "/%s", machine->uuid);
         json_add_string(o, "name", machine->name);
@@ -315,6 +337,7 @@ static int describe_machine(Machine *machine, void *userdata) {
         json_add_string(o, "state", machine_state_to_string(machine->state));
         json_add_int(o, "pid", machine->state == MACHINE_CLAIMED ? (int) machine->process.pid : 0);
         json_add_number(o, "uid", machine->owner);
+        add_audit(o, record);
         json_add(o, "multitce", json_multitce(&machine->plan.multitce));
         json_add_number(o, "user_bytes", machine->plan.user_bytes);
         json_add_number(o, "kernel_bytes", machine->plan.kernel_bytes);
@@ -328,7 +351,7 @@ static int describe_machine(Machine *machine, void *userdata) {
         json_add(o, "findings", json_findings(&machine->findings));
         part = json_new_array();
         for (size_t i = 0; i < machine->n_tables; i++)
-                json_push(part, describe_table(&machine->tables[i]));
+                json_push(part, describe_table(&machine->tables[i], record));
         json_add(o, "tables", part);
         json_add(o, "dynamic", describe_dynamic(&machine->plan));
         json_push(v->array, o);
@@ -402,7 +425,7 @@ static Json *describe_numbers(const Manager *m, AccountNumberAt number_at) {
 }
 
 int describe(Manager *m, bool (*visible)(const Machine *, void *), void *userdata, char **ret) {
-        Visibility v = { .visible = visible, .userdata = userdata };
+        Visibility v = { .manager = m, .visible = visible, .userdata = userdata };
         _cleanup_free_ Finding *items = NULL;
         Json *o, *part, *groups;
         Findings seen;

@@ -194,14 +194,16 @@ const AuditRecord *manager_audit_of_machine(Manager *m, const Machine *machine) 
         return NULL;
 }
 
-const AuditTable *manager_audit_of_table(Manager *m, const Table *table) {
-        const AuditRecord *r = manager_audit_of_machine(m, table->machine);
-
+const AuditTable *audit_record_table(const AuditRecord *r, const Table *table) {
         for (size_t i = 0; r && i < r->audit.n_tables; i++)
                 if (r->audit.tables[i].expected && !r->audit.tables[i].dynamic &&
                     r->audit.tables[i].liobn == (int64_t) table->plan->window.liobn)
                         return &r->audit.tables[i];
         return NULL;
+}
+
+const AuditTable *manager_audit_of_table(Manager *m, const Table *table) {
+        return audit_record_table(manager_audit_of_machine(m, table->machine), table);
 }
 
 /* Whose log may be looked into: one of libvirt's domains, by what only root can have said. NULL: none. */
@@ -251,6 +253,10 @@ static bool is_silent(const Audit *a, const AuditTable *t) {
         return t->slow && (a->basis != AUDIT_BY_MACHINE || (t->differs && (t->why_source != AUDIT_WHY_SEEN || t->by_log)));
 }
 
+bool audit_record_told(const AuditRecord *r, const AuditTable *t) {
+        return r->told && is_silent(&r->audit, t);
+}
+
 /* Is there a reason to be seen for one of them at least? Then it is no matter of waiting. */
 static bool is_explained(const Audit *a) {
         for (size_t i = 0; i < a->n_tables; i++)
@@ -285,8 +291,8 @@ static int add_table_finding(const AuditRecord *r, const AuditTable *t, bool of_
 static int add_findings(const AuditRecord *r, bool of_machine, Findings *to) {
         int error = 0;
 
-        for (size_t i = 0; r->told && error >= 0 && i < r->audit.n_tables; i++)
-                if (is_silent(&r->audit, &r->audit.tables[i]))
+        for (size_t i = 0; error >= 0 && i < r->audit.n_tables; i++)
+                if (audit_record_told(r, &r->audit.tables[i]))
                         error = add_table_finding(r, &r->audit.tables[i], of_machine, to);
         return error;
 }

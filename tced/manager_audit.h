@@ -37,6 +37,10 @@ void manager_vm_destroyed(Manager *m, pid_t pid);
 const AuditRecord *manager_audit_of_process(Manager *m, pid_t pid);
 const AuditRecord *manager_audit_of_machine(Manager *m, const Machine *machine);
 const AuditTable *manager_audit_of_table(Manager *m, const Table *table);
+/* The same of a record of the table's machine (NULL: nothing). */
+const AuditTable *audit_record_table(const AuditRecord *r, const Table *table);
+/* Is a table of this record on the slow path, whatever its plan says, and was that told? */
+bool audit_record_told(const AuditRecord *r, const AuditTable *t);
 
 /* docs/audit.md: all that `visible` lets through (its machine is NULL where there is none), or with a PID that process alone. -ESRCH: nothing is
  * known of it; -ENOMEM. */

@@ -198,6 +198,9 @@ static void test_machine(const Host *h, sd_bus *bus) {
         tap_ok(answers(bus, "AuditProcess", 0, "\"machine\":\"web1\"|\"basis\":\"machine\"|\"verdict\":\"as-planned\"|\"found\":\"kernel\""),
                "it has it in the kernel");
         tap_ok(signals_wait(bus, &signals, "FoundText"), "who shows the table is told");
+        text = describe_text(bus);
+        tap_ok(strstr(text, "\"found\":\"kernel\",\"found_why\":\"\",\"slow\":false") && strstr(text, "\"verdict\":\"as-planned\""),
+               "and who asks for a description");
         tap_ok(table_has(bus, machine, 0, "Found", "kernel") && table_has(bus, machine, 0, "FoundWhy", ""), "and finds it so");
 
         signals_forget(&signals);
@@ -207,8 +210,11 @@ static void test_machine(const Host *h, sd_bus *bus) {
                "now it has not, and its locked memory is used up");
         tap_ok(signals_wait(bus, &signals, "SlowPath /org/tced1 web1"), "a signal says that it is on the slow path");
         tap_ok(host_log_has(h, "runs on the slow path: liobn 71000000"), "the log too");
+        free(text);
         text = describe_text(bus);
         tap_ok(strstr(text, "\"id\":\"slow-path\"") && strstr(text, "not found in the kernel (missing)"), "it is among the machine's findings");
+        tap_ok(strstr(text, "\"found\":\"missing\",\"found_why\":\"the locked-memory limit") && strstr(text, "\"slow\":true") &&
+                       strstr(text, "\"verdict\":\"slow-path\""), "Describe says so of the table, and of the machine");
         tap_ok(table_has(bus, machine, 0, "Found", "missing") && table_has(bus, machine, 0, "FoundWhy", "locked-memory limit"),
                "the table says why");
         signals_forget(&signals);

@@ -138,6 +138,8 @@ audit "$slow"
 is "$(journalctl -q -o cat MESSAGE_ID=$SLOW | grep -c "^slow (process $slow)")" 1 "and it is said once"
 tcectl audit "$slow" >/tmp/out
 ok $? "tcectl audit" && sed 's/^/# /' /tmp/out
+like "$(tcectl status | head -n 2 | xargs)" "*, but 1 table of slow is on the slow path.*" "the first line of tcectl status names it"
+like "$(tcectl explain slow | xargs)" "slow runs as process $slow, which has not claimed it;*80000000 pci.0*not found there (missing)*kernel refused it*" "tcectl explain says what was found"
 tcectl top --once >/tmp/out
 ok $? "tcectl top --once" && sed 's/^/# /' /tmp/out
 like "$(tail -n 1 /tmp/out | tr -s ' ')" "slow $slow 1 1 * slow-path" "has its row"

@@ -69,6 +69,8 @@ static void test_metrics(void) {
         };
         json_object *power = fixture(fixture_power), *x86 = fixture(fixture_x86), *odd = fixture("{ 'host': 3, 'machines': [ 7, {"
                                      " 'name': 'a\\u001b[31m\\n\\\"} 9\\\\', 'uuid': null, 'user_bytes': 'x', 'tables': [ null ] } ] }");
+        json_object *missed = fixture("{ 'machines': [ { 'name': 'db1', 'tables': [ { 'placement': 'kernel', 'reason': 'in-kernel', 'slow': true,"
+                                      " 'found': 'missing' }, { 'placement': 'kernel', 'reason': 'in-kernel', 'slow': false } ] } ] }");
         char *text = metrics(power);
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++)
@@ -85,6 +87,12 @@ static void test_metrics(void) {
         text = metrics(odd);
         tap_ok(has_line(text, "tced_machine_slow_tables{machine=\"a?[31m\\n\\\"} 9\\\\\",uuid=\"-\"} 0"), "a name is a label's value and nothing else");
         free(text);
+        text = metrics(missed);
+        tap_ok(has_line(text, "tced_machine_slow_tables{machine=\"db1\",uuid=\"-\"} 1") &&
+                       has_line(text, "tced_tables{placement=\"missing\",reason=\"in-kernel\"} 1") &&
+                       has_line(text, "tced_tables{placement=\"kernel\",reason=\"in-kernel\"} 1"), "a table that was planned in the kernel and is not there is slow");
+        free(text);
+        (void) json_object_put(missed);
         (void) json_object_put(power);
         (void) json_object_put(x86);
         (void) json_object_put(odd);

@@ -364,6 +364,26 @@ static void test_explain(void) {
                "warning  slow-path (liobn 71000001)\n"
                "         Its table is in the VMM.\n"
                "         Remedy: Change the rule.\n");
+        /* What was found goes before what was planned. */
+        expect(SCREEN_EXPLAIN, "{ 'name': 'db1', 'state': 'registered', 'source': 'libvirt', 'pid': 0, 'audit': { 'pid': 405, 'verdict': 'slow-path' },"
+               " 'tables': [ { 'liobn': 4096, 'device': 'net0', 'kind': 'vio', 'placement': 'kernel', 'reason': 'in-kernel', 'slow': false,"
+               " 'found': 'kernel' }, { 'liobn': 2147483648, 'device': 'pci.0', 'kind': 'pci', 'placement': 'kernel', 'reason': 'in-kernel',"
+               " 'slow': true, 'found': 'missing', 'found_why': 'the locked-memory limit is 2 MiB' } ] }", 80,
+               "db1 runs as process 405, which has not claimed it; registered, known by\n"
+               "libvirt's hook.\n"
+               "Slow: 1 of 2 tables in the VMM. Each TCE of pci.0 is an exit.\n"
+               "\n"
+               "80000000  pci.0 (pci)\n"
+               "  Place   planned in the kernel, and not found there (missing): each hypercall\n"
+               "          that sets a TCE exits to the VMM, several times slower than in KVM\n"
+               "  Why     the locked-memory limit is 2 MiB\n"
+               "  Window  -, pages of -: - TCEs in -; -\n"
+               "\n"
+               "00001000  net0 (vio)\n"
+               "  Place   in the kernel: KVM sets each TCE, without an exit\n"
+               "  Why     not told (in-kernel)\n"
+               "  Window  -, pages of -: - TCEs in -; -\n"
+               "\n");
 }
 
 static void test_explain_narrow(void) {

@@ -74,7 +74,7 @@ static void expect(Screen screen, const char *text, unsigned width, const char *
 static void test_status(void) {
         expect(SCREEN_STATUS, fixture_power, 80,
                "This host's guests can have their TCE tables in the kernel, but not those of\n"
-               "passthrough devices, and 1 table of 1 VM is on the slow path.\n"
+               "passthrough devices, and 1 table of web1 is on the slow path.\n"
                "\n"
                "Host      ppc64le, kernel 6.12.107+deb13-powerpc64le-64k, pages of 64 KiB\n"
                "KVM       usable as HV, proven: created a VM\n"
@@ -157,6 +157,8 @@ static void test_status(void) {
 #define USABLE "'usable': { 'proven': 'yes' }"
 #define HAS "{ 'host': { " POWER ", 'kvm': { " USABLE ", 'capabilities': [ { 'name': 'KVM_CAP_SPAPR_TCE', 'proven': 'yes' } ] } }"
 #define SLOW(reason) "{ 'placement': 'user', 'reason': '" reason "' }"
+/* Planned in the kernel, where it was not found. */
+#define MISSED "{ 'placement': 'kernel', 'reason': 'in-kernel', 'bytes': 4096, 'slow': true, 'found': 'missing', 'found_why': 'too little memory' }"
 
 /* What the first line says, in which colour, and what programs get. */
 static void test_verdicts(void) {
@@ -169,6 +171,8 @@ static void test_verdicts(void) {
                   "This host's guests can have their TCE tables in the kernel." },
                 { HAS ", 'machines': [ { 'tables': [ " SLOW("kernel-refused") ", " SLOW("no-tce-64") " ] }, {}, { 'tables': [ " SLOW("tcg") " ] } ] }",
                   "partly", "33", "This host's guests can have their TCE tables in the kernel, but 3 tables of 2 VMs are on the slow path." },
+                { HAS ", 'machines': [ { 'name': 'db1', 'tables': [ " MISSED ", { 'placement': 'kernel', 'slow': false, 'found': 'missing' } ] } ] }",
+                  "partly", "33", "This host's guests can have their TCE tables in the kernel, but 1 table of db1 is on the slow path." },
                 { HAS ", 'findings': [ { 'id': 'no-vfio-coupling', 'severity': 'warning' }, { 'id': 'multitce-unchecked', 'severity': 'error' } ] }",
                   "partly", "33",
                   "This host's guests can have their TCE tables in the kernel, but not those of passthrough devices, and there is 1 error." },
@@ -325,6 +329,14 @@ static void test_machines(void) {
                "warning  slow-path (liobn 71000001)\n"
                "         Its table is in the VMM.\n"
                "         Remedy: Change the rule.\n");
+        /* Nobody claimed it, and the audit knows more of it than its plan does. */
+        expect(SCREEN_MACHINE, "{ 'machines': [ { 'name': 'web1', 'state': 'registered', 'pid': 0, 'audit': { 'pid': 405 }, 'kernel_bytes': 8192,"
+               " 'tables': [ " MISSED ", { 'placement': 'kernel', 'slow': false } ] } ] }", 80,
+               "NAME  UUID  STATE       PID  KERNEL TABLES  USER TABLES\n"
+               "web1  -     registered  405  1 (4 KiB)      1 (4 KiB)\n"
+               "  LIOBN  DEVICE  WINDOW  PAGES  ENTRIES  PLACEMENT  STATE  REASON\n"
+               "  -      -       -           -        -  missing    -      too little memory\n"
+               "  -      -       -           -        -  kernel     -\n");
         expect(SCREEN_MACHINES, fixture_x86, 80, "No machines.\n");
         expect(SCREEN_MACHINES, "{ 'machines': [ {} ] }", 80,
                "NAME  UUID  STATE  PID  KERNEL TABLES  USER TABLES\n"
