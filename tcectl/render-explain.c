@@ -127,13 +127,15 @@ static int put_dynamic(json_object *machine, const Output *out) {
 
 /* Of a VM that is not libvirt's both figures are 0: nobody said how much memory it has. */
 static int put_memory(json_object *machine, const Output *out) {
+        TableSums sums = {};
         int r;
 
         (void) fputc('\n', out->f);
         if (!view_get(machine, "locked_bytes"))
                 return 0;
+        table_sums_add(&sums, machine);
         r = render_field(out, "Memory", COLOUR_NONE, "tables of %s in the kernel and %s in the VMM; %s are charged to the VMM's locked "
-                         "memory for them", SHOWN(show_bytes(machine, "kernel_bytes")), SHOWN(show_bytes(machine, "user_bytes")),
+                         "memory for them", FORMAT_BYTES(sums.kernel_bytes), FORMAT_BYTES(sums.user_bytes),
                          SHOWN(show_bytes(machine, "locked_bytes")));
         if (r < 0 || view_count(machine, "memlock_charged") == 0)
                 return r;

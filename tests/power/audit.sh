@@ -114,12 +114,12 @@ cat >/tmp/little <<-SH
 SH
 chmod 755 /tmp/little
 export EMULATOR=/tmp/little
-domain slow kvm "<interface type='user'><model type='spapr-vlan'/></interface>" >/tmp/slow.xml
-virsh create --paused /tmp/slow.xml >/tmp/out 2>&1
+domain db1 kvm "<interface type='user'><model type='spapr-vlan'/></interface>" >/tmp/db1.xml
+virsh create --paused /tmp/db1.xml >/tmp/out 2>&1
 ok $? "a guest with little locked memory starts" || cat /tmp/out
-slow=$(pid_of slow)
+slow=$(pid_of db1)
 is "$(real_maps "$slow")" 512 "it has one table in the kernel"
-said() { journalctl -q -o cat MESSAGE_ID=$SLOW | grep -q "slow (process $slow) runs on the slow path: liobn 80000000"; }
+said() { journalctl -q -o cat MESSAGE_ID=$SLOW | grep -q "db1 (process $slow) runs on the slow path: liobn 80000000"; }
 wait_for 90 said
 ok $? "without being asked, the journal says that it runs on the slow path, which table, and who" || journalctl -q -u tced -o cat | tail -n 5
 audit "$slow"
@@ -127,23 +127,36 @@ like "$json" '*"verdict":"slow-path",*' "so does the audit" || echo "# $json"
 is "$(of 0 found), $(of 1 found)" "kernel, missing" "one table is in the kernel, the other is not"
 logged() { audit "$slow"; [[ $(of 1 why_source) == seen ]]; }
 wait_for 20 logged
-ok $? "QEMU's log, which is root's, has been looked into" || { echo "# $json"; tail -n 3 /var/log/libvirt/qemu/slow.log; }
+ok $? "QEMU's log, which is root's, has been looked into" || { echo "# $json"; tail -n 3 /var/log/libvirt/qemu/db1.log; }
 like "$(text_of 1 why)" "the kernel refused it, says QEMU*s log: the locked-memory limit is 2 MiB*576 KiB of it are taken*2112 KiB for the table" "and why"
 like "$(text_of 1 remedy)" "*hard_limit*" "and what to do"
-object=$(manager GetMachine s slow | sed 's/o "\(.*\)"/\1/')
+object=$(manager GetMachine s db1 | sed 's/o "\(.*\)"/\1/')
 is "$(property "$object/table/80000000" org.tced1.Table Placement Found | xargs)" 's kernel s missing' "the table's object shows both"
 like "$(property "$object" org.tced1.Machine Findings)" '*slow-path*liobn 80000000*hard_limit*' "it is a finding of the machine"
-is "$(grep -c 'STRING "slow"' /tmp/signals)" 1 "one signal came for it"
+is "$(grep -c 'STRING "db1"' /tmp/signals)" 1 "one signal came for it"
 audit "$slow"
-is "$(journalctl -q -o cat MESSAGE_ID=$SLOW | grep -c "^slow (process $slow)")" 1 "and it is said once"
+is "$(journalctl -q -o cat MESSAGE_ID=$SLOW | grep -c "^db1 (process $slow)")" 1 "and it is said once"
 tcectl audit "$slow" >/tmp/out
 ok $? "tcectl audit" && sed 's/^/# /' /tmp/out
-like "$(tcectl status | head -n 2 | xargs)" "*, but 1 table of slow is on the slow path.*" "the first line of tcectl status names it"
-like "$(tcectl explain slow | xargs)" "slow runs as process $slow, which has not claimed it;*80000000 pci.0*not found there (missing)*kernel refused it*" "tcectl explain says what was found"
+like "$(tcectl status | head -n 2 | tr -s "\n " " ")" "*, but 1 table of db1 is on the slow path.*" "the first line of tcectl status names it"
+like "$(tcectl explain db1 | tr -s "\n " " ")" "db1 runs as process $slow, which has not claimed it;*80000000 pci.0*not found there (missing)*kernel refused it*" "tcectl explain says what was found"
 tcectl top --once >/tmp/out
 ok $? "tcectl top --once" && sed 's/^/# /' /tmp/out
-like "$(tail -n 1 /tmp/out | tr -s ' ')" "slow $slow 1 1 * slow-path" "has its row"
-virsh destroy slow >/dev/null
+like "$(tail -n 1 /tmp/out | tr -s ' ')" "db1 $slow 1 1 * slow-path" "has its row"
+
+# The README's picture: each of its lines is on these screens, but for numbers, blanks and the other VM, which is not here.
+screens=$(COLUMNS=80 tcectl status; COLUMNS=80 tcectl audit)
+screens=$(sed 's/[0-9]\+/N/g; s/ \+/ /g' <<<"$screens")
+lines=0
+while IFS= read -r line; do
+        lines=$((lines + 1))
+        grep -qxF -- "$line" <<<"$screens"
+        ok $? "the README's picture: $line" || sed 's/^/#   /' <<<"$screens"
+done < <(grep '<text' "$POWER_HOST_TESTS/screen.svg" | sed 's/<[^>]*>//g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g; s/&#x27;/'"'"'/g; s/[0-9]\+/N/g; s/ \+/ /g' |
+        grep -vE '^# |^…|^webN |^Groups |^Machines |^libvirt ')
+((lines > 10))
+ok $? "all $lines lines of it"
+virsh destroy db1 >/dev/null
 ok $? "it ends"
 { kill $monitor && wait $monitor; } 2>/dev/null
 systemctl stop libvirtd tced

@@ -34,5 +34,5 @@ make_tests_overlay() {
         rm -rf "$BUILD/ppc64el/tests-overlay"
         mkdir -p "$dir"
         find "$BUILD/ppc64el/tests" -type f -perm -u+x ! -path '*.p/*' -exec cp -t "$dir" {} +
-        cp "$TOP"/tests/power/*.sh "$TOP/docs/tour.md" "$dir"
+        cp "$TOP"/tests/power/*.sh "$TOP/docs/tour.md" "$TOP/docs/pictures/screen.svg" "$dir"
 }
