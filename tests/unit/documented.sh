@@ -140,7 +140,7 @@ same "docs/findings.md has each finding" "$(sed -nE 's/^### `(.*)`$/\1/p' docs/f
 point "docs/findings.md says why, and what to do" "$(awk '/^###? / { if (id && (!why || !remedy)) print id; id = $1 == "###" ? $2 : ""; why = remedy = 0 }
         /^Why: / { why = 1 } /^Remedy: / { remedy = 1 } END { if (id && (!why || !remedy)) print id }' docs/findings.md)"
 same "tced(8) has each finding" "$(section man/tced.8 FINDINGS | headings)" "$ids"
-same "the README has each finding" "$(sed -n '/^## Findings/,/^## Where/s/^| `\([a-z-]*\)` |.*/\1/p' README.md)" "$ids"
+same "its table has each finding" "$(sed -n '/^## All/,/^## What/s/^| `\([a-z-]*\)` |.*/\1/p' docs/findings.md)" "$ids"
 
 messages=$(sed -nE 's/^#define TCED_MESSAGE_[A-Z_]+_STR "(.*)"/\1/p' common/names.h)
 same "the catalog has each message" "$(sed -n 's/^-- //p' data/tced.catalog)" "$messages"
