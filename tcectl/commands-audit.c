@@ -7,10 +7,11 @@
 #include "top.h"
 #include "view.h"
 
-static int no_such_vm(const char *name) {
-        char text[256];
+static int no_such_vm(json_object *json, const char *name) {
+        char text[256 + NEAREST_TEXT_MAX];
 
-        (void) snprintf(text, sizeof(text), "No process and no machine '%.150s' has a KVM VM open. See: tcectl audit", name);
+        (void) snprintf(text, sizeof(text), "No process and no machine '%.150s' has a KVM VM open.%s See: tcectl audit", name,
+                        audit_guess(json, name, (char[NEAREST_TEXT_MAX]){}));
         print_error(text);
         return -ESRCH;
 }
@@ -30,7 +31,7 @@ int run_audit(const Options *o) {
                 return command_failed(r, &problem);
         vm = o->argument ? audit_find(json, o->argument) : NULL;
         if (o->argument && !vm)
-                return no_such_vm(o->argument);
+                return no_such_vm(json, o->argument);
         if (!o->json)
                 return render_audit(json, o->argument, &out);
         return command_print_json_consume(json_object_get(vm ? vm : json), o);

@@ -223,7 +223,7 @@ int run_check(const Options *o) {
 }
 
 /* Of a VM that tced does not know. */
-static int explain_domain(const Options *o, Client *client) {
+static int explain_domain(const Options *o, Client *client, json_object *machines) {
         _cleanup_(json_putp) json_object *json = NULL;
         Output out = command_output(o);
         Problem problem = {};
@@ -231,10 +231,12 @@ static int explain_domain(const Options *o, Client *client) {
 
         r = client_plan(client, o->argument, NULL, &json, &problem);
         if (r < 0) {
+                char guess[NEAREST_TEXT_MAX];
                 Problem both;
 
-                (void) problem_set(&both, r, "No machine '%.150s' that tced knows (see: tcectl machines), and no domain of libvirt's: %s",
-                                   o->argument, problem.text);
+                (void) machine_guess(machines, o->argument, guess);
+                (void) problem_set(&both, r, "No machine '%.150s' that tced knows (see: tcectl machines)%s%s%s no domain of libvirt's: %s",
+                                   o->argument, *guess ? "." : "", guess, *guess ? " There is" : ", and", problem.text);
                 return command_failed(r, &both);
         }
         if (o->json)
@@ -259,6 +261,6 @@ int run_explain(const Options *o) {
                 return command_failed(r, &problem);
         machine = machine_find(json, o->argument);
         if (!machine)
-                return explain_domain(o, client);
+                return explain_domain(o, client, json);
         return o->json ? command_print_json_consume(json_object_get(machine), o) : render_explain(machine, &out);
 }

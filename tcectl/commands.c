@@ -78,10 +78,11 @@ static int run_status(const Options *o) {
         return o->json ? command_print_json_consume(select_status(json), o) : render_status(json, &out);
 }
 
-static int no_such_machine(const char *name) {
-        char text[256];
+static int no_such_machine(json_object *json, const char *name) {
+        char text[256 + NEAREST_TEXT_MAX];
 
-        (void) snprintf(text, sizeof(text), "No machine '%.150s' that tced knows. See: tcectl machines", name);
+        (void) snprintf(text, sizeof(text), "No machine '%.150s' that tced knows.%s See: tcectl machines", name,
+                        machine_guess(json, name, (char[NEAREST_TEXT_MAX]){}));
         print_error(text);
         return -ESRCH;
 }
@@ -96,7 +97,7 @@ static int run_machines(const Options *o) {
         if (r < 0)
                 return r;
         if (o->argument && !machine_find(json, o->argument))
-                return no_such_machine(o->argument);
+                return no_such_machine(json, o->argument);
         if (!o->json)
                 return render_machines(json, o->argument, &out);
         if (o->argument)

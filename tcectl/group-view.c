@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "nearest.h"
 #include "view.h"
 
 /* So many devices are named in a sentence. */
@@ -248,11 +249,34 @@ static json_object *find_number(json_object *groups, const char *name, Problem *
         return NULL;
 }
 
+/* The device, by its address or an interface of its, whose name is nearest. */
+static const char *guess_device(json_object *groups, const char *name, char buf[NEAREST_TEXT_MAX]) {
+        Nearest n = nearest_to(name, SIZE_MAX);
+
+        for (size_t i = 0; i < view_length(groups); i++) {
+                json_object *devices = view_get(view_item(groups, i), "devices");
+
+                for (size_t j = 0; j < view_length(devices); j++) {
+                        json_object *interfaces = view_get(view_item(devices, j), "interfaces");
+
+                        nearest_try(&n, view_string(view_item(devices, j), "address"));
+                        for (size_t k = 0; k < view_length(interfaces); k++)
+                                nearest_try(&n, json_object_get_string(view_item(interfaces, k)));
+                }
+        }
+        return nearest_text(&n, "", buf);
+}
+
 /* What can be done depends on what was meant. */
-static void explain_none(const char *name, Problem *problem) {
+static void explain_none(json_object *groups, const char *name, Problem *problem) {
+        char guess[NEAREST_TEXT_MAX];
+
+        (void) guess_device(groups, name, guess);
         if (strchr(name, ':'))
-                (void) problem_set(problem, -ESRCH, "No IOMMU group has a device %.64s. See: tcectl groups; after a hot-plug: tcectl rescan",
-                                   name);
+                (void) problem_set(problem, -ESRCH, "No IOMMU group has a device %.64s.%s See: tcectl groups; after a hot-plug: tcectl rescan",
+                                   name, guess);
+        else if (*guess)
+                (void) problem_set(problem, -ESRCH, "No IOMMU group has a device '%.64s'.%s See: tcectl groups", name, guess);
         else
                 (void) problem_set(problem, -ESRCH,
                                    "No IOMMU group has a device '%.64s'. Give its PCI address or the group's number (see: tcectl groups): an "
@@ -287,6 +311,6 @@ json_object *group_find(json_object *json, const char *name, Problem *problem) {
                 }
         }
         if (!found)
-                explain_none(name, problem);
+                explain_none(groups, name, problem);
         return found;
 }

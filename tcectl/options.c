@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+#include "nearest.h"
 #include "text.h"
 #include "util.h"
 
@@ -88,6 +89,27 @@ const Command *command_find(const char *name) {
                 if (streq(c->name, name))
                         return c;
         return NULL;
+}
+
+static int unknown_command(const char *word, const Complaint *c) {
+        Nearest n = nearest_to(word, SIZE_MAX);
+
+        for (const Command *command = commands; command->name; command++)
+                nearest_try(&n, command->name);
+        return complain(c, "Unknown command '%s'.%s See: tcectl --help", word, nearest_text(&n, "", (char[NEAREST_TEXT_MAX]){}));
+}
+
+/* Of a long one, what comes before its value is looked for. */
+static int unknown_option(const char *word, const Complaint *c) {
+        const char *name = word + strspn(word, "-");
+        Nearest n = nearest_to(name, strcspn(name, "="));
+
+        for (const struct option *option = long_options; option->name; option++)
+                nearest_try(&n, option->name);
+        /* getopt says no more of one that was given a value. */
+        if (n.found && n.distance == 0)
+                return complain(c, "Option --%s takes no value, as in %s. See: tcectl --help", n.found, word);
+        return complain(c, "Unknown option %s.%s See: tcectl --help", word, nearest_text(&n, "--", (char[NEAREST_TEXT_MAX]){}));
 }
 
 static int parse_json_mode(const char *text, JsonMode *ret, const Complaint *c) {
@@ -199,7 +221,7 @@ static int parse_one(int option, const char *value, const char *word, Options *o
         case ':':
                 return complain(c, "Option %s needs a value. See: tcectl --help", word);
         default:
-                return complain(c, "Unknown option %s. See: tcectl --help", word);
+                return unknown_option(word, c);
         }
 }
 
@@ -305,7 +327,7 @@ static int take_words(char **words, int n, Options *o, const Complaint *c) {
                 return 0;
         o->command = command_find(words[0]);
         if (!o->command)
-                return complain(c, "Unknown command '%s'. See: tcectl --help", words[0]);
+                return unknown_command(words[0], c);
         if (o->command->options & OPTION_RUN) {
                 o->words = words + 1;
                 o->argument = n > 1 ? words[1] : NULL;

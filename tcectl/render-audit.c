@@ -41,6 +41,15 @@ json_object *audit_find(json_object *audit, const char *name) {
         return NULL;
 }
 
+const char *audit_guess(json_object *audit, const char *name, char buf[NEAREST_TEXT_MAX]) {
+        json_object *vms = view_get(audit, "vms");
+        Nearest n = nearest_to(name, SIZE_MAX);
+
+        for (size_t i = 0; i < view_length(vms); i++)
+                nearest_try(&n, view_string(view_item(vms, i), "machine"));
+        return nearest_text(&n, "", buf);
+}
+
 /* Unknown is yellow: it wants a look, and may be no fault. */
 static Colour colour_of_verdict(const char *verdict) {
         return streq(verdict, "as-planned") ? COLOUR_GREEN : streq(verdict, "slow-path") ? COLOUR_RED : COLOUR_YELLOW;

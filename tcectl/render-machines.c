@@ -43,6 +43,15 @@ json_object *machine_find(json_object *json, const char *name) {
         return found;
 }
 
+const char *machine_guess(json_object *json, const char *name, char buf[NEAREST_TEXT_MAX]) {
+        json_object *machines = view_get(json, "machines");
+        Nearest n = nearest_to(name, SIZE_MAX);
+
+        for (size_t i = 0; i < view_length(machines); i++)
+                nearest_try(&n, view_string(view_item(machines, i), "name"));
+        return nearest_text(&n, "", buf);
+}
+
 void table_sums_add(TableSums *sums, json_object *machine) {
         json_object *tables = view_get(machine, "tables");
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "nearest.h"
 #include "text.h"
 
 /* A verdict in one sentence, the host, what it declares and has proven, counts, findings. */
@@ -42,6 +43,8 @@ int render_explain(json_object *machine, const Output *out);
 int render_audit(json_object *audit, const char *name, const Output *out);
 /* A VM of it by its PID, or its machine's name or UUID; NULL: none. Borrowed. */
 json_object *audit_find(json_object *audit, const char *name);
+/* As nearest_text(): the VM that may have been meant by a name that none has. */
+const char *audit_guess(json_object *audit, const char *name, char buf[NEAREST_TEXT_MAX]);
 
 /* How often a process's guests exit. */
 typedef struct TopRate {
@@ -53,6 +56,8 @@ int render_top(json_object *audit, const TopRate *rates, size_t n_rates, const O
 
 /* A machine by name, UUID, or the first eight digits of its UUID and more; NULL where there is none, or more than one. Borrowed. */
 json_object *machine_find(json_object *json, const char *name);
+/* As nearest_text(): the machine that may have been meant by a name that none has. */
+const char *machine_guess(json_object *json, const char *name, char buf[NEAREST_TEXT_MAX]);
 
 /* An array of findings, worst first, each with its remedy. */
 void render_findings(json_object *findings, const Output *out);

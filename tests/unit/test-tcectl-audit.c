@@ -88,6 +88,7 @@ static void test_screens(void) {
                                 tap_ok(false, "screen %d at %u columns", i, width);
                 }
         tap_ok(audit_find(json, "4712") && audit_find(json, "3f2c1d4e") && audit_find(json, "3f2c1d4e-5a6b"), "a VM by its PID, or its UUID");
+        tap_streq(audit_guess(json, "wbe1", (char[NEAREST_TEXT_MAX]){}), " Did you mean 'web1'?", "a name that is almost one's");
         tap_ok(!audit_find(json, "3f2c") && !audit_find(json, "vmm") && !audit_find(json, ""), "not by less");
         (void) json_object_put(json);
 }

@@ -275,6 +275,8 @@ static void test_commands(void) {
         RUN(&result, (char *) "--user", (char *) "machines", (char *) "nobody\033");
         tap_eq(result.status, 1, "no such machine: exit status");
         tap_streq(result.err, "tcectl: No machine 'nobody\\x1b' that tced knows. See: tcectl machines\n", "no such machine: why");
+        RUN(&result, (char *) "--user", (char *) "machines", (char *) "wbe1");
+        tap_streq(result.err, "tcectl: No machine 'wbe1' that tced knows. Did you mean 'web1'? See: tcectl machines\n", "one that is almost there");
         RUN(&result, (char *) "--user", (char *) "probe", (char *) "--deep");
         tap_eq(result.status, 1, "a probe that fails: exit status");
         tap_streq(result.err, "tcectl: The deep probe died.\n", "a probe that fails: tced's own words");
@@ -322,6 +324,8 @@ static void test_plans(void) {
                 { { "explain", "web1", "--json=short" }, 0, "{\"name\":\"web1\"", "" },
                 { { "explain", "web2" }, 0, "tced knows no running machine of that name. It would get:\n\nweb1: starts", "" },
                 { { "explain", "web2", "--json=short" }, 0, "{\"domain\":{\"name\":\"web1\"", "" },
+                { { "explain", "wbe1" }, 1, "", "tcectl: No machine 'wbe1' that tced knows (see: tcectl machines). Did you mean 'web1'? "
+                                                "There is no domain of libvirt's: libvirt has no domain 'wbe1'\n" },
                 { { "explain", "nobody" }, 1, "", "tcectl: No machine 'nobody' that tced knows (see: tcectl machines), and no domain of "
                                                   "libvirt's: libvirt has no domain 'nobody'\n" },
         };
@@ -628,9 +632,9 @@ static void test_exit_status(void) {
                 { { "run", "qemu" }, 1, "", "tcectl: " },
                 { { "status", "power9" }, 2, "", "tcectl: 'status' does not take 'power9'. See: tcectl status --help\n" },
                 { { "--host=power9" }, 2, "", "tcectl: 'status' does not take --host, a file of facts; the tced of another host is asked by -H HOST." },
-                { { "metric" }, 2, "", "tcectl: Unknown command 'metric'. See: tcectl --help\n" },
+                { { "metric" }, 2, "", "tcectl: Unknown command 'metric'. Did you mean 'metrics'? See: tcectl --help\n" },
                 { { "group" }, 2, "", "tcectl: 'group' needs GROUP. See: tcectl group --help\n" },
-                { { "groups", "--jsn" }, 2, "", "tcectl: Unknown option --jsn. See: tcectl --help\n" },
+                { { "groups", "--jsn" }, 2, "", "tcectl: Unknown option --jsn. Did you mean '--json'? See: tcectl --help\n" },
         };
         static Run result;
         bool narrow = true;
@@ -660,7 +664,7 @@ static void test_usage(void) {
 
         RUN(&result, (char *) "stauts");
         tap_eq(result.status, 2, "an unknown command: exit status");
-        tap_streq(result.err, "tcectl: Unknown command 'stauts'. See: tcectl --help\n", "an unknown command: which");
+        tap_streq(result.err, "tcectl: Unknown command 'stauts'. Did you mean 'status'? See: tcectl --help\n", "an unknown command: which");
         RUN(&result, (char *) "--help");
         tap_ok(result.status == 0 && strncmp(result.out, "tcectl [OPTION...]", 18) == 0, "--help");
         RUN(&result, (char *) "machines", (char *) "--help");

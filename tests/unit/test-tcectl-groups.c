@@ -302,13 +302,14 @@ static void test_find(void) {
                 { "04:00.0", 4, NULL },
                 { "0001:04:00.0", 4, NULL },
                 { "01:01.1", 15, NULL },
-                { "0000:01:00.A", -1, "No IOMMU group has a device 0000:01:00.A. See: tcectl groups; after a hot-plug: tcectl rescan" },
+                { "0000:01:00.A", -1, "No IOMMU group has a device 0000:01:00.A. Did you mean '0000:01:00.0'? See: tcectl groups; after a hot-plug: tcectl rescan" },
                 { "01:00.0", -1, "'01:00.0' is several devices, 0000:01:00.0 and 0002:01:00.0 among them. Give the whole address" },
                 { "03:00.0", -1, "'03:00.0' is several devices, 0000:03:00.0 and 0001:03:00.0 among them. Give the whole address" },
                 { "99", -1, "There is no IOMMU group 99. See: tcectl groups" },
                 { "99999999999999999999", -1, "There is no IOMMU group 99999999999999999999. See: tcectl groups" },
                 { "eth0", -1, "No IOMMU group has a device 'eth0'. Give its PCI address or the group's number (see: tcectl groups): an "
                               "interface is known by its name only while its driver has the device" },
+                { "enP1p3sf1", -1, "No IOMMU group has a device 'enP1p3sf1'. Did you mean 'enP1p3s0f1'? See: tcectl groups" },
                 { "", -1, NULL },
                 { ":", -1, NULL },
         };

@@ -100,13 +100,13 @@ static void test_refused(void) {
         static const struct {
                 const char *line, *error;
         } cases[] = {
-                { "stauts", "Unknown command 'stauts'. See: tcectl --help" },
-                { "help stauts", "Unknown command 'stauts'. See: tcectl --help" },
-                { "--jsn", "Unknown option --jsn. See: tcectl --help" },
+                { "stauts", "Unknown command 'stauts'. Did you mean 'status'? See: tcectl --help" },
+                { "help stauts", "Unknown command 'stauts'. Did you mean 'status'? See: tcectl --help" },
+                { "--jsn", "Unknown option --jsn. Did you mean '--json'? See: tcectl --help" },
                 { "-x", "Unknown option -x. See: tcectl --help" },
                 { "--user -vxh", "Unknown option -x. See: tcectl --help" },
-                { "--user=me", "Unknown option --user=me. See: tcectl --help" },
-                { "--no", "Unknown option --no. See: tcectl --help" }, /* --no-legend or --no-pager */
+                { "--user=me", "Option --user takes no value, as in --user=me. See: tcectl --help" },
+                { "--no", "Unknown option --no. Did you mean '--no-legend'? See: tcectl --help" }, /* --no-legend or --no-pager */
                 { "--address", "Option --address needs a value. See: tcectl --help" },
                 { "--json=xml", "Unknown form of JSON 'xml'. It is pretty, short or off." },
                 { "--json short", "Unknown command 'short'. See: tcectl --help" },
@@ -159,7 +159,7 @@ static void test_refused(void) {
                 { "plan --host", "Option --host needs a value. See: tcectl --help" },
                 { "plan --host= a", "Option --host needs a value. See: tcectl --help" },
                 { "plan --attach= a", "Option --attach needs a value. See: tcectl --help" },
-                { "plan --offline=yes a", "Unknown option --offline=yes. See: tcectl --help" },
+                { "plan --offline=yes a", "Option --offline takes no value, as in --offline=yes. See: tcectl --help" },
                 { "plan --fix --json a", "--fix prints the domain's XML, not JSON. Leave --json or --fix out." },
                 { "plan --fix --attach=d a", "--fix mends a domain as it is, without --attach. Leave one of them out." },
                 { "plan --offline --user a", "--user asks a tced, --offline does without. Leave one of them out." },
