@@ -6,18 +6,12 @@
 # Usage: bugreport.sh TCECTL TCED
 set -u
 tcectl=$(realpath "$1") tced=$(realpath "$2")
-points=0 failed=0
+# shellcheck source=tests/points.sh
+source "$(dirname "$0")/../points.sh"
 folder=$(mktemp -d)
 export TMPDIR=$folder/tmp XDG_RUNTIME_DIR=$folder/run DBUS_SESSION_BUS_ADDRESS=
 mkdir "$TMPDIR" "$XDG_RUNTIME_DIR" "$folder/programs"
 
-point() {
-        points=$((points + 1))
-        if (($1 == 0)); then echo "ok $points - $2"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $2"
-        echo "${3:-}" | head -n 20 | sed 's/^/# /'
-}
 member() { tar -xzOf "$1" "${1%.tar.gz}/$2" 2>/dev/null; }
 asked() { "$tcectl" --address="unix:path=$folder/socket" "$@"; }
 
@@ -103,5 +97,4 @@ point $? "without a tced there is one with the rest" "$said"
 said=$("$tcectl" groups --host=alone.tar.gz 2>&1)
 [[ $? == 1 && $said == *"see problems.txt in it"* ]]
 point $? "of which --host says why it has no facts" "$said"
-echo "1..$points"
-((failed == 0))
+points_done

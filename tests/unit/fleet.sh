@@ -5,22 +5,10 @@
 # Usage: fleet.sh TCECTL SOURCE-FOLDER PROGRAM-THAT-PRINTS-FACTS
 set -u
 tcectl=$1 sources=$2 facts_of=$3
-points=0 failed=0 skipped=0
+# shellcheck source=tests/points.sh
+source "$(dirname "$0")/../points.sh"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-
-point() {
-        points=$((points + 1))
-        if (($1 == 0)); then echo "ok $points - $2"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $2"
-        sed 's/^/# /' <<<"$3"
-}
-
-skip() {
-        points=$((points + 1)) skipped=$((skipped + 1))
-        echo "ok $points - $2 # SKIP $1"
-}
 
 # The nth block of a language in the document.
 block() { awk -v want="\`\`\`$1" -v nth="$2" '$0 == want { n++; inside = n == nth; next } /^```/ { inside = 0 } inside' "$sources/docs/fleets.md"; }
@@ -104,5 +92,4 @@ fi
 said=$(PATH=$(dirname "$tcectl"):$PATH sh "$sources/data/ansible.fact")
 [[ $? == 0 && ($said == '{}' || $said == '{"version"'*) ]]
 point $? "the Ansible fact is JSON, with a tced or without" "$said"
-echo "1..$points"
-((failed == 0))
+points_done

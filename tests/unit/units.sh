@@ -7,16 +7,9 @@
 set -u
 units=$1 sources=$2
 export LC_ALL=C.UTF-8
-points=0 failed=0
+# shellcheck source=tests/points.sh
+source "$(dirname "$0")/../points.sh"
 command -v systemd-analyze >/dev/null || { echo "1..0 # SKIP there is no systemd-analyze; Debian's package systemd has it"; exit 0; }
-
-point() {
-        points=$((points + 1))
-        if (($1 == 0)); then echo "ok $points - $2"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $2"
-        sed 's/^/# /' <<<"$3"
-}
 
 # held UNIT TENTHS WANTING...: no worse than that score (SECURITY.md states it), and nothing wanting but these.
 held() {
