@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# docs/fleets.md's examples, run by the programs that they are for: Ansible takes the fact and the play, node_exporter gives what the timer has
+# written to who asks, and what Node Feature Discovery makes labels of are labels. Prints TAP.
+# Usage: fleet-tools.sh TCECTL SOURCE-FOLDER PROGRAM-THAT-PRINTS-FACTS
+set -u
+tcectl=$(realpath "$1") sources=$2 facts_of=$3
+# shellcheck source=tests/points.sh
+source "$(dirname "$0")/../points.sh"
+folder=$(mktemp -d)
+exporter=''
+trap '[[ -z $exporter ]] || kill "$exporter"; rm -rf "$folder"' EXIT
+
+# The nth block of a language in the document.
+block() { awk -v want="\`\`\`$1" -v nth="$2" '$0 == want { n++; inside = n == nth; next } /^```/ { inside = 0 } inside' "$sources/docs/fleets.md"; }
+
+"$facts_of" --facts | tee "$folder/facts.json" | sed 's/"proven": *"[a-z]*"/"proven":"yes"/g' >"$folder/able.json"
+sed 's/"proven": *"[a-z]*"/"proven":"no"/g' "$folder/facts.json" >"$folder/unable.json"
+
+# ---- Ansible ----
+
+# own_etc COMMAND...: with an /etc of its own above the machine's, as facts are looked for there.
+own_etc() {
+        # shellcheck disable=SC2016
+        unshare --map-root-user --mount sh -c 'mount -t tmpfs none "$0" && mkdir "$0/upper" "$0/work" &&
+                mount -t overlay none -o "lowerdir=/etc,upperdir=$0/upper,workdir=$0/work" /etc && exec "$@"' "$folder/etc" "$@"
+}
+# play FACTS: what the document's play says of a host whose tcectl answers so; where there is no such file its tced does not run.
+play() {
+        printf '#!/bin/sh\n[ -s "%s" ] || exit 1\nexec "%s" "$@" --host="%s"\n' "$1" "$tcectl" "$1" >"$folder/bin/tcectl"
+        chmod 755 "$folder/bin/tcectl"
+        # shellcheck disable=SC2016
+        PATH=$folder/bin:$PATH HOME=$folder ANSIBLE_NOCOLOR=1 ANSIBLE_LOCAL_TEMP=$folder/local ANSIBLE_REMOTE_TEMP=$folder/remote \
+                own_etc sh -c 'mkdir -p /etc/ansible/facts.d && ln -s "$1/data/ansible.fact" /etc/ansible/facts.d/tced.fact &&
+                exec ansible-playbook -i "$0/hosts" "$0/play.yaml"' "$folder" "$sources" 2>&1
+}
+mkdir "$folder/etc"
+if ! command -v ansible-playbook >/dev/null; then
+        skip "there is no Ansible; Debian's package ansible-core has it" "Ansible"
+elif ! own_etc true 2>/dev/null; then
+        skip "no /etc of one's own can be mounted here" "Ansible"
+else
+        mkdir "$folder/bin"
+        block yaml 3 >"$folder/play.yaml"
+        printf '[power]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n' >"$folder/hosts"
+        said=$(play "$folder/able.json")
+        [[ $? == 0 && $said == *'failed=0'* ]]
+        point $? "Ansible lets a host take guests that has proven what they need" "$said"
+        said=$(play "$folder/unable.json")
+        [[ $? != 0 && $said == *'failed=1'*  && $said == *': tcectl status'* ]]
+        point $? "and refuses one that has not" "$said"
+        said=$(play "$folder/none")
+        [[ $? != 0 && $said == *'tced does not answer: tcectl status'* ]]
+        point $? "and one whose tced does not answer" "$said"
+fi
+
+# ---- Node Feature Discovery, KubeVirt ----
+
+# What Kubernetes takes for a label (pkg/apis/core/validation of apimachinery: IsQualifiedName, IsValidLabelValue).
+"$tcectl" features --host="$folder/able.json" --output="$folder/features"
+said=$(grep -v '^#' "$folder/features" | grep -vE '^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$')
+[[ -z $said && -s $folder/features ]]
+point $? "each feature can be a label" "$said"
+grep -qE '^# \+expiry-time=[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$' "$folder/features"
+point $? "with a time until which it is believed" "$(head -n 3 "$folder/features")"
+if /usr/bin/python3 -c 'import yaml' 2>/dev/null; then
+        said=$(block yaml 2 | /usr/bin/python3 -c '
+import sys, yaml
+features = dict(line.rstrip().split("=", 1) for line in open(sys.argv[1]) if not line.startswith("#"))
+vm = yaml.safe_load(sys.stdin)
+assert vm["apiVersion"] == "kubevirt.io/v1" and vm["kind"] == "VirtualMachine"
+selector = vm["spec"]["template"]["spec"]["nodeSelector"]
+prefix = "feature.node.kubernetes.io/"
+own = {k[len(prefix):]: v for k, v in selector.items() if k.startswith(prefix)}
+assert own and all(features.get(k) == v for k, v in own.items()), (own, features)
+' "$folder/features" 2>&1)
+        point $? "the VM selects by labels that a host with all of it has" "$said"
+else
+        skip "there is no python3-yaml" "KubeVirt"
+fi
+
+# ---- Prometheus's node_exporter ----
+
+get() { /usr/bin/python3 -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=5).read().decode())' "http://$1/metrics" 2>/dev/null; }
+if command -v prometheus-node-exporter >/dev/null; then
+        mkdir "$folder/textfile"
+        (umask 0077 && "$tcectl" metrics --host="$folder/facts.json" --output="$folder/textfile/tced.prom")
+        [[ $? == 0 && $(stat -c %a "$folder/textfile/tced.prom") == 644 ]]
+        point $? "who runs as another user can read what the timer writes" "$(ls -l "$folder/textfile")"
+        for ((i = 0; i < 5 && ! ${exporter:-0}; i++)); do
+                address=127.0.0.1:$((20000 + RANDOM % 20000))
+                prometheus-node-exporter --collector.disable-defaults --collector.textfile --collector.textfile.directory="$folder/textfile" \
+                        --web.listen-address="$address" >"$folder/exporter.log" 2>&1 &
+                exporter=$!
+                for ((j = 0; j < 100; j++)); do
+                        kill -0 "$exporter" 2>/dev/null || { exporter=''; break; }
+                        said=$(get "$address") && [[ -n $said ]] && break
+                        sleep 0.1
+                done
+        done
+        missing=$(/usr/bin/python3 -c '
+import sys
+from prometheus_client.parser import text_string_to_metric_families as parse
+samples = lambda text: {(s.name, tuple(sorted(s.labels.items())), s.value) for f in parse(text) for s in f.samples}
+lost = samples(open(sys.argv[1]).read()) - samples(sys.stdin.read())
+sys.exit(f"lost: {lost}" if lost else 0)' "$folder/textfile/tced.prom" <<<"$said" 2>&1)
+        [[ $? == 0 && $said == *'node_textfile_scrape_error 0'* ]]
+        point $? "node_exporter gives each of the metrics" "$missing$(cat "$folder/exporter.log")"
+        [[ $said == *'node_textfile_mtime_seconds{file="'*'/tced.prom"}'* ]]
+        point $? "and how old they are, as the document's rule asks for it" "$(grep mtime <<<"$said")"
+else
+        skip "there is no node_exporter; Debian's package prometheus-node-exporter has it" "node_exporter"
+fi
+points_done
