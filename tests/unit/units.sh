@@ -60,10 +60,10 @@ done
 for unit in tced.service tced-bind.service tced-bind-work@.service; do has "$units/$unit" KeyringMode private; done
 has "$units/tced-bind-work@.service" ReadWritePaths '/sys/bus/pci /sys/devices /run/tced-bind/groups'
 for unit in tced.service tced-bind.service; do
-        has "$units/$unit" ReadOnlyPaths '/sys/bus /sys/class /sys/devices /sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/power'
+        has "$units/$unit" ReadOnlyPaths '/sys/bus /sys/class /sys/devices -/sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/power'
 done
 has "$units/tced-bind-work@.service" ReadOnlyPaths \
-        '/sys/bus /sys/class /sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/fs -/sys/kernel -/sys/power'
+        '/sys/bus /sys/class -/sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/fs -/sys/kernel -/sys/power'
 # refuses UNIT CALL...: of the groups that it has, exactly these are taken out again.
 refuses() {
         local have want
