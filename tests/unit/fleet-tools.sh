@@ -22,8 +22,10 @@ sed 's/"proven": *"[a-z]*"/"proven":"no"/g' "$folder/facts.json" >"$folder/unabl
 
 # own_etc COMMAND...: with an /etc of its own above the machine's, as facts are looked for there.
 own_etc() {
+        local user=()
+        ((EUID == 0)) || user=(--map-root-user)
         # shellcheck disable=SC2016
-        unshare --map-root-user --mount sh -c 'mount -t tmpfs none "$0" && mkdir "$0/upper" "$0/work" &&
+        unshare "${user[@]}" --mount sh -c 'mount -t tmpfs none "$0" && mkdir "$0/upper" "$0/work" &&
                 mount -t overlay none -o "lowerdir=/etc,upperdir=$0/upper,workdir=$0/work" /etc && exec "$@"' "$folder/etc" "$@"
 }
 # play FACTS: what the document's play says of a host whose tcectl answers so; where there is no such file its tced does not run.
