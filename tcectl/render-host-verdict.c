@@ -61,50 +61,78 @@ static size_t count_findings(json_object *json, const char *key, const char *val
         return n;
 }
 
-/* Tables that cost an exit for each TCE though no rule wants them so, and the VMs that have them; *ret_name: the last of these. */
-static size_t count_slow(json_object *json, size_t *ret_machines, const char **ret_name) {
-        json_object *machines = view_get(json, "machines");
-        size_t n = 0;
+/* What is on the slow path. */
+typedef struct Slow {
+        size_t tables, vms;
+        const char *name; /* the last VM's; NULL: it has none */
+} Slow;
 
-        *ret_machines = 0;
-        *ret_name = NULL;
+static void add_vm(Slow *s, size_t tables, const char *name) {
+        if (tables == 0)
+                return;
+        s->tables += tables;
+        s->vms++;
+        s->name = name;
+}
+
+/* Tables that cost an exit for each TCE though no rule wants them so, and the VMs that have them. */
+static void count_machines(json_object *json, Slow *s) {
+        json_object *machines = view_get(json, "machines");
+
         for (size_t i = 0; i < view_length(machines); i++) {
                 json_object *tables = view_get(view_item(machines, i), "tables");
-                size_t before = n;
+                size_t n = 0;
 
                 for (size_t j = 0; j < view_length(tables); j++)
                         n += table_is_slow(view_item(tables, j)) && !streq(view_show(view_item(tables, j), "reason"), "rule-user");
-                if (n == before)
-                        continue;
-                (*ret_machines)++;
-                *ret_name = view_string(view_item(machines, i), "name");
+                add_vm(s, n, view_string(view_item(machines, i), "name"));
         }
-        return n;
+}
+
+/* VMs that nobody registered have findings of the host's, one for each table, a process's together. */
+static void count_processes(json_object *json, Slow *s) {
+        json_object *findings = view_get(json, "findings");
+        const char *process = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < view_length(findings); i++) {
+                json_object *f = view_item(findings, i);
+
+                if (!streq(view_show(f, "id"), "slow-path"))
+                        continue;
+                if (!streq(view_show(f, "subject"), process)) {
+                        add_vm(s, n, process);
+                        process = view_show(f, "subject");
+                        n = 0;
+                }
+                n++;
+        }
+        add_vm(s, n, process);
 }
 
 /* Guests can have them: but? */
 static Verdict verdict_yes(json_object *json) {
         bool broken = count_findings(json, "id", "vfio-broken") > 0;
         bool devices = broken || count_findings(json, "id", "no-vfio-coupling") > 0;
-        size_t machines, errors = count_findings(json, "severity", "error"), slow;
+        size_t errors = count_findings(json, "severity", "error");
         char tables[128] = "", others[64] = "", whose[64];
-        const char *name;
+        Slow slow = {};
 
-        slow = count_slow(json, &machines, &name);
-        if (machines == 1 && !isempty(name))
-                (void) snprintf(whose, sizeof(whose), "%.60s", name);
+        count_machines(json, &slow);
+        count_processes(json, &slow);
+        if (slow.vms == 1 && !isempty(slow.name))
+                (void) snprintf(whose, sizeof(whose), "%.60s", slow.name);
         else
-                (void) snprintf(whose, sizeof(whose), "%zu %s", machines, plural(machines, "VM", "VMs"));
-
+                (void) snprintf(whose, sizeof(whose), "%zu %s", slow.vms, plural(slow.vms, "VM", "VMs"));
         /* The error that was told already. */
         errors -= errors > 0 && broken;
-        if (slow > 0)
-                (void) snprintf(tables, sizeof(tables), ", %s %zu %s of %s %s on the slow path", devices ? "and" : "but", slow,
-                                plural(slow, "table", "tables"), whose, plural(slow, "is", "are"));
+        if (slow.tables > 0)
+                (void) snprintf(tables, sizeof(tables), ", %s %zu %s of %s %s on the slow path", devices ? "and" : "but",
+                                slow.tables, plural(slow.tables, "table", "tables"), whose, plural(slow.tables, "is", "are"));
         if (errors > 0)
-                (void) snprintf(others, sizeof(others), ", %s there %s %zu %s", devices || slow > 0 ? "and" : "but",
+                (void) snprintf(others, sizeof(others), ", %s there %s %zu %s", devices || slow.tables > 0 ? "and" : "but",
                                 plural(errors, "is", "are"), errors, plural(errors, "error", "errors"));
-        if (!devices && slow == 0 && errors == 0)
+        if (!devices && slow.tables == 0 && errors == 0)
                 return verdict("yes", COLOUR_GREEN, CAN ".");
         return verdict("partly", COLOUR_YELLOW, CAN "%s%s%s.", devices ? ", but not those of passthrough devices" : "", tables, others);
 }

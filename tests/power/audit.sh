@@ -77,6 +77,7 @@ told() { journalctl -q -o cat MESSAGE_ID=$SLOW | grep -q "qemu-system-ppc (proce
 wait_for 30 told
 ok $? "the journal says so" || journalctl -q -o cat MESSAGE_ID=$SLOW
 like "$(busctl get-property org.tced1 /org/tced1 org.tced1.Manager Findings)" "*slow-path*process $qemu*liobn 80000000*" "and it is a finding of the host"
+like "$(tcectl status | head -n 2 | tr -s "\n " " ")" "*, but 1 table of process $qemu is on the slow path.*" "the first line of tcectl status has it"
 tcectl audit $qemu >/tmp/out
 ok $? "tcectl audit" && sed 's/^/# /' /tmp/out
 kill $qemu && wait $qemu 2>/dev/null

@@ -173,6 +173,12 @@ static void test_verdicts(void) {
                   "partly", "33", "This host's guests can have their TCE tables in the kernel, but 3 tables of 2 VMs are on the slow path." },
                 { HAS ", 'machines': [ { 'name': 'db1', 'tables': [ " MISSED ", { 'placement': 'kernel', 'slow': false, 'found': 'missing' } ] } ] }",
                   "partly", "33", "This host's guests can have their TCE tables in the kernel, but 1 table of db1 is on the slow path." },
+                { HAS ", 'findings': [ { 'id': 'slow-path', 'severity': 'warning', 'subject': 'process 405' },"
+                  " { 'id': 'slow-path', 'severity': 'warning', 'subject': 'process 405' } ] }", "partly", "33",
+                  "This host's guests can have their TCE tables in the kernel, but 2 tables of process 405 are on the slow path." },
+                { HAS ", 'machines': [ { 'name': 'db1', 'tables': [ " MISSED " ] } ], 'findings': [ { 'id': 'slow-path', 'subject': 'process 1' },"
+                  " { 'id': 'x', 'subject': '' }, { 'id': 'slow-path', 'subject': 'process 2' } ] }", "partly", "33",
+                  "This host's guests can have their TCE tables in the kernel, but 3 tables of 3 VMs are on the slow path." },
                 { HAS ", 'findings': [ { 'id': 'no-vfio-coupling', 'severity': 'warning' }, { 'id': 'multitce-unchecked', 'severity': 'error' } ] }",
                   "partly", "33",
                   "This host's guests can have their TCE tables in the kernel, but not those of passthrough devices, and there is 1 error." },
