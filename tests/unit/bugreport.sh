@@ -87,9 +87,12 @@ point $? "without tar there is none, and nothing is left" "$said"
 said=$(PATH=$folder/few "$tcectl" groups --host=all.tar.gz 2>&1)
 [[ $? == 1 && $said == *"There is no tar here, which unpacks all.tar.gz"* ]]
 point $? "nor is one read" "$said"
-said=$(TMPDIR=/nonexistent asked bugreport --output=none.tar.gz 2>&1)
-[[ $? == 1 && $said == *"No such file or directory"*"TMPDIR"* && ! -e none.tar.gz ]]
-point $? "a TMPDIR that is not there" "$said"
+# valgrind itself wants one.
+if [[ -z ${TCED_VALGRIND_LOGS:-} ]]; then
+        said=$(TMPDIR=/nonexistent asked bugreport --output=none.tar.gz 2>&1)
+        [[ $? == 1 && $said == *"No such file or directory"*"TMPDIR"* && ! -e none.tar.gz ]]
+        point $? "a TMPDIR that is not there" "$said"
+fi
 kill $daemon && wait $daemon
 said=$(PATH=$folder/programs:$PATH asked bugreport --output=alone.tar.gz 2>&1)
 [[ $? == 0 && $(member alone.tar.gz problems.txt) == "what tced knows: Nobody answers"* ]]
