@@ -153,11 +153,11 @@ zsh_completes() {
                 return
         fi
         complete_zsh 'tcectl pla' 'tcectl plan --fi' 'tcectl plan --fix w' 'tcectl check --strict --hos' 'tcectl explain --fi' \
-                'tcectl bind --per' 'tcectl bind enP1' 'tcectl bind enP1p3s0f1 0001:03:00.1' 'tcectl group 12' 'tcectl topology --sv' \
+                'tcectl bind --per' 'tcectl bind enP1' 'tcectl bind enP1p3s0f1 0001:03:00.1' 'tcectl group 12' 'tcectl topology --sv' 'tcectl -H localhos' \
                 >"$dir/out" 2>"$dir/err"
         diff <(printf '%s\n' 'tcectl plan ' 'tcectl plan --fix ' 'tcectl plan --fix web1.xml ' 'tcectl check --strict --host=' \
                 'tcectl explain --fi' 'tcectl bind --persistent ' 'tcectl bind enP1p3s0f1 ' 'tcectl bind enP1p3s0f1 0001:03:00.1 ' \
-                'tcectl group 12 ' 'tcectl topology --svg ') "$dir/out" >>"$dir/err"
+                'tcectl group 12 ' 'tcectl topology --svg ' 'tcectl -H localhost ') "$dir/out" >>"$dir/err"
         point "zsh completes options, files and groups behind a command" $?
 }
 
