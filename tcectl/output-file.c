@@ -10,7 +10,9 @@
 #include "util.h"
 
 static int fail(Problem *problem, int error, const char *path) {
-        return problem_set(problem, error, "Can't write %.200s: %s. Name a file in a folder that this user may write to", path, strerror(-error));
+        const char *remedy = error == -ENOSPC || error == -EDQUOT ? "Make room there" : "Name a file in a folder that this user may write to";
+
+        return problem_set(problem, error, "Can't write %.200s: %s. %s", path, strerror(-error), remedy);
 }
 
 int output_file_open(OutputFile *o, const char *path, Problem *problem) {
