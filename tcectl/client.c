@@ -30,7 +30,7 @@ typedef struct Way {
 } Way;
 
 struct Client {
-        bool user, quiet;
+        bool user, quiet, no_start;
         char *remote; /* NULL: this host */
         Way ways[WAYS_MAX];
         size_t n_ways;
@@ -94,6 +94,7 @@ int client_new(const ClientOptions *options, Client **ret) {
                 return -ENOMEM;
         c->user = options->user;
         c->quiet = options->quiet;
+        c->no_start = options->no_start;
         if (options->remote) {
                 c->ways[c->n_ways++] = (Way){ .is_bus = true };
                 c->remote = strdup(options->remote);
@@ -187,11 +188,11 @@ static int append_machine(sd_bus_message *m, const Call *call) {
 }
 
 /* One call with its arguments. On a bus it goes to tced's name; a peer is tced itself. */
-static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
+static int call_over(const Client *c, const Call *call, sd_bus_error *e, sd_bus_message **reply) {
         _cleanup_(message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &m, is_bus ? TCED_BUS_NAME : NULL, call->path ? call->path : TCED_BUS_PATH,
+        r = sd_bus_message_new_method_call(c->bus, &m, c->bus_is_bus ? TCED_BUS_NAME : NULL, call->path ? call->path : TCED_BUS_PATH,
                                            call->path ? call->interface : TCED_INTERFACE_MANAGER, call->method);
         if (r < 0)
                 return r;
@@ -209,7 +210,9 @@ static int call_over(sd_bus *bus, bool is_bus, const Call *call, sd_bus_error *e
                 return r;
         if (call->interactive)
                 (void) sd_bus_message_set_allow_interactive_authorization(m, 1);
-        return sd_bus_call(bus, m, call->timeout, e, reply);
+        if (c->no_start)
+                (void) sd_bus_message_set_auto_start(m, 0);
+        return sd_bus_call(c->bus, m, call->timeout, e, reply);
 }
 
 /* What starts the tced that was looked for. */
@@ -298,7 +301,7 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Prob
                 }
                 /* ssh may ask for a password, on the same line of the terminal. */
                 progress_begin(c->quiet || c->remote ? NULL : call->progress);
-                r = call_over(c->bus, c->bus_is_bus, call, &e, reply);
+                r = call_over(c, call, &e, reply);
                 progress_end();
                 if (r >= 0)
                         return 0;
@@ -311,6 +314,9 @@ static int client_call(Client *c, const Call *call, sd_bus_message **reply, Prob
                 /* The bus is there, tced is not on it: it may have been started before the bus was. */
                 c->bus = sd_bus_close_unref(c->bus);
                 r = -EHOSTUNREACH;
+                /* On the socket it is systemd that listens then, which would start it. */
+                if (c->no_start && !c->user)
+                        break;
         }
         return explain_absence(c, r, problem);
 }

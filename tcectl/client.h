@@ -15,6 +15,7 @@ typedef struct ClientOptions {
         const char *address; /* a D-Bus peer's address, nothing else; NULL: none */
         const char *remote;  /* "[USER@]HOST": the tced there, by ssh, nothing else; NULL: this host's */
         bool quiet;          /* nothing is said while something lasts */
+        bool no_start;       /* a tced that does not run is not started by a call */
 } ClientOptions;
 
 /* Keeps the connection over which its first call went. */

@@ -9,7 +9,11 @@
 #include "view.h"
 
 int command_client(const Options *o, Client **ret) {
-        const ClientOptions where = { .user = o->user, .address = o->address, .remote = o->remote, .quiet = o->command->options & OPTION_TOP };
+        /* Timers run these: what was stopped is to stay so, and to be told of. */
+        const bool watches = o->command->run == run_metrics || o->command->run == run_features;
+        const ClientOptions where = {
+                .user = o->user, .address = o->address, .remote = o->remote, .quiet = o->command->options & OPTION_TOP, .no_start = watches,
+        };
 
         return client_new(&where, ret);
 }
