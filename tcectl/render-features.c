@@ -11,7 +11,7 @@
 #include "view.h"
 
 /* Kubernetes' most for a label's value. */
-#define LABEL_MAX 63U
+#define LABEL_MAX ((size_t) 63)
 
 typedef struct Feature {
         const char *name; /* of the fact; of the label with "tced-" before it, and dashes */
@@ -100,16 +100,33 @@ json_object *select_features(json_object *json) {
         return o;
 }
 
-/* A label's name and value (of A-Z a-z 0-9 - _ .); a member's underscores are dashes there. */
-static void put_label(FILE *f, const char *name, const char *value) {
-        unsigned left = LABEL_MAX;
+static bool is_alnum(char c) {
+        return c != '\0' && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", c);
+}
 
-        (void) fputs("tced-", f);
+/* A label's value: of A-Z a-z 0-9 - _ ., at both ends a letter or digit (Kubernetes: apimachinery/pkg/util/validation/
+ * validation.go:IsValidLabelValue); Node Feature Discovery passes over another. */
+static void put_value(FILE *f, const char *value) {
+        char text[LABEL_MAX + 1];
+        size_t n = 0;
+
+        for (const char *p = value; *p && n < LABEL_MAX; p++)
+                if (n > 0 || is_alnum(*p))
+                        text[n++] = is_alnum(*p) || strchr("-_.", *p) ? *p : '_';
+        while (n > 0 && !is_alnum(text[n - 1]))
+                n--;
+        text[n] = '\0';
+        (void) fputs(text, f);
+}
+
+/* With its namespace, as Node Feature Discovery is about to take none without (docs/reference/feature-gates.md: DisableAutoPrefix); a member's
+ * underscores are dashes there. */
+static void put_label(FILE *f, const char *name, const char *value) {
+        (void) fputs("feature.node.kubernetes.io/tced-", f);
         for (const char *p = name; *p; p++)
                 (void) fputc(*p == '_' ? '-' : *p, f);
         (void) fputc('=', f);
-        for (const char *p = value; *p && left > 0; p++, left--)
-                (void) fputc(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.", *p) ? *p : '_', f);
+        put_value(f, value);
         (void) fputc('\n', f);
 }
 

@@ -30,7 +30,7 @@ ok $? "tced answers, and KVM can be used"
 grep -qx 'tced_capability_proven{capability="KVM_CAP_SPAPR_TCE_64"} 1' "$metrics"
 ok $? "a table in the kernel is proven" || grep capability "$metrics" | sed 's/^/#   /'
 is "$(grep -c '^tced_iommu_groups{' "$metrics")" "$(tcectl --json=short groups | grep -o '"viability":"[a-z-]*"' | sort -u | wc -l)" "groups by their state"
-grep -qx 'tced-kvm=HV' "$labels" && grep -qx 'tced-in-kernel-tce-64=true' "$labels"
+grep -qx 'feature.node.kubernetes.io/tced-kvm=HV' "$labels" && grep -qx 'feature.node.kubernetes.io/tced-in-kernel-tce-64=true' "$labels"
 ok $? "the labels say so" || sed 's/^/#   /' "$labels"
 expires=$(sed -n 's/^# +expiry-time=//p' "$labels")
 left=$(($(date -d "$expires" +%s) - $(date +%s)))

@@ -30,12 +30,13 @@ own_etc() {
 }
 # play FACTS: what the document's play says of a host whose tcectl answers so; where there is no such file its tced does not run.
 play() {
-        printf '#!/bin/sh\n[ -s "%s" ] || exit 1\nexec "%s" "$@" --host="%s"\n' "$1" "$tcectl" "$1" >"$folder/bin/tcectl"
+        printf '#!/bin/sh\n[ -s "%s" ] || exit 1\n[ "$1" != check ] || { echo "$@" >"%s/checked"; exit "${REFUSES:-0}"; }\nexec "%s" "$@" --host="%s"\n' \
+                "$1" "$folder" "$tcectl" "$1" >"$folder/bin/tcectl"
         chmod 755 "$folder/bin/tcectl"
         # shellcheck disable=SC2016
         PATH=$folder/bin:$PATH HOME=$folder ANSIBLE_NOCOLOR=1 ANSIBLE_LOCAL_TEMP=$folder/local ANSIBLE_REMOTE_TEMP=$folder/remote \
                 own_etc sh -c 'mkdir -p /etc/ansible/facts.d && ln -s "$1/data/ansible.fact" /etc/ansible/facts.d/tced.fact &&
-                exec ansible-playbook -i "$0/hosts" "$0/play.yaml"' "$folder" "$sources" 2>&1
+                exec ansible-playbook -i "$0/hosts" "$0/$2.yaml"' "$folder" "$sources" "${2:-play}" 2>&1
 }
 mkdir "$folder/etc"
 if ! command -v ansible-playbook >/dev/null; then
@@ -44,7 +45,10 @@ elif ! own_etc true 2>/dev/null; then
         skip "no /etc of one's own can be mounted here" "Ansible"
 else
         mkdir "$folder/bin"
-        block yaml 3 >"$folder/play.yaml"
+        block yaml 5 >"$folder/play.yaml"
+        block yaml 6 >"$folder/place.yaml"
+        printf '#!/bin/sh\necho "$@" >>"%s/virsh"\n' "$folder" >"$folder/bin/virsh"
+        chmod 755 "$folder/bin/virsh"
         printf '[power]\nlocalhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n' >"$folder/hosts"
         said=$(play "$folder/able.json")
         [[ $? == 0 && $said == *'failed=0'* ]]
@@ -55,29 +59,60 @@ else
         said=$(play "$folder/none")
         [[ $? != 0 && $said == *'tced does not answer: tcectl status'* ]]
         point $? "and one whose tced does not answer" "$said"
+        said=$(play "$folder/unable.json" place)
+        [[ $? == 0 && $said == *'failed=0'* && ! -e $folder/virsh ]]
+        point $? "a host that has not shown the fast path is given no VM" "$said"
+        said=$(play "$folder/able.json" place)
+        [[ $? == 0 && $(cat "$folder/virsh") == 'define /srv/vms/web1.xml' && $(cat "$folder/checked") == 'check /srv/vms/web1.xml' ]]
+        point $? "one that has is, once tcectl check has said yes" "$said"
+        rm "$folder/virsh"
+        said=$(REFUSES=1 play "$folder/able.json" place)
+        [[ $? != 0 && ! -e $folder/virsh ]]
+        point $? "and not where it says no" "$said"
 fi
 
 # ---- Node Feature Discovery, KubeVirt ----
 
 # What Kubernetes takes for a label (pkg/apis/core/validation of apimachinery: IsQualifiedName, IsValidLabelValue).
 "$tcectl" features --host="$folder/able.json" --output="$folder/features"
-said=$(grep -v '^#' "$folder/features" | grep -vE '^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$')
+said=$(grep -v '^#' "$folder/features" | grep -vE '^feature\.node\.kubernetes\.io/[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$')
 [[ -z $said && -s $folder/features ]]
 point $? "each feature can be a label" "$said"
 grep -qE '^# \+expiry-time=[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$' "$folder/features"
 point $? "with a time until which it is believed" "$(head -n 3 "$folder/features")"
 if /usr/bin/python3 -c 'import yaml' 2>/dev/null; then
-        said=$(block yaml 2 | /usr/bin/python3 -c '
+        said=$(block yaml 3 | /usr/bin/python3 -c '
 import sys, yaml
 features = dict(line.rstrip().split("=", 1) for line in open(sys.argv[1]) if not line.startswith("#"))
 vm = yaml.safe_load(sys.stdin)
 assert vm["apiVersion"] == "kubevirt.io/v1" and vm["kind"] == "VirtualMachine"
 selector = vm["spec"]["template"]["spec"]["nodeSelector"]
 prefix = "feature.node.kubernetes.io/"
-own = {k[len(prefix):]: v for k, v in selector.items() if k.startswith(prefix)}
+own = {k: v for k, v in selector.items() if k.startswith(prefix)}
 assert own and all(features.get(k) == v for k, v in own.items()), (own, features)
 ' "$folder/features" 2>&1)
         point $? "the VM selects by labels that a host with all of it has" "$said"
+        # NFD: docs/usage/customization-guide.md, the operators' table.
+        said=$(block yaml 4 | /usr/bin/python3 -c '
+import sys, yaml
+rule = yaml.safe_load(sys.stdin)
+assert rule["apiVersion"] == "nfd.k8s-sigs.io/v1alpha1" and rule["kind"] == "NodeFeatureRule"
+operators = {"IsTrue": lambda have, want: have == "true", "IsFalse": lambda have, want: have == "false",
+             "Gt": lambda have, want: int(have) > int(want[0])}
+for path, matches in ((sys.argv[1], True), (sys.argv[2], False)):
+    features = dict(line.rstrip().split("=", 1) for line in open(path) if not line.startswith("#"))
+    # One group is free there, which these facts do not have.
+    if matches:
+        features = {k: "1" if k.endswith("assignable") else "false" if k.endswith("errors") else v for k, v in features.items()}
+    for r in rule["spec"]["rules"]:
+        assert r["labels"] and all(k.startswith("feature.node.kubernetes.io/tced-") for k in r["labels"])
+        for m in r["matchFeatures"]:
+            assert m["feature"] == "local.label"
+            names = m["matchExpressions"]
+            assert not matches or set(names) <= set(features), set(names) - set(features)
+            assert all(k in features and operators[e["op"]](features[k], e.get("value")) for k, e in names.items()) == matches, path
+' "$folder/features" <("$tcectl" features --host="$folder/unable.json") 2>&1)
+        point $? "the NodeFeatureRule asks for what is in the file, and takes only hosts that have shown it" "$said"
 else
         skip "there is no python3-yaml" "KubeVirt"
 fi

@@ -31,7 +31,7 @@ point $? "docs/fleets.md has each metric" "$said"
 # Labels likewise; a host that has proven all prints all.
 sed -n 's/^| \(`tced-.*\) |.*/\1/p' "$sources/docs/fleets.md" | grep -o '`tced-[^`]*`' | tr -d '`' | sort >"$folder/documented"
 sed 's/"proven": *"[a-z]*"/"proven":"yes"/g' "$folder/facts.json" >"$folder/able.json"
-"$tcectl" features --host="$folder/able.json" | grep -o '^[a-z0-9-]*' | sort >"$folder/printed"
+"$tcectl" features --host="$folder/able.json" | sed -n 's|^feature.node.kubernetes.io/\([a-z0-9-]*\)=.*|\1|p' | sort >"$folder/printed"
 said=$(diff "$folder/documented" "$folder/printed")
 point $? "docs/fleets.md has each label" "$said"
 
@@ -40,7 +40,7 @@ if command -v promtool >/dev/null; then
         point $? "promtool accepts the metrics" "$said"
         [[ -z $said ]]
         point $? "and finds nothing to mend" "$said"
-        block yaml 1 >"$folder/rules.yaml"
+        block yaml 2 >"$folder/rules.yaml"
         said=$(promtool check rules "$folder/rules.yaml" 2>&1) && grep -q '3 rules' <<<"$said"
         point $? "promtool accepts the document's rules" "$said"
         cat >"$folder/rules-test.yaml" <<-END

@@ -24,6 +24,8 @@ static char *metrics(json_object *json) {
         return text;
 }
 
+#define NS "feature.node.kubernetes.io/tced-"
+
 static char *labels(json_object *json, time_t expires) {
         char *text = NULL;
         size_t size;
@@ -102,18 +104,40 @@ static void test_features(void) {
         json_object *power = fixture(fixture_power), *x86 = fixture(fixture_x86), *fact;
         json_object *able = fixture("{ 'host': { 'kvm': { 'vm_types': [ { 'name': 'HV pr\\u00e9', 'proven': 'yes' } ], 'capabilities': ["
                                     " { 'name': 'KVM_CAP_SPAPR_MULTITCE', 'proven': 'yes' } ], 'multitce_range_check': { 'proven': 'yes' } } } }");
+        static const struct {
+                const char *name, *version, *label;
+        } versions[] = {
+                { "a value begins and ends with a letter or digit", "~0.1+", NS "version=0.1" },
+                { "others become _ between", "0.1~rc1 +x", NS "version=0.1_rc1__x" },
+                { "of nothing else nothing is left", "-._", NS "version=" },
+                { "63 characters are a value", "012345678901234567890123456789012345678901234567890123456789012", NS
+                  "version=012345678901234567890123456789012345678901234567890123456789012" },
+                { "cut at 63 it ends with a letter or digit, too", "01234567890123456789012345678901234567890123456789012345678901.2", NS
+                  "version=01234567890123456789012345678901234567890123456789012345678901" },
+        };
         char *text = labels(power, 0);
 
-        tap_streq(text, "tced-version=0.1\ntced-kvm=HV\ntced-in-kernel-tce=true\ntced-in-kernel-tce-64=true\ntced-iommu-groups-assignable=0\n"
-                        "tced-errors=true\n", "labels are what is proven");
+        tap_streq(text, NS "version=0.1\n" NS "kvm=HV\n" NS "in-kernel-tce=true\n" NS "in-kernel-tce-64=true\n" NS "iommu-groups-assignable=0\n"
+                        NS "errors=true\n", "labels are what is proven");
         free(text);
         text = labels(x86, 1000000000);
-        tap_streq(text, "# +expiry-time=2001-09-09T01:46:40Z\ntced-version=0.1\ntced-iommu-groups-assignable=0\ntced-errors=false\n",
+        tap_streq(text, "# +expiry-time=2001-09-09T01:46:40Z\n" NS "version=0.1\n" NS "iommu-groups-assignable=0\n" NS "errors=false\n",
                   "a host that has proven nothing, until when");
         free(text);
         text = labels(able, 0);
-        tap_ok(has_line(text, "tced-kvm=HV_pr__") && has_line(text, "tced-multitce=true"), "a value has a label's characters");
+        tap_ok(has_line(text, NS "kvm=HV_pr") && has_line(text, NS "multitce=true"), "a value has a label's characters");
         free(text);
+        for (size_t i = 0; i < ELEMENTSOF(versions); i++) {
+                char json[256];
+                json_object *of;
+
+                (void) snprintf(json, sizeof(json), "{ 'tced': { 'version': '%s' } }", versions[i].version);
+                of = fixture(json);
+                text = labels(of, 0);
+                tap_ok(has_line(text, versions[i].label), "%s", versions[i].name);
+                free(text);
+                (void) json_object_put(of);
+        }
         fact = select_features(power);
         tap_streq(json_object_to_json_string_ext(fact, JSON_C_TO_STRING_PLAIN),
                   "{\"version\":\"0.1\",\"kvm\":\"HV\",\"in_kernel_tce\":true,\"in_kernel_tce_64\":true,\"in_kernel_tce_vfio\":false,\"multitce\":false,"
@@ -158,7 +182,7 @@ static void test_output(void) {
         tap_ok(result.status == 0 && *result.err && has_line(text, "tced_up 0") && !strstr(text, "tced_machine"), "no tced: the file says so, too");
         RUN(&result, (char *) "features", output, host);
         read_all(path, text, sizeof(text));
-        tap_ok(result.status == 0 && strncmp(text, "# +expiry-time=2", 16) == 0 && has_line(text, "tced-kvm=HV"), "features with how long they hold");
+        tap_ok(result.status == 0 && strncmp(text, "# +expiry-time=2", 16) == 0 && has_line(text, NS "kvm=HV"), "features with how long they hold");
         RUN(&result, (char *) "features", (char *) "--json=short", host);
         tap_ok(result.status == 0 && strncmp(result.out, "{\"version\":\"0.1\",", 17) == 0, "the fact in one line");
         RUN(&result, (char *) "features", output, (char *) "--address=unix:path=/nonexistent/socket");
