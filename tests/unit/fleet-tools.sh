@@ -9,8 +9,14 @@ tcectl=$(realpath "$1") sources=$2 facts_of=$3
 # shellcheck source=tests/points.sh
 source "$(dirname "$0")/../points.sh"
 folder=$(mktemp -d)
-exporter=''
-trap '[[ -z $exporter ]] || kill "$exporter"; rm -rf "$folder"' EXIT
+exporter='' server=''
+# shellcheck disable=SC2317
+end() {
+        local pid
+        for pid in $exporter $server; do kill "$pid" && wait "$pid"; done 2>/dev/null
+        rm -rf "$folder"
+}
+trap end EXIT
 
 # The nth block of a language in the document.
 block() { awk -v want="\`\`\`$1" -v nth="$2" '$0 == want { n++; inside = n == nth; next } /^```/ { inside = 0 } inside' "$sources/docs/fleets.md"; }
@@ -30,6 +36,7 @@ own_etc() {
 }
 # play FACTS: what the document's play says of a host whose tcectl answers so; where there is no such file its tced does not run.
 play() {
+        # shellcheck disable=SC2016
         printf '#!/bin/sh\n[ -s "%s" ] || exit 1\n[ "$1" != check ] || { echo "$@" >"%s/checked"; exit "${REFUSES:-0}"; }\nexec "%s" "$@" --host="%s"\n' \
                 "$1" "$folder" "$tcectl" "$1" >"$folder/bin/tcectl"
         chmod 755 "$folder/bin/tcectl"
@@ -119,7 +126,14 @@ fi
 
 # ---- Prometheus's node_exporter ----
 
-get() { /usr/bin/python3 -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=5).read().decode())' "http://$1/metrics" 2>/dev/null; }
+# get ADDRESS [PATH [QUERY]]
+get() {
+        /usr/bin/python3 -c '
+import sys
+from urllib.parse import quote
+from urllib.request import urlopen
+sys.stdout.write(urlopen(sys.argv[1] + quote(sys.argv[2]), timeout=5).read().decode())' "http://$1/${2:-metrics}" "${3:-}" 2>/dev/null
+}
 if command -v prometheus-node-exporter >/dev/null; then
         mkdir "$folder/textfile"
         (umask 0077 && "$tcectl" metrics --host="$folder/facts.json" --output="$folder/textfile/tced.prom")
@@ -148,5 +162,47 @@ sys.exit(f"lost: {lost}" if lost else 0)' "$folder/textfile/tced.prom" <<<"$said
         point $? "and how old they are, as the document's rule asks for it" "$(grep mtime <<<"$said")"
 else
         skip "there is no node_exporter; Debian's package prometheus-node-exporter has it" "node_exporter"
+fi
+
+# ---- Prometheus ----
+
+# A host that has lost its tables in the kernel, by the document's configuration, with its target and times made this test's.
+if [[ -n $exporter ]] && command -v prometheus >/dev/null; then
+        block yaml 2 >"$folder/tced.yaml"
+        { printf 'global: {scrape_interval: 1s, evaluation_interval: 1s}\n'; block yaml 1 | sed "s/power1:9100/$address/"; } >"$folder/prometheus.yml"
+        said=$(promtool check config "$folder/prometheus.yml" 2>&1)
+        point $? "promtool accepts the document's configuration" "$said"
+        "$tcectl" metrics --host="$folder/unable.json" --output="$folder/textfile/tced.prom"
+        for ((i = 0; i < 5 && ! ${server:-0}; i++)); do
+                there=127.0.0.1:$((20000 + RANDOM % 20000))
+                prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/data" --web.listen-address="$there" \
+                        >"$folder/server.log" 2>&1 &
+                server=$!
+                for ((j = 0; j < 150; j++)); do
+                        kill -0 "$server" 2>/dev/null || { server=''; break; }
+                        said=$(get "$there" api/v1/alerts)
+                        [[ $said != *HostWithoutTCE* || $said != *SlowVM* ]] || break
+                        sleep 0.2
+                done
+        done
+        missing=$(/usr/bin/python3 -c '
+import json, sys
+alerts = {a["labels"]["alertname"]: a for a in json.load(sys.stdin)["data"]["alerts"]}
+assert set(alerts) == {"HostWithoutTCE", "SlowVM"}, alerts
+assert alerts["HostWithoutTCE"]["state"] == "firing" and alerts["SlowVM"]["state"] == "pending", alerts
+assert alerts["HostWithoutTCE"]["annotations"]["summary"] == sys.argv[1] + " has no TCE tables in the kernel: tcectl status", alerts
+assert alerts["SlowVM"]["labels"]["machine"] == "web1", alerts' "$address" <<<"$said" 2>&1)
+        point $? "Prometheus tells of a host that has lost them, and waits a moment with a slow VM" "$missing$(tail -n 5 "$folder/server.log")"
+        queries=0
+        while read -r query; do
+                said=$(get "$there" 'api/v1/query?query=' "$query")
+                [[ $said == *'"status":"success"'* && $said == *'"metric"'* ]]
+                point $? "it answers: $query" "$said"
+                queries=$((queries + 1))
+        done < <(block promql 1)
+        ((queries >= 4))
+        point $? "and all that the document has for a dashboard" "$queries"
+else
+        skip "there is no Prometheus and node_exporter; Debian's packages prometheus and prometheus-node-exporter have them" "Prometheus"
 fi
 points_done
