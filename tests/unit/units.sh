@@ -64,6 +64,19 @@ for unit in tced.service tced-bind.service; do
 done
 has "$units/tced-bind-work@.service" ReadOnlyPaths \
         '/sys/bus /sys/class -/sys/module -/sys/block -/sys/dev -/sys/firmware -/sys/fs -/sys/kernel -/sys/power'
+# Of paths that a unit names, those that some host may lack (a container, a kernel without PCI) are to have a "-", or the unit does not start there.
+# There on each: what /sys has of its own, and what the unit itself makes or asks for.
+always=(/sys/bus /sys/class /sys/devices)
+for file in "$units"/tced*.service; do
+        mine=("${always[@]}")
+        while read -r path; do mine+=("$path"); done < <(sed -n 's/^ConditionPathIsDirectory=//p; s|^RuntimeDirectory=|/run/|p' "$file")
+        # Only started by tced-bind for a PCI device, which has made the records' folder.
+        [[ $file != */tced-bind-work@.service ]] || mine+=(/sys/bus/pci /run/tced-bind/groups)
+        missing=$(sed -nE 's/^(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec|BindReadOnly|Bind)Paths=//p' "$file" | tr ' ' '\n' | grep -v '^-' |
+                grep -vxFf <(printf '%s\n' "${mine[@]}"))
+        [[ -z $missing ]]
+        point $? "${file##*/}: a path that is not there keeps it from starting nowhere" "$missing"
+done
 # refuses UNIT CALL...: of the groups that it has, exactly these are taken out again.
 refuses() {
         local have want
