@@ -106,11 +106,18 @@ ok $? "settings are as they were"
 ok $? "nothing of it in the journal is an error"
 
 # Removed, and back.
+mkdir -p /var/lib/prometheus/node-exporter
+systemctl start tced-metrics.service
+[[ -s /var/lib/prometheus/node-exporter/tced.prom ]]
+ok $? "node_exporter has a file to read"
 apt remove tced tced-qemu
 ok $? "they are removed"
 is "$(systemctl list-units --all --no-legend 'tced*' | grep -vc not-found)" 0 "nothing of tced is running"
 [[ ! -e /etc/libvirt/hooks/qemu.d/tced && ! -L /etc/libvirt/hooks/qemu.d/tced ]]
 ok $? "libvirt's hook is gone"
+[[ ! -e /var/lib/prometheus/node-exporter/tced.prom ]]
+ok $? "and so is what node_exporter reads"
+rm -r /var/lib/prometheus
 is "$(show vmm MainPID)" "$vmm" "the VM runs on"
 [[ -e /etc/tced/tced.conf && -e /etc/tced/rules.d/50-web.rule ]]
 ok $? "settings are kept"

@@ -74,6 +74,19 @@ else
         skip "there is no dbus-daemon" "a tced that is stopped"
 fi
 
+# ---- tced is removed ----
+
+# debian/tced.postrm, with a /var and an /etc of its own.
+# shellcheck disable=SC2016
+said=$(unshare --mount sh -ec 'script=$(sed /^#DEBHELPER#/d "$1")
+        prom=/var/lib/prometheus/node-exporter labels=/etc/kubernetes/node-feature-discovery/features.d
+        mount -t tmpfs none /var && mount -t tmpfs none /etc && mkdir -p $prom $labels && touch $prom/tced.prom $prom/other.prom $labels/tced
+        sh -c "$script" tced.postrm upgrade 2 && ls $prom $labels | xargs
+        sh -c "$script" tced.postrm remove && ls $prom $labels | xargs' sh "$sources/debian/tced.postrm" 2>&1)
+prom=/var/lib/prometheus/node-exporter labels=/etc/kubernetes/node-feature-discovery/features.d
+[[ $said == "$labels: tced $prom: other.prom tced.prom"$'\n'"$labels: $prom: other.prom" ]]
+point $? "an upgrade leaves what the timers wrote, and a removal nothing to be read" "$said"
+
 # ---- it can't be written ----
 
 # amiss PATH TEXT NAME: the command fails with that text, and what was there is there.
