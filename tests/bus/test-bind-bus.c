@@ -110,7 +110,7 @@ static void test_tcectl(const Host *h) {
                 { "", { "bind", "7" }, 0, "IOMMU group 7 (" ADDRESS ") is on vfio-pci now; it is bound again at boot.\n" },
                 { "", { "release", "7", "--persistent" }, 0, "IOMMU group 7 is given back: " ADDRESS " is on e1000e; it is not bound at boot any "
                                                              "more.\n" },
-                { "", { "bind", "0000:02:00.0" }, 1, "tcectl: No IOMMU group has a device 0000:02:00.0. See: tcectl groups; after a hot-plug: "
+                { "", { "bind", "0000:02:00.0" }, 1, "tcectl: No IOMMU group has a device 0000:02:00.0. Did you mean '0000:01:00.0'? See: tcectl groups; after a hot-plug: "
                                                      "tcectl rescan\n" },
         };
 

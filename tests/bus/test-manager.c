@@ -422,55 +422,6 @@ static void test_all(Host *h, sd_bus *bus, sd_bus *listener) {
         test_log_control(bus);
 }
 
-#define CALLS_MAX 100U
-
-/* Numbers of the calls, in the order in which they were answered. */
-typedef struct Order {
-        unsigned numbers[CALLS_MAX], n;
-} Order;
-
-typedef struct NumberedCall {
-        Order *answers;
-        unsigned number;
-} NumberedCall;
-
-static int on_numbered(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        NumberedCall *c = userdata;
-
-        c->answers->numbers[c->answers->n++] = c->number;
-        return 0;
-}
-
-/* Who is new on the bus, and does not wait for one answer before it asks again: the first calls wait for what the bus says of it, later ones come
- * when it has. */
-static void test_order(const Host *h) {
-        _cleanup_bus_ sd_bus *bus = open_bus(h);
-        NumberedCall calls[CALLS_MAX];
-        Order answers = {};
-        bool in_order = true;
-        int r = 0;
-
-        for (unsigned i = 0; i < CALLS_MAX && r >= 0; i++) {
-                calls[i] = (NumberedCall) { &answers, i };
-                r = sd_bus_call_method_async(bus, NULL, TCED_BUS_NAME, TCED_BUS_PATH, TCED_INTERFACE_MANAGER, "GetMachine", on_numbered, &calls[i],
-                                             "s", "nobody");
-                /* Now and then some of what was asked is on its way alone. */
-                if (r >= 0 && i % 10 == 9)
-                        r = sd_bus_flush(bus);
-        }
-        while (r >= 0 && answers.n < CALLS_MAX) {
-                r = sd_bus_process(bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(bus, 5000000);
-                if (r == 0)
-                        break;
-        }
-        for (unsigned i = 0; i < answers.n; i++)
-                in_order &= answers.numbers[i] == i;
-        tap_eq(answers.n, CALLS_MAX, "all first calls of a new sender are answered");
-        tap_ok(in_order, "in their order");
-}
-
 int main(void) {
         Host h;
 
@@ -490,7 +441,6 @@ int main(void) {
                 wait_probed(bus);
                 test_all(&h, i == 0 ? bus : peer, i == 0 ? peer : bus);
         }
-        test_order(&h);
         host_done(&h);
         return tap_done();
 }
