@@ -267,12 +267,24 @@ static const char *guess_device(json_object *groups, const char *name, char buf[
         return nearest_text(&n, "", buf);
 }
 
+static bool is_machine(json_object *json, const char *name) {
+        json_object *machines = view_get(json, "machines");
+
+        for (size_t i = 0; i < view_length(machines); i++)
+                if (streq(view_show(view_item(machines, i), "name"), name))
+                        return true;
+        return false;
+}
+
 /* What can be done depends on what was meant. */
-static void explain_none(json_object *groups, const char *name, Problem *problem) {
+static void explain_none(json_object *json, const char *name, Problem *problem) {
         char guess[NEAREST_TEXT_MAX];
 
-        (void) guess_device(groups, name, guess);
-        if (strchr(name, ':'))
+        (void) guess_device(view_get(json, "groups"), name, guess);
+        if (is_machine(json, name))
+                (void) problem_set(problem, -ESRCH, "'%.150s' is a VM, not an IOMMU group or a device. Which groups it has: tcectl topology; the VM "
+                                   "itself: tcectl machines %.150s", name, name);
+        else if (strchr(name, ':'))
                 (void) problem_set(problem, -ESRCH, "No IOMMU group has a device %.64s.%s See: tcectl groups; after a hot-plug: tcectl rescan",
                                    name, guess);
         else if (*guess)
@@ -311,6 +323,6 @@ json_object *group_find(json_object *json, const char *name, Problem *problem) {
                 }
         }
         if (!found)
-                explain_none(groups, name, problem);
+                explain_none(json, name, problem);
         return found;
 }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "group-view.h"
 #include "render-tables.h"
 #include "view.h"
 
@@ -46,10 +47,14 @@ json_object *machine_find(json_object *json, const char *name) {
 const char *machine_guess(json_object *json, const char *name, char buf[NEAREST_TEXT_MAX]) {
         json_object *machines = view_get(json, "machines");
         Nearest n = nearest_to(name, SIZE_MAX);
+        Problem ignored;
 
         for (size_t i = 0; i < view_length(machines); i++)
                 nearest_try(&n, view_string(view_item(machines, i), "name"));
-        return nearest_text(&n, "", buf);
+        (void) nearest_text(&n, "", buf);
+        if (!*buf && group_find(json, name, &ignored))
+                (void) snprintf(buf, NEAREST_TEXT_MAX, " That names an IOMMU group: tcectl group %.40s.", name);
+        return buf;
 }
 
 void table_sums_add(TableSums *sums, json_object *machine) {

@@ -56,7 +56,7 @@ int render_top(json_object *audit, const TopRate *rates, size_t n_rates, const O
 
 /* A machine by name, UUID, or the first eight digits of its UUID and more; NULL where there is none, or more than one. Borrowed. */
 json_object *machine_find(json_object *json, const char *name);
-/* As nearest_text(): the machine that may have been meant by a name that none has. */
+/* As nearest_text(): the machine that may have been meant by a name that none has, or the group that it names. */
 const char *machine_guess(json_object *json, const char *name, char buf[NEAREST_TEXT_MAX]);
 
 /* An array of findings, worst first, each with its remedy. */

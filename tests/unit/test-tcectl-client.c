@@ -277,6 +277,9 @@ static void test_commands(void) {
         tap_streq(result.err, "tcectl: No machine 'nobody\\x1b' that tced knows. See: tcectl machines\n", "no such machine: why");
         RUN(&result, (char *) "--user", (char *) "machines", (char *) "wbe1");
         tap_streq(result.err, "tcectl: No machine 'wbe1' that tced knows. Did you mean 'web1'? See: tcectl machines\n", "one that is almost there");
+        RUN(&result, (char *) "--user", (char *) "machines", (char *) "0001:00:01.0");
+        tap_streq(result.err, "tcectl: No machine '0001:00:01.0' that tced knows. That names an IOMMU group: tcectl group 0001:00:01.0. See: tcectl "
+                  "machines\n", "a device where a machine is wanted");
         RUN(&result, (char *) "--user", (char *) "probe", (char *) "--deep");
         tap_eq(result.status, 1, "a probe that fails: exit status");
         tap_streq(result.err, "tcectl: The deep probe died.\n", "a probe that fails: tced's own words");
@@ -308,6 +311,8 @@ static void test_plans(void) {
                 { { "plan", "plain" }, 1, "", "tcectl: libvirt has no domain 'plain' (the file of that name is ./plain)\n" },
                 { { "plan", "nobody.xml" }, 1, "",
                   "tcectl: libvirt has no domain 'nobody.xml'; and there is no file nobody.xml here\n" },
+                { { "plan", "wbe1" }, 1, "", "tcectl: libvirt has no domain 'wbe1'. Did you mean 'web1'?\n" },
+                { { "check", "10" }, 1, "", "tcectl: libvirt has no domain '10'. That names an IOMMU group: tcectl group 10.\n" },
                 { { "plan", "away" }, 1, "", "tcectl: libvirt does not answer\n" },
                 { { "plan", "./odd.xml" }, 1, "", "tcectl: ./odd.xml: line 2: <odd> is no domain.\n" },
                 { { "plan", "./nothing.xml" }, 1, "", "tcectl: Can't open './nothing.xml': No such file or directory." },

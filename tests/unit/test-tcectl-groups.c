@@ -310,6 +310,8 @@ static void test_find(void) {
                 { "eth0", -1, "No IOMMU group has a device 'eth0'. Give its PCI address or the group's number (see: tcectl groups): an "
                               "interface is known by its name only while its driver has the device" },
                 { "enP1p3sf1", -1, "No IOMMU group has a device 'enP1p3sf1'. Did you mean 'enP1p3s0f1'? See: tcectl groups" },
+                { "web1", -1, "'web1' is a VM, not an IOMMU group or a device. Which groups it has: tcectl topology; the VM itself: tcectl "
+                              "machines web1" },
                 { "", -1, NULL },
                 { ":", -1, NULL },
         };
