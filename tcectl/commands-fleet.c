@@ -26,6 +26,9 @@ static int print_to(const Options *o, Print print, Print without) {
         if (!o->output)
                 return asked < 0 ? asked : print(json, o, stdout);
         if (asked < 0 && !without) {
+                r = output_file_check(o->output, &problem);
+                if (r < 0)
+                        return command_failed(r, &problem);
                 if (unlink(o->output) >= 0 || errno == ENOENT)
                         return 0;
                 return command_failed(problem_set(&problem, -errno, "Can't remove %.200s, which is not true any more: %s", o->output, strerror(errno)),

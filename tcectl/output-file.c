@@ -15,11 +15,23 @@ static int fail(Problem *problem, int error, const char *path) {
         return problem_set(problem, error, "Can't write %.200s: %s. %s", path, strerror(-error), remedy);
 }
 
+int output_file_check(const char *path, Problem *problem) {
+        struct stat st;
+
+        if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+                return 0;
+        return problem_set(problem, -EEXIST, "%.200s is no file that could be replaced, but a %s. Name a file, or leave --output out and let the shell "
+                           "write there: >%.200s", path, S_ISDIR(st.st_mode) ? "folder" : S_ISLNK(st.st_mode) ? "link" : "device or pipe", path);
+}
+
 int output_file_open(OutputFile *o, const char *path, Problem *problem) {
         const char *slash = strrchr(path, '/');
         int n, fd, r;
 
         *o = (OutputFile) { .path = path };
+        r = output_file_check(path, problem);
+        if (r < 0)
+                return r;
         /* Who reads all files of a folder by their ends (.prom) passes over one that begins with a dot. */
         n = snprintf(o->temporary, sizeof(o->temporary), "%.*s.%s.XXXXXX", slash ? (int) (slash + 1 - path) : 0, path, slash ? slash + 1 : path);
         if (n < 0 || (size_t) n >= sizeof(o->temporary)) {

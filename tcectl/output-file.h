@@ -14,6 +14,8 @@ typedef struct OutputFile {
         FILE *f;
 } OutputFile;
 
+/* What is there is replaced or removed, which a device or a link must not be. 0 or -EEXIST with *problem filled in. */
+int output_file_check(const char *path, Problem *problem);
 /* Beside the path, readable by everybody once it is there. 0 or negative errno with *problem filled in. */
 int output_file_open(OutputFile *o, const char *path, Problem *problem);
 /* Puts it in place, or where r is negative takes it away. r, or negative errno with *problem filled in. */
