@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 
 #include "build-config.h"
@@ -19,6 +20,7 @@
 #include "view.h"
 
 #define FACTS "describe.json"
+#define FOLDER "/tced-bugreport-XXXXXX"
 #define PROGRAM_SECONDS 60U
 #define TAR_SECONDS 300U
 
@@ -31,7 +33,8 @@ static const char readme[] =
         "packages.txt   what is installed of tced, QEMU, libvirt\n"
         "config.txt     tced.conf and its drop-ins; the rules are in describe.json\n"
         "units.txt      tced's units as they are, and whether they run\n"
-        "journal.txt    what tced, tced-bind and libvirt's daemons logged since the boot\n"
+        "journal.txt    what tced and tced-bind logged since the boot\n"
+        "libvirt.txt    warnings and errors that libvirt's daemons logged, if any\n"
         "kernel.txt     what the kernel logged of KVM, VFIO, IOMMUs and PCI\n"
         "problems.txt   what could not be had, if anything\n\n"
         "No memory of guests and no contents of TCE tables are in it, but names of VMs\n"
@@ -69,11 +72,18 @@ static FILE *part(const Report *r, const char *name) {
         return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+/* What could not be written, and by whom, is known; mostly the disk is full. */
+static int write_error(int fd) {
+        struct statvfs st;
+
+        return fstatvfs(fd, &st) >= 0 && st.f_blocks > 0 && st.f_bavail == 0 ? -ENOSPC : -EIO;
+}
+
 /* A full disk makes no report, which is found out here. */
 static int part_close(FILE *f) {
-        int r = fflush(f) != 0 || ferror(f) ? -EIO : 0;
+        int r = fflush(f) != 0 || ferror(f) ? write_error(fileno(f)) : 0;
 
-        return fclose(f) != 0 || r < 0 ? -EIO : 0;
+        return fclose(f) != 0 && r >= 0 ? -EIO : r;
 }
 
 static int put_text(const Report *r, const char *name, const char *text) {
@@ -92,7 +102,7 @@ static int put_json(const Report *r, const char *name, json_object *json) {
         if (!f)
                 return -errno;
         error = print_json(json, true, f);
-        return part_close(f) < 0 ? -EIO : error;
+        return error < 0 ? (void) fclose(f), error : part_close(f);
 }
 
 /* ---- what tced says ---- */
@@ -163,19 +173,23 @@ static int put_versions(Report *r) {
 typedef struct Printed {
         const char *name;
         const char *argv[16];
+        bool may_be_empty;
 } Printed;
 
 static const Printed printed[] = {
         { "journal.txt", { "journalctl", "--no-pager", "--quiet", "--boot", "--output=short-iso-precise", "--lines=20000", "--unit=tced.service",
-                           "--unit=tced-bind.service", "--unit=tced-bind-work@*.service", "--unit=libvirtd.service", "--unit=virtqemud.service" } },
+                           "--unit=tced-bind.service", "--unit=tced-bind-work@*.service" }, false },
+        /* What libvirt says for debugging has domains' XML and what it tells QEMU in it, passwords too. */
+        { "libvirt.txt", { "journalctl", "--no-pager", "--quiet", "--boot", "--output=short-iso-precise", "--lines=20000", "--priority=warning",
+                           "--unit=libvirtd.service", "--unit=virtqemud.service" }, true },
         { "kernel.txt", { "journalctl", "--no-pager", "--quiet", "--boot", "--dmesg", "--output=short-monotonic", "--lines=20000",
-                          "--grep=kvm|vfio|iommu|spapr|tce|pci|eeh|Linux version" } },
+                          "--grep=kvm|vfio|iommu|spapr|tce|pci|eeh|Linux version" }, false },
         { "units.txt", { "systemctl", "--no-pager", "--full", "--lines=0", "status", "tced.service", "tced.socket", "tced-bind.service", "tced-bind.socket",
-                         "libvirtd.service", "virtqemud.service" } },
-        { "units.txt", { "systemctl", "--no-pager", "cat", "tced.service", "tced-bind.service", "tced-bind-work@.service", "tced.socket" } },
-        { "config.txt", { "systemd-analyze", "--no-pager", "cat-config", "tced/tced.conf" } },
-        { "packages.txt", { "dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package} ${Version}\\n", "*tced*", "qemu-system-*", "libvirt-daemon*", "linux-image-*", "systemd", "dbus" } },
-        { "packages.txt", { "rpm", "--query", "tced", "libtced", "qemu-kvm", "qemu-system-ppc-core", "libvirt-daemon", "kernel", "systemd", "dbus" } },
+                         "libvirtd.service", "virtqemud.service" }, false },
+        { "units.txt", { "systemctl", "--no-pager", "cat", "tced.service", "tced-bind.service", "tced-bind-work@.service", "tced.socket" }, false },
+        { "config.txt", { "systemd-analyze", "--no-pager", "cat-config", "tced/tced.conf" }, false },
+        { "packages.txt", { "dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package} ${Version}\\n", "*tced*", "qemu-system-*", "libvirt-daemon*", "linux-image-*", "systemd", "dbus" }, false },
+        { "packages.txt", { "rpm", "--query", "tced", "libtced", "qemu-kvm", "qemu-system-ppc-core", "libvirt-daemon", "kernel", "systemd", "dbus" }, false },
 };
 
 /* By its status a program tells of much that is no failure (a unit that is not installed, no line that matches): only what it does not print counts. */
@@ -190,7 +204,7 @@ static int put_printed(Report *r, const Printed *p) {
         /* Of the two that know packages a host has one. */
         if (status < 0 && !(status == -ENOENT && streq(p->name, "packages.txt")))
                 note(r, "%s: %s: %s", p->name, p->argv[0], status == -ENOENT ? "there is no such program" : strerror(-status));
-        else if (status >= 0 && fstat(fd, &st) >= 0 && st.st_size == 0)
+        else if (status >= 0 && !p->may_be_empty && fstat(fd, &st) >= 0 && st.st_size == 0)
                 note(r, "%s: %s has nothing to say, or this user may not read it", p->name, p->argv[0]);
         return 0;
 }
@@ -228,16 +242,16 @@ static void name_folder(Report *r, const char *path) {
 
 static int pack(const Report *r, int archive) {
         const char *argv[] = { "tar", "--create", "--gzip", "--owner=0", "--group=0", "--numeric-owner", "--directory", r->root, "--", r->name, NULL };
-        int status = program_run(argv, (ProgramFds) { .in = -EBADF, .out = archive, .err = STDERR_FILENO }, TAR_SECONDS);
+        int status = program_run(argv, (ProgramFds) { .in = -EBADF, .out = archive, .err = -EBADF }, TAR_SECONDS);
 
-        return status > 0 ? -EIO : status == -ENOENT ? -ENOPKG : status;
+        return status > 0 ? write_error(archive) : status == -ENOENT ? -ENOPKG : status;
 }
 
 static int fill(Report *r, Client *client, int archive) {
         const char *base = getenv("TMPDIR");
         int error;
 
-        (void) snprintf(r->root, sizeof(r->root), "%.40s/tced-bugreport-XXXXXX", isempty(base) ? "/tmp" : base);
+        (void) snprintf(r->root, sizeof(r->root), "%.40s" FOLDER, isempty(base) ? "/tmp" : base);
         if (!mkdtemp(r->root))
                 return -errno;
         {
@@ -274,8 +288,8 @@ int bugreport_make(Client *client, const char *path, unsigned *ret_missing, Prob
         (void) unlink(path);
         if (error == -ENOPKG)
                 return problem_set(problem, error, "There is no tar here, which packs the report. Install the package tar");
-        return problem_set(problem, error, "Can't make the report: %s. It takes some room at %.100s (TMPDIR says where) and at %.200s", strerror(-error),
-                           r.root, path);
+        return problem_set(problem, error, "Can't make the report: %s. It takes some room in %.*s (TMPDIR says where) and at %.200s", strerror(-error),
+                           (int) strlen(r.root) - (int) strlen(FOLDER), r.root, path);
 }
 
 /* ---- and back ---- */

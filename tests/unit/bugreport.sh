@@ -32,13 +32,16 @@ point $? "it is made, and its name printed" "$said"
 [[ $(stat -c %a all.tar.gz) == 600 ]]
 point $? "for its owner alone" ''
 said=$(tar -tzf all.tar.gz | sort | tr '\n' ' ')
-[[ $said == "all/ all/README all/audit.json all/config.txt all/describe.json all/journal.txt all/kernel.txt all/packages.txt all/units.txt all/versions.txt " ]]
+[[ $said == "all/ all/README all/audit.json all/config.txt all/describe.json all/journal.txt all/kernel.txt all/libvirt.txt all/packages.txt all/units.txt all/versions.txt " ]]
 point $? "with all parts" "$said"
 listed=$(member all.tar.gz README | sed -n 's/^\([a-z]*[.a-z/]*\) .*/\1/p' | grep '[./]' | sort | tr '\n' ' ')
-[[ $listed == "audit.json config.txt describe.json journal.txt kernel.txt packages.txt plans/ problems.txt units.txt versions.txt " ]]
+[[ $listed == "audit.json config.txt describe.json journal.txt kernel.txt libvirt.txt packages.txt plans/ problems.txt units.txt versions.txt " ]]
 point $? "which its README tells" "$listed"
 member all.tar.gz journal.txt | grep -q -- '^journalctl .*--boot .*--unit=tced.service --unit=tced-bind.service'
 point $? "tced's log since the boot" "$(member all.tar.gz journal.txt)"
+member all.tar.gz libvirt.txt | grep -qxF 'journalctl --no-pager --quiet --boot --output=short-iso-precise --lines=20000 --priority=warning --unit=libvirtd.service --unit=virtqemud.service' &&
+        ! member all.tar.gz journal.txt | grep -q libvirt
+point $? "of libvirt's logs warnings and errors alone, as its other messages have domains' XML in them" "$(member all.tar.gz libvirt.txt)"
 member all.tar.gz units.txt | grep -q '^systemctl .*cat tced.service' && member all.tar.gz units.txt | grep -q '^systemctl .*status tced.service'
 point $? "its units" "$(member all.tar.gz units.txt)"
 member all.tar.gz versions.txt | grep -q "^$(uname -s) $(uname -r)"
@@ -80,7 +83,12 @@ printf '#!/bin/sh\n' >programs/journalctl
 said=$(PATH=$folder/programs:$PATH asked bugreport --output=silent.tar.gz 2>&1)
 [[ $(member silent.tar.gz problems.txt) == *"journal.txt: journalctl has nothing to say, or this user may not read it"* ]]
 point $? "a log that is empty is told" "$said $(member silent.tar.gz problems.txt)"
-rm few/tar
+# Of files that a full disk has no room for: a tar that finds none.
+printf '#!/bin/sh\necho "tar: no room" >&2; exit 2\n' >programs/tar && chmod 755 programs/tar
+said=$(PATH=$folder/programs:$PATH asked bugreport --output=full.tar.gz 2>&1)
+[[ $? == 1 && $said == "tcectl: Can't make the report: "*". It takes some room in $TMPDIR (TMPDIR says where) and at full.tar.gz" && ! -e full.tar.gz ]]
+point $? "a tar that fails is told in one sentence" "$said"
+rm programs/tar few/tar
 said=$(PATH=$folder/few asked bugreport --output=none.tar.gz 2>&1)
 [[ $? == 1 && $said == *"There is no tar here"* && ! -e none.tar.gz && -z $(ls -A "$TMPDIR") ]]
 point $? "without tar there is none, and nothing is left" "$said"
