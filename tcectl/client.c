@@ -226,8 +226,10 @@ static int explain_remote(const Client *c, int r, Problem *problem) {
                 return problem_set(problem, r, "-H wants a host as ssh(1) does, [USER@]HOST or [USER@]HOST:PORT, not '%.150s'.", c->remote);
         if (r == -EHOSTUNREACH)
                 return problem_set(problem, r, "tced is not running on %.150s. Start it: ssh %.150s systemctl start tced", c->remote, c->remote);
+        /* That is all that is seen of an ssh that has ended. */
         return problem_set(problem, r, "Can't reach the system bus of %.150s by ssh (%s). This has to work, and to wait without a word: ssh %.150s "
-                           "systemd-stdio-bridge", c->remote, strerror(-r), c->remote);
+                           "systemd-stdio-bridge", c->remote, r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE ? "which has ended" : strerror(-r),
+                           c->remote);
 }
 
 /* No way led to tced; r: what the last one gave. An address that was given is the only way that is meant. */

@@ -385,7 +385,7 @@ static const char general_help[] =
         "      --user           the user's own tced (tced --user), not the system's\n"
         "      --address=ADDR   tced's socket at this D-Bus address: unix:path=/...\n"
         "  -H, --remote=HOST    the tced of another host, by ssh: [USER@]HOST[:PORT]\n"
-        "      --json[=FORM]    JSON for programs: pretty (the default) or short\n"
+        "      --json[=FORM]    JSON for programs: pretty (the default), short, or off\n"
         "      --no-legend      no headers, no sums\n"
         "      --no-pager       print what is longer than the terminal without a pager\n"
         "  -v, --verbose        machines, plan: all of their tables\n"

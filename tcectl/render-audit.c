@@ -187,7 +187,7 @@ int render_audit(json_object *audit, const char *name, const Output *out) {
                         r = render_tables(vm, out);
         }
         if (r >= 0 && unreadable > 0 && out->legend)
-                (void) fprintf(out->f, "%" PRIu64 " processes may not be looked into by tced.\n", unreadable);
+                (void) fprintf(out->f, "%" PRIu64 " process%s may not be looked into by tced.\n", unreadable, unreadable == 1 ? "" : "es");
         return r;
 }
 
