@@ -22,6 +22,8 @@
 
 /* What the bus answers when it could not start tced on demand begins so. */
 #define SPAWN_ERRORS "org.freedesktop.DBus.Error.Spawn."
+/* And so where it had systemd do that (systemd's src/core/dbus.c, signal_activation_request). */
+#define UNIT_ERRORS "org.freedesktop.systemd1."
 
 /* One way to the daemon. */
 typedef struct Way {
@@ -250,10 +252,28 @@ static int explain_absence(const Client *c, int r, Problem *problem) {
         return r;
 }
 
+/* The bus has had systemd start tced, which could not. NULL: that is not what was said. */
+static const char *remedy_unit(const sd_bus_error *e) {
+        if (!e->name || strncmp(e->name, UNIT_ERRORS, strlen(UNIT_ERRORS)) != 0)
+                return NULL;
+        if (streq(e->name, UNIT_ERRORS "UnitMasked"))
+                return "Let it be started: systemctl unmask tced";
+        if (streq(e->name, UNIT_ERRORS "NoSuchUnit"))
+                return "Install the package tced anew";
+        return "See: systemctl status tced";
+}
+
 /* What tced, the bus or sd-bus said, for a person. */
 static void explain_text(const Client *c, const sd_bus_error *e, int r, Problem *problem) {
         const char *message = isempty(e->message) ? e->name : e->message;
+        int length = (int) strlen(message);
 
+        length -= length > 0 && message[length - 1] == '.';
+        if (remedy_unit(e)) {
+                (void) problem_set(problem, r, "tced is not running, and can't be started: %.*s. %s", length, message, remedy_unit(e));
+                problem->absent = true;
+                return;
+        }
         /* tced's own texts name the thing and the remedy already; only what the bus says needs more. */
         if (r == -ETIMEDOUT)
                 (void) problem_set(problem, r, "tced did not answer in time. See what holds it up: %s",

@@ -151,7 +151,7 @@ static void test_remote(const Host *h, bool gone) {
                 { "a tced", "root@power9", "exec systemd-stdio-bridge --bus-path=$BUS", "machines", 0, "web1|registered" },
                 { "as JSON", "power9", "exec systemd-stdio-bridge --bus-path=$BUS", "describe", 0, "web1|0000:01:00.0" },
                 { "a host that is not reached", "power9", "echo 'ssh: no route to host' >&2; exit 255", "status", 1,
-                  "ssh: no route|tcectl: Can't reach the system bus of power9 by ssh (|ssh power9 systemd-stdio-bridge" },
+                  "ssh: no route|tcectl: Can't reach the system bus of power9 by ssh (which has ended). |ssh power9 systemd-stdio-bridge" },
                 { "no name of a host", "", "exit 1", "status", 2, "Option -H needs a value" },
                 { "no tced", "root@power9", "exec systemd-stdio-bridge --bus-path=$BUS", "status", 1,
                   "tcectl: tced is not running on root@power9. Start it: ssh root@power9 systemctl start tced\n", .gone = true },

@@ -30,6 +30,9 @@ typedef enum Mood {
         MOOD_BUS_DENIES,
         MOOD_SWEARS,    /* an error with control characters */
         MOOD_NAMELESS,  /* an error without a text */
+        MOOD_MASKED,    /* as a bus that had systemd start tced */
+        MOOD_NO_UNIT,
+        MOOD_FAILED_UNIT,
         MOOD_SLOW,      /* takes its time with groups */
         MOOD_OLD,       /* has no such object */
         MOOD_HANGS_UP,
@@ -42,6 +45,12 @@ static int refuse(Mood mood, sd_bus_error *error) {
                 return sd_bus_error_set(error, TCED_ERROR_NOT_AUTHORIZED, "Only root may do this. Use sudo.");
         if (mood == MOOD_BUS_DENIES)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Rejected by policy");
+        if (mood == MOOD_MASKED)
+                return sd_bus_error_set(error, "org.freedesktop.systemd1.UnitMasked", "Unit tced.service is masked.");
+        if (mood == MOOD_NO_UNIT)
+                return sd_bus_error_set(error, "org.freedesktop.systemd1.NoSuchUnit", "Unit tced.service not found.");
+        if (mood == MOOD_FAILED_UNIT)
+                return sd_bus_error_set(error, "org.freedesktop.systemd1.BadUnitSetting", "Unit tced.service has a bad unit file setting.");
         if (mood == MOOD_SWEARS)
                 return sd_bus_error_set(error, TCED_ERROR_FAILED, "Text\033[2J with\r\n\302\233 controls");
         if (mood == MOOD_NAMELESS)
@@ -524,6 +533,12 @@ static void test_moods(void) {
                 { MOOD_BUS_DENIES, "denied by the bus", "Not allowed: Rejected by policy. Run tcectl as root.\n" },
                 { MOOD_SWEARS, "control characters", "Text\\x1b[2J with\\x0d \\u009b controls\n" },
                 { MOOD_NAMELESS, "no text", "org.tced1.Error.GroupBusy\n" },
+                { MOOD_MASKED, "a unit that is masked",
+                  "tced is not running, and can't be started: Unit tced.service is masked. Let it be started: systemctl unmask tced\n" },
+                { MOOD_NO_UNIT, "a unit that is not there",
+                  "tced is not running, and can't be started: Unit tced.service not found. Install the package tced anew\n" },
+                { MOOD_FAILED_UNIT, "a unit that does not start",
+                  "tced is not running, and can't be started: Unit tced.service has a bad unit file setting. See: systemctl status tced\n" },
                 { MOOD_OLD, "another version", "The tced that runs is another version than tcectl: " },
                 { MOOD_HANGS_UP, "hangs up", "Can't talk to tced: " },
                 { MOOD_DEAF, "no D-Bus", "" },
@@ -599,6 +614,37 @@ static void test_system(void) {
         tap_eq(result.status, 1, "no system bus and no socket: exit status");
         tap_streq(result.err, "tcectl: tced is not running. Start it: systemctl start tced\n", "no system bus and no socket: the remedy");
         (void) unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
+}
+
+/* Nobody reads on, as in `tcectl describe | head -1`: it ends as others do, and says nothing. */
+static void test_closed_pipe(void) {
+        pid_t peer = start_peer(MOOD_FINE), pid;
+        int status = -1, fds[2];
+        char err[128];
+
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+        (void) snprintf(err, sizeof(err), "%s/err", folder);
+        (void) fflush(stdout);
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                abort();
+        (void) close(fds[0]);
+        pid = fork();
+        if (pid == 0) {
+                (void) signal(SIGPIPE, SIG_DFL);
+                if (dup2(fds[1], STDOUT_FILENO) < 0 || dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDERR_FILENO) < 0)
+                        _exit(99);
+                (void) execl(program, program, "--user", "describe", NULL);
+                _exit(98);
+        }
+        (void) close(fds[1]);
+        (void) waitpid(pid, &status, 0);
+        tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE, "nobody reads on");
+        {
+                struct stat st = { .st_size = -1 };
+
+                tap_ok(stat(err, &st) >= 0 && st.st_size == 0, "of which nothing is said");
+        }
+        stop_peer(peer);
 }
 
 /* Output that can't be written is a failure, even where all else went well. */
@@ -704,6 +750,7 @@ int main(int argc, char **argv) {
         test_ways();
         test_system();
         test_full_disk();
+        test_closed_pipe();
         test_usage();
         test_exit_status();
         static const char *const left[] = { "tced/socket", "tced", "out", "err", "web1.xml", "db.xml", "odd.xml", "bad.xml", "plain" };
