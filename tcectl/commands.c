@@ -161,6 +161,18 @@ static int run_reload(const Options *o) {
         return run_plain(o, client_reload);
 }
 
+static json_object *select_versions(json_object *json) {
+        const char *running = view_string(json, "tced.version");
+        json_object *versions = json_object_new_object();
+
+        if (versions && json_put_consume(versions, "tcectl", json_object_new_string(TCED_VERSION)) >= 0 &&
+            json_object_object_add(versions, "tced", NULL) >= 0 &&
+            (!running || json_put_consume(versions, "tced", json_object_new_string(running)) >= 0))
+                return versions;
+        (void) json_object_put(versions);
+        return NULL;
+}
+
 /* A tced that is not running is no failure here: tcectl's version is known. */
 static int run_version(const Options *o) {
         _cleanup_(client_freep) Client *client = NULL;
@@ -168,11 +180,14 @@ static int run_version(const Options *o) {
         Problem problem;
         int r;
 
-        printf("tcectl %s\n", TCED_VERSION);
         r = command_client(o, &client);
         if (r < 0)
                 return r;
-        if (client_describe(client, &json, &problem) < 0)
+        r = client_describe(client, &json, &problem);
+        if (o->json)
+                return command_print_json_consume(select_versions(json), o);
+        printf("tcectl %s\n", TCED_VERSION);
+        if (r < 0)
                 puts("tced   not reached");
         else {
                 (void) fputs("tced   ", stdout);
@@ -339,6 +354,8 @@ const Command commands[] = {
           "are there keep their plan. Root only.\n",
           0, run_reload },
         { "version", NULL, false, "versions of tcectl and of the tced that runs",
-          "The version of tcectl, and that of the tced that runs.\n", 0, run_version },
+          "The version of tcectl, and that of the tced that runs.\n"
+          "  --json       tcectl and tced; null where none is reached\n",
+          OPTION_JSON, run_version },
         {},
 };

@@ -272,6 +272,8 @@ static void test_commands(void) {
                 tap_streq(result.err, "", "%s: no complaint", screens[i].command);
         }
         tap_ok(strstr(result.out, "tced   0.1 (running)\n"), "the running tced's version");
+        RUN(&result, (char *) "--user", (char *) "version", (char *) "--json=short");
+        tap_ok(result.status == 0 && strncmp(result.out, "{\"tcectl\":\"", 11) == 0 && strstr(result.out, ",\"tced\":\"0.1\"}\n"), "both for programs");
         RUN(&result, (char *) "--user", (char *) "describe", (char *) "--json=short");
         have = json_tokener_parse(result.out);
         tap_ok(json_object_equal(have, want), "describe --json is what tced said");
@@ -676,6 +678,8 @@ static void test_exit_status(void) {
         } cases[] = {
                 { { "--help" }, 0, "tcectl [OPTION...]", "" },
                 { { "version" }, 0, "tcectl ", "" },
+                { { "version", "--json=short" }, 0, "{\"tcectl\":\"", "" },
+                { { "status", "--json=shrt" }, 2, "", "tcectl: Unknown form of JSON 'shrt'. It is pretty, short or off.\n" },
                 { { "status" }, 1, "", "tcectl: tced is not running. Start it: tced --user\n" },
                 { { "monitor" }, 1, "", "tcectl: tced is not running. Start it: tced --user\n" },
                 { { "check", "nothing.xml" }, 1, "", "tcectl: tced is not running. Start it: tced --user, or do without it: tcectl check --offline "
