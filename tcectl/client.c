@@ -266,11 +266,10 @@ static const char *remedy_unit(const sd_bus_error *e) {
 /* What tced, the bus or sd-bus said, for a person. */
 static void explain_text(const Client *c, const sd_bus_error *e, int r, Problem *problem) {
         const char *message = isempty(e->message) ? e->name : e->message;
-        int length = (int) strlen(message);
+        const char *remedy = remedy_unit(e);
 
-        length -= length > 0 && message[length - 1] == '.';
-        if (remedy_unit(e)) {
-                (void) problem_set(problem, r, "tced is not running, and can't be started: %.*s. %s", length, message, remedy_unit(e));
+        if (remedy) {
+                (void) problem_set(problem, r, "tced is not running, and can't be started: %s %s", message, remedy);
                 problem->absent = true;
                 return;
         }
