@@ -15,7 +15,7 @@
 /* Writes out what is still buffered. A full disk or a closed pipe is a failure that a script should see. */
 static int finish(int r) {
         if (fflush(stdout) != 0 || ferror(stdout)) {
-                print_error("Can't write the output. Check that there is room where it goes.");
+                print_error("Can't write the output: nobody reads on, or there is no room where it goes.");
                 return EXIT_FAILURE;
         }
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

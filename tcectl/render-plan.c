@@ -161,9 +161,22 @@ int render_locked(json_object *json, const Output *out) {
                             json_object_object_get_ex(json, "memlock_limit", &limit) && !limit ? "allows all of it" : "sets no limit");
 }
 
+/* A sum of large tables and a small one is told in KiB, as memory is charged by pages all the same. "-" where it is not told. */
+static const char *sum_text(json_object *plan, const char *path, char *buf, size_t size) {
+        uint64_t bytes;
+
+        if (!view_u64(plan, path, &bytes))
+                return "-";
+        if (bytes > 1024 * 1024 && bytes <= UINT64_MAX - 1023)
+                bytes = (bytes + 1023) / 1024 * 1024;
+        return format_bytes(buf, size, bytes);
+}
+
 static int render_bytes(json_object *plan, const Output *out) {
-        return render_field(out, "Tables", COLOUR_NONE, "%s in the kernel, %s in the VMM", SHOWN(show_bytes(plan, "sums.kernel_bytes")),
-                            SHOWN(show_bytes(plan, "sums.user_bytes")));
+        char kernel[32], user[32];
+
+        return render_field(out, "Tables", COLOUR_NONE, "%s in the kernel, %s in the VMM", sum_text(plan, "sums.kernel_bytes", kernel, sizeof(kernel)),
+                            sum_text(plan, "sums.user_bytes", user, sizeof(user)));
 }
 
 /* The same words as `machines` has. */

@@ -146,7 +146,7 @@ static int show_libvirt(json_object *json, const Output *out) {
                 (void) snprintf(counted, sizeof(counted), ", %" PRIu64 " %s", domains, plural(domains, "domain", "domains"));
         if (streq(state, "connected") || isempty(why))
                 why = NULL;
-        if (hook_colour == COLOUR_NONE || isempty(hook_why))
+        if (hook_colour == COLOUR_NONE || isempty(hook_why) || (why && streq(why, hook_why)))
                 hook_why = NULL;
         return render_field(out, "libvirt", hook_colour != COLOUR_NONE ? hook_colour : colour, "%s%s%s%s%s%s%s%s", state, counted,
                             why ? " (" : "", why ? why : "", why ? ")" : "", hook, hook_why ? ": " : "", hook_why ? hook_why : "");

@@ -51,7 +51,7 @@ static const char fixture_plan[] =
         "      'size': 549755813888, 'page_shift': 24, 'entries': 32768, 'bytes': 262144, " NO_COUPLING ", 'group': 3,"
         "      'accel': 'auto', 'likely': true, 'locked_bytes': 0 } ],"
         "  'multitce': { 'allowed': false, 'reason': 'unknown', 'text': 'nothing shows that guests stay in their windows' },"
-        "  'sums': { 'tables': 5, 'user_bytes': 2883584, 'kernel_bytes': 2359296 },"
+        "  'sums': { 'tables': 5, 'user_bytes': 2883000, 'kernel_bytes': 2359296 },"
         "  'memlock_limit': 4320133120, 'memlock_charged': 1075838976,"
         "  'findings': ["
         "    { 'id': 'no-maxmemory', 'severity': 'info', 'subject': 'web1', 'text': 'Good to know.', 'remedy': '' },"

@@ -225,6 +225,9 @@ static void test_libvirt(void) {
                 { "{ 'libvirt': { 'state': 'away', 'why': 'no answer', 'domains': 3,"
                   "               'hook': { 'installed': false, 'loaded': null, 'why': 'x' } } }",
                   "libvirt   away (no answer); no hook installed\n" },
+                { "{ 'libvirt': { 'state': 'away', 'why': 'no libvirtd runs here', 'domains': 3,"
+                  "               'hook': { 'installed': true, 'loaded': null, 'why': 'no libvirtd runs here' } } }",
+                  "libvirt   away (no libvirtd runs here); its hook is installed, not known whether\n          loaded\n" },
                 { "{ 'libvirt': { 'state': 'connected', 'why': 'x', 'domains': 1,"
                   "               'hook': { 'installed': true, 'loaded': true, 'why': 'x' } } }",
                   "libvirt   connected, 1 domain; its hook is loaded\n" },
