@@ -16,8 +16,15 @@ piece() {
         cache_get "$name" "$(cache_key "$recipe" "$HOST_TOOLS/debian.sh" -- "$@")" "$recipe" "$@"
 }
 
-# host_root KERNEL plain|libvirt
-host_root() { local suite; suite=$(root_suite "$1"); piece root "root-$suite-$2" "$suite" "$2"; }
+# host_root KERNEL plain|libvirt|packages
+host_root() {
+        local suite
+        suite=$(root_suite "$1")
+        if [[ $2 != packages ]]; then piece root "root-$suite-$2" "$suite" "$2"; return; fi
+        # Of two recipes.
+        cache_get "root-$suite-packages" "$(cache_key "$HOST_TOOLS"/{recipe-packages,recipe-root,debian.sh} -- "$suite")" \
+                "$HOST_TOOLS/recipe-packages" "$suite" libvirt
+}
 
 # host_kernel KERNEL
 host_kernel() { piece kernel "kernel-$1" "$(kernel_suite "$1")" "$(kernel_package "$1")"; }
