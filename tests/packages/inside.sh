@@ -38,6 +38,8 @@ ExecReload=/bin/sh -c 'echo reload >>/packages/reloads'
 UNIT
 systemctl daemon-reload
 systemctl start libvirtd
+# Who reads what the timers write.
+mkdir -p /var/lib/prometheus/node-exporter /etc/kubernetes/node-feature-discovery/features.d
 reloads() { wc -l </packages/reloads; }
 : >/packages/reloads
 everything >/packages/before
@@ -69,6 +71,53 @@ is "$(pkg-config --modversion tced)" "$(tcectl --version | grep -o '[0-9.]*' | h
 # shellcheck disable=SC2046 # words of the compiler's
 cc -Wall -Werror -o /packages/vmm /packages/vmm.c $(pkg-config --cflags --libs tced)
 ok $? "a VMM is built with it"
+
+# docs/vmm.md as it was installed: its program, its commands to the letter, and what it says of a host without KVM.
+mkdir /tmp/tour
+cd /tmp/tour || exit 1
+zcat -f "$(dpkg -L tced-doc | grep '/vmm\.md')" >vmm.md
+# shellcheck disable=SC2016
+sed -n '/^```c$/,/^```$/{/^```/!p}' vmm.md >vmm.c
+# shellcheck disable=SC2016
+commands() { sed -n '/^```/,/^```$/d; s/^    //p' vmm.md; }
+mapfile -t tour < <(commands | grep -E '^(cc|/|\./)')
+is "${#tour[@]}" 3 "docs/vmm.md has three commands"
+tour+=(false false false)
+eval "${tour[0]}"
+ok $? "${tour[0]}"
+said=$(commands | grep -E '^(80000000: |TCE of )')
+is "$(./vmm 2>&1)" "$said" "and ./vmm says what the page says of a host without KVM"
+chown -R nobody: /tmp/tour && mkdir /run/tour && chown nobody: /run/tour
+# shellcheck disable=SC2016
+printf '%s\n' "${tour[1]}" 'for ((i = 0; i < 100; i++)); do [[ -S /run/tour/tced/socket ]] && break; sleep 0.1; done' "${tour[2]}" 'status=$?; kill $!; wait; exit $status' >user
+is "$(setpriv --reuid=nobody --regid=nogroup --clear-groups env -u DBUS_SESSION_BUS_ADDRESS HOME=/tmp/tour XDG_RUNTIME_DIR=/run/tour bash user 2>user.err)" \
+        "$said" "${tour[1]} ${tour[2]}: so without being root"
+cat user.err
+cd / || exit 1
+
+# Who has no POWER host finds out so in the first line, and that the other verbs help all the same.
+verdict=$(tcectl --no-pager status | tr -s '\n ' ' ')
+[[ $verdict == *"This host's guests can't have their TCE tables in the kernel: "*POWER* ]]
+ok $? "tcectl status says in its first words that it is no POWER host"
+echo "$verdict"
+
+# libxml2 is loaded: what is packaged is what the note says, and apt does not let go of it.
+for program in tced tcectl; do
+        path=$(dpkg -L tced | grep -xE "/usr/(bin|libexec/tced)/$program")
+        soname=$(readelf --string-dump=.note.dlopen "$path" | grep -o 'libxml2\.so\.[0-9]*' | head -n 1)
+        library=$(dpkg-query --search "*/$soname" | sed -n '1s/:.*//p')
+        [[ -n $library ]] && dpkg-query --show --showformat='${Depends}' tced | tr -d ' ' | tr ',' '\n' | grep -qx "$library\((.*)\)\?"
+        ok $? "$program loads $soname, and its package depends on ${library:-nothing that has it}"
+done
+apt --simulate remove "$library" | grep -q '^Remv tced '
+ok $? "without $library tced would go"
+
+# debian/tests, by what runs them in Debian's CI. It knows of no container about it.
+PYTHONDONTWRITEBYTECODE=1 autopkgtest --ignore-restrictions=isolation-container --no-built-binaries --output-dir=/packages/autopkgtest /packages/source -- null
+ok $? "autopkgtest"
+is "$(grep -cE ' +PASS' /packages/autopkgtest/summary)" "$(grep -c '^Tests:' /packages/source/debian/tests/control)" "all of its tests were run"
+grep -vE ' +PASS' /packages/autopkgtest/summary
+rm -rf /packages/autopkgtest
 is "$(systemctl --failed --no-legend | wc -l)" 0 "no unit has failed"
 
 # Upgraded, with a VM.
@@ -106,13 +155,14 @@ ok $? "settings are as they were"
 ok $? "nothing of it in the journal is an error"
 
 # Removed, and back.
-mkdir -p /var/lib/prometheus/node-exporter
-systemctl start tced-metrics.service
-[[ -s /var/lib/prometheus/node-exporter/tced.prom ]]
-ok $? "node_exporter has a file to read"
+systemctl start tced-metrics.service tced-features.service
+[[ -s /var/lib/prometheus/node-exporter/tced.prom && -s /etc/kubernetes/node-feature-discovery/features.d/tced ]]
+ok $? "Prometheus and Kubernetes are told of the host"
 apt remove tced tced-qemu
 ok $? "they are removed"
 is "$(systemctl list-units --all --no-legend 'tced*' | grep -vc not-found)" 0 "nothing of tced is running"
+[[ ! -e /var/lib/prometheus/node-exporter/tced.prom && ! -e /etc/kubernetes/node-feature-discovery/features.d/tced ]]
+ok $? "and they are not told what nobody looks after any more"
 [[ ! -e /etc/libvirt/hooks/qemu.d/tced && ! -L /etc/libvirt/hooks/qemu.d/tced ]]
 ok $? "libvirt's hook is gone"
 [[ ! -e /var/lib/prometheus/node-exporter/tced.prom ]]

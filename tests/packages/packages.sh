@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Usage: packages.sh ROOT PACKAGES
+# Usage: packages.sh ROOT PACKAGES OUT
 #
 # The life of Debian's packages of tced in a container of Debian's that is booted by its own systemd: installed, upgraded,
-# removed, installed again, purged. ROOT is a Debian's root, which is left as it is; PACKAGES is a folder with what was built.
-# Needs root, systemd-nspawn and the mirrors. Prints TAP; tools/package --test runs it.
+# removed, installed again, purged. ROOT is a Debian's root, which is left as it is; PACKAGES is a folder with what was built; OUT is where
+# container.out, .status and .log go. Needs root, systemd-nspawn and the mirrors. Prints TAP; tools/package --test runs it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/common.sh
 . "$here/../../tools/common.sh"
-root=$1 packages=$2
+root=$1 packages=$2 out=$3
 scratch
 box=$SCRATCH/box
 mkdir -p "$SCRATCH"/{upper,work} "$box"
@@ -32,6 +32,8 @@ main() {
         find "$packages" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' -exec cp -t "$box/packages/1" {} +
         raise "$box/packages/1" "$box/packages/2"
         cp "$here/inside.sh" "$here/vmm.c" "$box/packages"
+        mkdir "$box/packages/source"
+        cp -r "$TOP/debian" "$box/packages/source"
         # What they depend on is fetched here: the container has no network.
         cp -L /etc/resolv.conf "$box/etc/resolv.conf"
         (chroot "$box" sh -c 'apt-get -q update && apt-get -q -y install --no-install-recommends --download-only /packages/1/*.deb') >"$SCRATCH/log" 2>&1 ||
@@ -54,13 +56,15 @@ main() {
         timeout 200 systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe --directory="$box" --bind-ro=/sys/module \
                 --boot systemd.show_status=no </dev/null >"$SCRATCH/console" 2>&1 || true
         [[ -s $box/packages/tap ]] || { tail -n 20 "$SCRATCH/console" >&2; die "the container did not come up"; }
-        cat "$box/packages/tap"
-        mkdir -p "$BUILD/results"
-        cp "$box/packages/log" "$BUILD/results/packages-${packages##*/}.log"
+        tee "$out/container.out" <"$box/packages/tap"
+        cp "$box/packages/log" "$out/container.log"
         grep -q '^1\.\.' "$box/packages/tap" && ! grep -q '^not ok' "$box/packages/tap"
 }
 
 export -f main raise
-export root packages here box SCRATCH
+export root packages here out box SCRATCH
+status=0
 # shellcheck disable=SC2016 # the inner shell's own variables
-unshare --mount --cgroup --pid --fork --mount-proc bash -c 'set -euo pipefail; . "$here/../../tools/common.sh"; main'
+unshare --mount --cgroup --pid --fork --mount-proc bash -c 'set -euo pipefail; . "$here/../../tools/common.sh"; main' || status=$?
+echo "$status" >"$out/container.status"
+((status == 0))
