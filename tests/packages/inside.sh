@@ -112,6 +112,23 @@ done
 apt --simulate remove "$library" | grep -q '^Remv tced '
 ok $? "without $library tced would go"
 
+# libvirt's daemons execute the hook by the file that the link leads to. Of a profile that already lets that go unconfined a rule that says so makes
+# no other; one that keeps it in does.
+profiles=0
+compiled() { # PROFILE RULE
+        sed -E "s,^#?include <local/.*,,; s,^ *#include <local/.*,,; 0,/^ *\/\*\* rwmkl\,/s//&\n  ${2//\//\\/}/" "$1" | apparmor_parser -K -Q -S 2>/packages/apparmor.err | sha256sum
+        [[ ! -s /packages/apparmor.err ]] || cat /packages/apparmor.err >&2
+}
+for profile in /packages/libvirt/tree/etc/apparmor.d/usr.sbin.{libvirtd,virtqemud}; do
+        [[ -e $profile ]] || continue
+        profiles=$((profiles + 1))
+        as_it_is=$(compiled "$profile" '')
+        [[ $as_it_is == "$(compiled "$profile" '/usr/sbin/tced-hook PUx,')" && $as_it_is != "$(compiled "$profile" '/usr/sbin/tced-hook ix,')" ]]
+        ok $? "AppArmor: under ${profile##*/} the hook runs, unconfined"
+done
+[[ $profiles -gt 0 ]]
+ok $? "libvirt has profiles for AppArmor: $profiles"
+
 # debian/tests, by what runs them in Debian's CI. It knows of no container about it.
 PYTHONDONTWRITEBYTECODE=1 autopkgtest --ignore-restrictions=isolation-container --no-built-binaries --output-dir=/packages/autopkgtest /packages/source -- null
 ok $? "autopkgtest"

@@ -26,6 +26,7 @@ raise() { # FROM TO
 }
 
 main() {
+        local name
         mount --make-rprivate /
         mount -t overlay -o "lowerdir=$root,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work" overlay "$box"
         mkdir -p "$box"/packages/{1,2} "$box/etc/systemd/system/multi-user.target.wants"
@@ -38,6 +39,13 @@ main() {
         cp -L /etc/resolv.conf "$box/etc/resolv.conf"
         (chroot "$box" sh -c 'apt-get -q update && apt-get -q -y install --no-install-recommends --download-only /packages/1/*.deb') >"$SCRATCH/log" 2>&1 ||
                 { tail -n 20 "$SCRATCH/log" >&2; die "what the packages depend on can't be had"; }
+        # libvirt's profiles, which Debian 12 and 13 have in another package each.
+        mkdir "$box/packages/libvirt"
+        for name in libvirt-daemon-system libvirt-daemon; do
+                # shellcheck disable=SC2016 # the inner shell's own variable
+                chroot "$box" sh -c 'cd /packages/libvirt && apt-get -q download "$0"' "$name" >"$SCRATCH/log" 2>&1 || continue
+                dpkg-deb -x "$box/packages/libvirt/$name"_*.deb "$box/packages/libvirt/tree"
+        done
         cat >"$box/etc/systemd/system/packages-test.service" <<-'UNIT'
 		[Unit]
 		After=multi-user.target
