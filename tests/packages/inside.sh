@@ -101,6 +101,11 @@ verdict=$(tcectl --no-pager status | tr -s '\n ' ' ')
 ok $? "tcectl status says in its first words that it is no POWER host"
 echo "$verdict"
 
+cd /tmp || exit 1
+tcectl describe --json >FACTS.json && tcectl plan --host=FACTS.json web1.xml
+ok $? "and a domain is planned with what another host said of itself, as README.md has it"
+cd / || exit 1
+
 # libxml2 is loaded: what is packaged is what the note says, and apt does not let go of it.
 for program in tced tcectl; do
         path=$(dpkg -L tced | grep -xE "/usr/(bin|libexec/tced)/$program")
