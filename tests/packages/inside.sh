@@ -106,7 +106,7 @@ tcectl describe --json >FACTS.json && tcectl plan --host=FACTS.json web1.xml
 ok $? "and a domain is planned with what another host said of itself, as README.md has it"
 cd / || exit 1
 
-# libxml2 is loaded: what is packaged is what the note says, and apt does not let go of it.
+# libxml2 is loaded and not linked: the package that has what the note names is among what tced depends on.
 for program in tced tcectl; do
         path=$(dpkg -L tced | grep -xE "/usr/(bin|libexec/tced)/$program")
         soname=$(readelf --string-dump=.note.dlopen "$path" | grep -o 'libxml2\.so\.[0-9]*' | head -n 1)
@@ -114,8 +114,6 @@ for program in tced tcectl; do
         [[ -n $library ]] && dpkg-query --show --showformat='${Depends}' tced | tr -d ' ' | tr ',' '\n' | grep -qx "$library\((.*)\)\?"
         ok $? "$program loads $soname, and its package depends on ${library:-nothing that has it}"
 done
-apt --simulate remove "$library" | grep -q '^Remv tced '
-ok $? "without $library tced would go"
 
 # libvirt's daemons execute the hook by the file that the link leads to. Of a profile that already lets that go unconfined a rule that says so makes
 # no other; one that keeps it in does.
