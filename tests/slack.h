@@ -2,7 +2,8 @@
 #pragma once
 
 /* What valgrind changes for a test: all takes many times as long (tools/test --valgrind says how many), and a process's memory is
- * valgrind's, too. Whatever a test waits for or has done within a time is stretched by this. */
+ * valgrind's, too. Whatever a test waits for or has done within a time is stretched by this; debian/rules does so for slow machines, without
+ * valgrind. */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static inline unsigned slack(void) {
 }
 
 static inline bool under_valgrind(void) {
-        return getenv("TCED_SLACK");
+        return getenv("TCED_VALGRIND");
 }
 
 /* For a child that is to become another user and to start a program: valgrind's log of it was made by this one, and the program's is to be the
