@@ -185,9 +185,6 @@ is "$(systemctl list-units --all --no-legend 'tced*' | grep -vc not-found)" 0 "n
 ok $? "and they are not told what nobody looks after any more"
 [[ ! -e /etc/libvirt/hooks/qemu.d/tced && ! -L /etc/libvirt/hooks/qemu.d/tced ]]
 ok $? "libvirt's hook is gone"
-[[ ! -e /var/lib/prometheus/node-exporter/tced.prom ]]
-ok $? "and so is what node_exporter reads"
-rm -r /var/lib/prometheus
 is "$(show vmm MainPID)" "$vmm" "the VM runs on"
 [[ -e /etc/tced/tced.conf && -e /etc/tced/rules.d/50-web.rule ]]
 ok $? "settings are kept"
