@@ -10,27 +10,20 @@ built=$1 tcectl=$(realpath "$2") tced=$(realpath "$3") tced_bind=$(realpath "$4"
 cd "$(dirname "$0")/../.." || exit 1
 export LC_ALL=C.UTF-8
 
-points=0 failed=0
-point() { # NAME PROBLEMS
-        points=$((points + 1))
-        if [[ -z $2 ]]; then echo "ok $points - $1"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $1"
-        sed 's/^/# /' <<<"$2"
-}
+# shellcheck source=tests/points.sh
+source tests/points.sh
 # needs PROGRAM NAME: is it there? Else the point of that name is skipped.
 needs() {
         command -v "$1" >/dev/null && return
-        points=$((points + 1))
-        echo "ok $points - $2 # SKIP there is no $1; tools/setup tests installs it"
+        skip "there is no $1; tools/setup tests installs it" "$2"
         return 1
 }
 # same NAME TOLD IS: two lists, in any order. A list of nothing is a test that looks in the wrong place.
 same() {
         local told is
         told=$(sort -u <<<"$2") is=$(sort -u <<<"$3")
-        if [[ -z $is ]]; then point "$1" "nothing of that kind was found in the program"; return; fi
-        point "$1" "$(diff <(echo "$told") <(echo "$is") | sed -n 's/^</told, but not there:/p; s/^>/not told:/p')"
+        if [[ -z $is ]]; then problems "$1" "nothing of that kind was found in the program"; return; fi
+        problems "$1" "$(diff <(echo "$told") <(echo "$is") | sed -n 's/^</told, but not there:/p; s/^>/not told:/p')"
 }
 
 # A page without fonts, its escapes as the characters that they are.
@@ -57,8 +50,8 @@ told=$(section man/tcectl.1 OPTIONS | page_options | sort -u)
 same "tcectl(1) has each option of tcectl --help among its OPTIONS" "$(comm -12 <(options <<<"$help" | sort -u) <(echo "$told"))" "$(options <<<"$help")"
 # Those of one command may be told with it.
 beside=$(section man/tcectl.1 COMMANDS | grep -oE -- '--[a-z][a-z-]*' | sort -u)
-point "tcectl(1) has each option of a command" "$([[ -n $have ]] || echo 'none was found'; comm -23 <(echo "$have") <(sort -u <<<"$told"$'\n'"$beside") | sed 's/^/not told: /')"
-point "tcectl has each option of tcectl(1)" "$(comm -23 <(sort -u <<<"$told"$'\n'"$beside") <(echo "$have") | while read -r option; do
+problems "tcectl(1) has each option of a command" "$([[ -n $have ]] || echo 'none was found'; comm -23 <(echo "$have") <(sort -u <<<"$told"$'\n'"$beside") | sed 's/^/not told: /')"
+problems "tcectl has each option of tcectl(1)" "$(comm -23 <(sort -u <<<"$told"$'\n'"$beside") <(echo "$have") | while read -r option; do
         # One that does nothing any more need not be in --help. QEMU's are not ours.
         [[ -z $option ]] || "$tcectl" "$option" --help >/dev/null 2>&1 || echo "told, but not there: $option"
 done)"
@@ -102,7 +95,7 @@ same "org.tced1(5) has each error, with its errno" "$(section man/org.tced1.5 ER
         join <(sed -nE 's/^#define (TCED_ERROR_[A-Z_]+) TCED_ERROR_PREFIX "(.*)"/\1 \2/p' common/error.h | sort) \
                 <(sed -nE 's/^ +\{ (TCED_ERROR_[A-Z_]+), (E[A-Z]+) \},/\1 \2/p' common/error.c | sort) | sed -E 's/^[^ ]+ ([^ ]+) (.*)/\1 (\2)/')"
 known=$(sed -nE 's/.*TCED_ERROR_PREFIX "(.*)"/\1/p' common/error.h)
-point "org.tced1(5) names no other error" "$(plain man/org.tced1.5 | grep -E '^Errors: ' | sed -E 's/\([^)]*\)//g; s/^Errors: (as of [A-Za-z]+[;,]( and)?)?//' |
+problems "org.tced1(5) names no other error" "$(plain man/org.tced1.5 | grep -E '^Errors: ' | sed -E 's/\([^)]*\)//g; s/^Errors: (as of [A-Za-z]+[;,]( and)?)?//' |
         grep -oE '[A-Z][A-Za-z]+' | sort -u | grep -vxF "$known" | sed 's/^/told, but not there: /')"
 same "org.tced1(5) has each action of polkit" "$(plain man/org.tced1.5 | grep -oE 'org\.tced1\.[a-z][a-z-]+' | grep -vxE 'org\.tced1\.(conf|policy)')" \
         "$(sed -nE 's/.*"(org\.tced1\.[a-z][a-z-]+)"$/\1/p' common/names.h)"
@@ -137,7 +130,7 @@ same "the pages declare what tced.h does" \
 
 ids=$(sed -nE 's/^ +\[FINDING_[A-Z_]+\] = "(.*)",/\1/p' tced/finding.c)
 same "docs/findings.md has each finding" "$(sed -nE 's/^### `(.*)`$/\1/p' docs/findings.md)" "$ids"
-point "docs/findings.md says why, and what to do" "$(awk '/^###? / { if (id && (!why || !remedy)) print id; id = $1 == "###" ? $2 : ""; why = remedy = 0 }
+problems "docs/findings.md says why, and what to do" "$(awk '/^###? / { if (id && (!why || !remedy)) print id; id = $1 == "###" ? $2 : ""; why = remedy = 0 }
         /^Why: / { why = 1 } /^Remedy: / { remedy = 1 } END { if (id && (!why || !remedy)) print id }' docs/findings.md)"
 same "tced(8) has each finding" "$(section man/tced.8 FINDINGS | headings)" "$ids"
 same "its table has each finding" "$(sed -n '/^## All/,/^## What/s/^| `\([a-z-]*\)` |.*/\1/p' docs/findings.md)" "$ids"
@@ -149,7 +142,7 @@ trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/usr/lib/systemd/catalog" && cp data/tced.catalog "$root/usr/lib/systemd/catalog/"
 said=$(journalctl --update-catalog --root="$root" 2>&1)
 needs journalctl "journalctl takes the catalog" && same "journalctl takes the catalog" "$(journalctl --list-catalog --root="$root" 2>&1 | sed 's/ tced: .*//')$said" "$messages"
-point "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- / { if (id && !(subject && page && text)) print id; id = $2; subject = page = text = 0 }
+problems "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- / { if (id && !(subject && page && text)) print id; id = $2; subject = page = text = 0 }
         /^Subject: ./ { subject = 1 } /^Documentation: man:/ { page = 1 } /^$/ { blank = FNR } /^[A-Za-z]/ && blank == FNR - 1 && page { text = 1 }
         END { if (id && !(subject && page && text)) print id }' data/tced.catalog)"
 
@@ -158,12 +151,11 @@ point "each entry of the catalog has a subject, a page and a text" "$(awk '/^-- 
 pages=$(cd man && ls -- *.[1-8])
 same "each page is installed" "$(sed -n "/^pages = /,/^}/p" man/meson.build | grep -oE "^(pages = )?.*'[a-z0-9.A-Z_-]+'.*" | sed -E "s/^  ('tced_[a-z_]+'): .*/\1/" |
         grep -oE "'[^']+'" | tr -d "'" | sed -E 's/^tced_[a-z_]+$/&.3/' | while read -r page; do [[ -e man/$page || ! -e $built/$page ]] && echo "$page"; done)" "$pages"
-needs mandoc "mandoc has nothing against them" && point "mandoc has nothing against them" "$(for page in $pages; do mandoc -T lint -W warning "man/$page" 2>&1; done | grep -v 'missing date')"
-needs mandoc "no line of them is longer than a terminal's" && point "no line of them is longer than a terminal's" "$(for page in $pages; do
+needs mandoc "mandoc has nothing against them" && problems "mandoc has nothing against them" "$(for page in $pages; do mandoc -T lint -W warning "man/$page" 2>&1; done | grep -v 'missing date')"
+needs mandoc "no line of them is longer than a terminal's" && problems "no line of them is longer than a terminal's" "$(for page in $pages; do
         mandoc -T utf8 "man/$page" | sed 's/.\x08//g' | grep -E '^.{81}' | sed "s/^/$page: /"
 done)"
-point "each page that is named is there, where it is ours" "$(for page in $pages; do
+problems "each page that is named is there, where it is ours" "$(for page in $pages; do
         plain "man/$page" | sed -nE 's/.*\.BR ((tced|libtced|tcectl|org\.tced)[a-z0-9_.-]*) \(([1-8])\).*/\1.\3/p'
 done | sort -u | while read -r page; do [[ -e man/$page || -e $built/$page ]] || echo "$page"; done)"
-echo "1..$points"
-exit $((failed > 0))
+points_done

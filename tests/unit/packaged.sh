@@ -9,20 +9,14 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-points=0 failed=0
-point() { # NAME PROBLEMS
-        points=$((points + 1))
-        if [[ -z $2 ]]; then echo "ok $points - $1"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $1"
-        while read -r line; do echo "# $line"; done <<<"$2"
-}
+# shellcheck source=tests/points.sh
+source tests/points.sh
 
 # Where zsh's completion goes is asked of the machine, and told by debian/rules and the spec: one folder stands for all.
 if said=$(DESTDIR=$work/tree "$meson" install -C "$build" --no-rebuild --quiet 2>&1); then said=''; fi
-point "meson install" "$said"
+problems "meson install" "$said"
 (cd "$work/tree" && find . ! -type d -printf '%P\n') | sed -E 's,/zsh/[^/]+/,/zsh/DIR/,' | sort >"$work/files"
-point "it installs more than a few files" "$(awk 'END { if (NR < 60) print NR }' "$work/files")"
+problems "it installs more than a few files" "$(awk 'END { if (NR < 60) print NR }' "$work/files")"
 
 # "PACKAGE PATTERN" of each; a pattern is a file or a whole folder.
 debian_patterns() {
@@ -57,8 +51,7 @@ covered() {
 
 debian_patterns >"$work/debian"
 spec_patterns >"$work/spec"
-point "each file is in one of Debian's packages" "$(covered "$work/debian")"
-point "each file is in one of the spec's" "$(covered "$work/spec")"
-point "the spec has no macro that is not known here" "$(grep % "$work/spec")"
-echo "1..$points"
-exit $((failed > 0))
+problems "each file is in one of Debian's packages" "$(covered "$work/debian")"
+problems "each file is in one of the spec's" "$(covered "$work/spec")"
+problems "the spec has no macro that is not known here" "$(grep % "$work/spec")"
+points_done

@@ -18,14 +18,8 @@ finish() {
 }
 trap finish EXIT
 
-points=0 failed=0
-point() { # STATUS NAME TEXT
-        points=$((points + 1))
-        if (($1 == 0)); then echo "ok $points - $2"; return; fi
-        failed=$((failed + 1))
-        echo "not ok $points - $2"
-        while read -r line; do echo "# $line"; done <<<"$3"
-}
+# shellcheck source=tests/points.sh
+source tests/points.sh
 
 sed -n '/^```c$/,/^```$/{/^```/!p}' "$page" >"$work/vmm.c"
 lines=$(wc -l <"$work/vmm.c")
@@ -47,5 +41,4 @@ point $? "it prints what the page says" "$said"
 said=$("$work/vmm" "unix:path=$work/nothing" 2>&1)
 (($? == 1)) && [[ $said == "no tced: No such file or directory" ]]
 point $? "without a tced it says so" "$said"
-echo "1..$points"
-exit $((failed > 0))
+points_done
